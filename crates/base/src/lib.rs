@@ -1,0 +1,8 @@
+//! Clock values, units and bounded collections shared by every crate. No I/O.
+
+mod bitfield;
+pub mod time;
+pub mod units;
+
+pub use bitfield::Bitfield;
+pub use time::{Instant, Now, WallTime};

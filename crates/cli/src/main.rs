@@ -1,0 +1,2 @@
+//! The `compeer` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Opening and migrating the node's SQLite file.

@@ -1,0 +1,1 @@
+//! Buffers, file handles, hashing, recheck and resume.

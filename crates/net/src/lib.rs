@@ -1,0 +1,1 @@
+//! Listening, dialling, the UDP task, bandwidth, proxies and the gate.

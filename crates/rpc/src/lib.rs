@@ -1,0 +1,1 @@
+//! Request, event and client types of the node's API.

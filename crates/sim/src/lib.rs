@@ -1,0 +1,1 @@
+//! The deterministic simulator: clock, network, disk, many nodes.

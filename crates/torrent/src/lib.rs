@@ -1,0 +1,1 @@
+//! The session: the tasks that run the torrent state machines.

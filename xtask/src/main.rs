@@ -1,0 +1,2 @@
+//! Everything that a developer can run.
+fn main() {}
