@@ -1,4 +1,9 @@
 //! The BitTorrent state machines, free of I/O: no sockets, files, clocks or tasks.
 
+pub mod choker;
+pub mod hashes;
+pub mod peer_list;
+pub mod picker;
+pub mod super_seed;
 pub mod torrent;
 pub mod wire;
