@@ -1,1 +1,22 @@
-//! Request, event and client types of the node's API.
+//! Request, event and client types of the node's API, `/api/v1`.
+//!
+//! Names are stable: a field keeps its meaning for as long as the path says `v1`, units are part of the name, and a
+//! reader skips fields that it does not know.
+
+mod event;
+mod job;
+mod problem;
+mod session;
+mod torrent;
+
+pub use event::{Delta, Event};
+pub use job::{CopyRequest, Job, JobKind, JobState, ShareRequest, Skipped, TorrentFormat};
+pub use problem::Problem;
+pub use session::{NodeMode, SessionInfo};
+pub use torrent::{
+    AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, PeerInfo, TorrentDetail,
+    TorrentState, TorrentSummary, TrackerInfo,
+};
+
+/// The version prefix of every resource.
+pub const PREFIX: &str = "/api/v1";

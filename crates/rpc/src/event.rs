@@ -1,0 +1,90 @@
+//! What `/api/v1/events` sends.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::{Job, TorrentSummary};
+
+/// The fields of a [`TorrentSummary`] that changed; the others are as they were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Delta {
+    /// The torrent.
+    pub id: String,
+    /// The new values by field name.
+    pub changed: Map<String, Value>,
+}
+
+/// One server-sent event. The first of every stream is `snapshot`; the later ones change what it told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+pub enum Event {
+    /// Everything there is.
+    Snapshot {
+        /// All torrents.
+        torrents: Vec<TorrentSummary>,
+        /// All jobs that run, and those that ended lately.
+        jobs: Vec<Job>,
+    },
+    /// A torrent was added.
+    Added(Box<TorrentSummary>),
+    /// A torrent changed.
+    Changed(Delta),
+    /// A torrent was removed.
+    Removed {
+        /// Which.
+        id: String,
+    },
+    /// A job changed.
+    Job(Box<Job>),
+}
+
+impl Delta {
+    /// Compares two readings of a torrent; `None` when nothing changed.
+    pub fn between(old: &TorrentSummary, new: &TorrentSummary) -> Option<Delta> {
+        let (old, new_fields) = (fields(old), fields(new));
+        let changed: Map<String, Value> = new_fields.into_iter().filter(|(k, v)| old.get(k) != Some(v)).collect();
+        (!changed.is_empty()).then(|| Delta { id: new.id.clone(), changed })
+    }
+
+    /// Applies the change to a reading; a change that does not fit leaves it as it is.
+    pub fn apply(self, torrent: &mut TorrentSummary) {
+        let mut all = fields(torrent);
+        all.extend(self.changed);
+        if let Ok(changed) = serde_json::from_value(Value::Object(all)) {
+            *torrent = changed;
+        }
+    }
+}
+
+fn fields(torrent: &TorrentSummary) -> Map<String, Value> {
+    match serde_json::to_value(torrent) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TorrentState;
+
+    #[test]
+    fn a_delta_carries_only_what_changed() {
+        let old = TorrentSummary { id: "aa".into(), name: "photos".into(), ..Default::default() };
+        let new = TorrentSummary { done_bytes: 7, state: TorrentState::Seeding, ..old.clone() };
+        assert_eq!(Delta::between(&old, &old), None);
+        let delta = Delta::between(&old, &new).unwrap();
+        assert_eq!(delta.changed.keys().collect::<Vec<_>>(), ["done_bytes", "state"]);
+
+        let mut followed = old;
+        delta.apply(&mut followed);
+        assert_eq!(followed, new);
+    }
+
+    #[test]
+    fn an_event_names_itself() {
+        let text = serde_json::to_string(&Event::Removed { id: "aa".into() }).unwrap();
+        assert_eq!(text, r#"{"event":"removed","data":{"id":"aa"}}"#);
+    }
+}

@@ -1,0 +1,41 @@
+//! The node as a whole.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How long a node means to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeMode {
+    /// `compeer up`: until it is told to stop.
+    Daemon,
+    /// Inside `share` or `get`: until that command ends.
+    Embedded,
+}
+
+/// What the node is and does now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SessionInfo {
+    /// The version of the program.
+    pub version: String,
+    /// How long it means to run.
+    pub mode: NodeMode,
+    /// Its process id.
+    pub process_id: u32,
+    /// Its data directory.
+    pub home: String,
+    /// Where downloads go by default.
+    pub download_folder: String,
+    /// The addresses on which it waits for peers.
+    pub listen: Vec<String>,
+    /// How many torrents it has.
+    pub torrents: u32,
+    /// How many peers are connected.
+    pub peers: u32,
+    /// Payload received per second.
+    pub download_bytes_per_s: u64,
+    /// Payload sent per second.
+    pub upload_bytes_per_s: u64,
+    /// How long it has been running.
+    pub uptime_s: u64,
+}

@@ -1,0 +1,275 @@
+//! Torrents, their peers, files and trackers.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What a torrent is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TorrentState {
+    /// It asks peers what its link describes.
+    #[default]
+    Metadata,
+    /// It hashes what is on disk.
+    Checking,
+    /// Wanted pieces are missing.
+    Downloading,
+    /// Nothing wanted is missing.
+    Seeding,
+    /// The user paused it, or it has reached its goal.
+    Paused,
+    /// A failure of this computer stopped it; `error` says which.
+    Failed,
+}
+
+/// A torrent in a list.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct TorrentSummary {
+    /// Its name in this API: the v1 info-hash, or the first 20 bytes of the v2 one, in hexadecimal.
+    pub id: String,
+    /// The v1 info-hash.
+    pub info_hash_v1: Option<String>,
+    /// The v2 info-hash.
+    pub info_hash_v2: Option<String>,
+    /// What people call it.
+    pub name: String,
+    /// What it is doing.
+    pub state: TorrentState,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The folder that holds its content.
+    pub folder: String,
+    /// Its content: a file, or a folder of its own, inside `folder`; absent until the metadata is known.
+    pub path: Option<String>,
+    /// All payload; 0 until the metadata is known.
+    pub total_bytes: u64,
+    /// The payload of the wanted files.
+    pub wanted_bytes: u64,
+    /// The verified part of `wanted_bytes`.
+    pub done_bytes: u64,
+    /// While it checks: how many bytes are hashed.
+    pub checked_bytes: u64,
+    /// Nothing wanted is missing, and the files have their final names.
+    pub complete: bool,
+    /// Only trackers may introduce peers (BEP 27).
+    pub private: bool,
+    /// Payload received per second.
+    pub download_bytes_per_s: u64,
+    /// Payload sent per second.
+    pub upload_bytes_per_s: u64,
+    /// Payload ever received.
+    pub downloaded_bytes: u64,
+    /// Payload ever sent.
+    pub uploaded_bytes: u64,
+    /// How many peers are connected.
+    pub peers: u32,
+    /// How many of them have everything.
+    pub seeds: u32,
+    /// When it was added, in seconds since 1970.
+    pub added_at_s: u64,
+}
+
+impl TorrentSummary {
+    /// Returns how much of the wanted payload is done, from 0 to 1.
+    pub fn progress(&self) -> f64 {
+        match self.wanted_bytes {
+            0 if self.complete => 1.0,
+            0 => 0.0,
+            wanted => (self.done_bytes as f64 / wanted as f64).min(1.0),
+        }
+    }
+
+    /// Returns bytes sent divided by the size.
+    pub fn ratio(&self) -> f64 {
+        if self.total_bytes == 0 { 0.0 } else { self.uploaded_bytes as f64 / self.total_bytes as f64 }
+    }
+
+    /// Returns how many seconds the download needs at its present rate.
+    pub fn left_s(&self) -> Option<u64> {
+        let left = self.wanted_bytes.saturating_sub(self.done_bytes);
+        (self.download_bytes_per_s > 0 && left > 0).then(|| left.div_ceil(self.download_bytes_per_s))
+    }
+}
+
+/// A torrent by itself.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct TorrentDetail {
+    /// What a list shows, too.
+    #[serde(flatten)]
+    pub summary: TorrentSummary,
+    /// A link by which others get it. Names addresses of this node; see `?local=true`.
+    pub magnet: String,
+    /// How many files it has; 0 until the metadata is known.
+    pub file_count: u32,
+    /// The length of a piece; 0 until the metadata is known.
+    pub piece_length_bytes: u32,
+    /// How many pieces it has; 0 until the metadata is known.
+    pub piece_count: u32,
+    /// How many pieces are verified.
+    pub pieces_have: u32,
+    /// Payload that arrived and was of no use.
+    pub wasted_bytes: u64,
+    /// A remark of who made the torrent file.
+    pub comment: Option<String>,
+    /// The program that made the torrent file.
+    pub created_by: Option<String>,
+    /// When the torrent file was made, in seconds since 1970.
+    pub created_at_s: Option<u64>,
+    /// Web seeds (BEP 19).
+    pub web_seeds: Vec<String>,
+    /// Trackers and what they said last.
+    pub trackers: Vec<TrackerInfo>,
+    /// Its own limits.
+    pub limits: Limits,
+    /// Pieces are fetched in order.
+    pub sequential: bool,
+}
+
+/// A tracker and what it said last.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct TrackerInfo {
+    /// Its URL.
+    pub url: String,
+    /// Its tier, from 0 (BEP 12).
+    pub tier: u32,
+    /// Its last words, or why it cannot be reached; absent before the first answer.
+    pub message: Option<String>,
+    /// Whether the last announce failed.
+    pub failed: bool,
+    /// How many seeds it knows.
+    pub seeds: Option<u32>,
+    /// How many leechers it knows.
+    pub leechers: Option<u32>,
+    /// How many peers its last answer named.
+    pub peers: u32,
+    /// How long until it is asked again.
+    pub next_announce_s: Option<u64>,
+}
+
+/// A connected peer.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct PeerInfo {
+    /// Its address.
+    pub address: String,
+    /// Its program, as far as it says so.
+    pub client: String,
+    /// Where its address came from: `hint`, `tracker`, `incoming`, `resume`, `web_seed`.
+    pub source: String,
+    /// Whether it dialled us.
+    pub incoming: bool,
+    /// How much of the torrent it has, from 0 to 1.
+    pub progress: f64,
+    /// Payload received from it per second.
+    pub download_bytes_per_s: u64,
+    /// Payload sent to it per second.
+    pub upload_bytes_per_s: u64,
+    /// Payload received from it.
+    pub downloaded_bytes: u64,
+    /// Payload sent to it.
+    pub uploaded_bytes: u64,
+    /// It does not serve us now.
+    pub choking_us: bool,
+    /// We do not serve it now.
+    pub choked: bool,
+    /// It has something that we want.
+    pub interesting: bool,
+    /// It wants something of us.
+    pub interested: bool,
+}
+
+/// How much a file is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FilePriority {
+    /// Not fetched.
+    Skip,
+    /// After everything else.
+    Low,
+    /// The default.
+    #[default]
+    Normal,
+    /// Before everything else.
+    High,
+}
+
+/// A file of a torrent.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct FileInfo {
+    /// Its number, from 0.
+    pub index: u32,
+    /// Its path inside the torrent, with `/` between the parts.
+    pub path: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// The verified part.
+    pub done_bytes: u64,
+    /// How much it is wanted.
+    pub priority: FilePriority,
+}
+
+/// Changes how much one file is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileChoice {
+    /// Its number, from 0.
+    pub index: u32,
+    /// How much it is wanted.
+    pub priority: FilePriority,
+}
+
+/// Rates that are not exceeded; absent: no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Payload received per second.
+    pub download_bytes_per_s: Option<u64>,
+    /// Payload sent per second.
+    pub upload_bytes_per_s: Option<u64>,
+}
+
+/// Names a peer to connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddPeerRequest {
+    /// Its address, as `host:port`.
+    pub address: String,
+}
+
+/// Asks the node to fetch something. Exactly one of `magnet` and `torrent_base64` is given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AddRequest {
+    /// A magnet link.
+    pub magnet: Option<String>,
+    /// The bytes of a torrent file, in base64.
+    pub torrent_base64: Option<String>,
+    /// The absolute path of the folder in which the content's own file or folder is made; the node's own by default.
+    pub folder: Option<String>,
+    /// Do not begin yet.
+    pub paused: bool,
+    /// Fetch pieces in order.
+    pub sequential: bool,
+    /// Ask no tracker.
+    pub no_tracker: bool,
+    /// More trackers.
+    pub trackers: Vec<String>,
+    /// Peers to connect to, as `host:port`.
+    pub peers: Vec<String>,
+    /// The files wanted, by number; all when absent.
+    pub files: Option<Vec<u32>>,
+    /// Stop seeding at this ratio of bytes sent to the size.
+    pub seed_ratio: Option<f64>,
+    /// Stop seeding after this time.
+    pub seed_time_s: Option<u64>,
+    /// Its own limits.
+    pub limits: Limits,
+}
+
+/// The answer to an [`AddRequest`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Added {
+    /// The node had it already: nothing was changed but peers and trackers added.
+    pub existed: bool,
+    /// The torrent.
+    pub torrent: TorrentSummary,
+}
