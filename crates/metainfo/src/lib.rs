@@ -1,9 +1,23 @@
-//! Bencode, torrent files, magnets and the layout of pieces over files (BEP 3, 9, 52). No I/O.
+//! Bencode, torrent files, magnets and the layout of pieces over files (BEP 3, 9, 12, 19, 27, 47, 52, 53). No I/O.
 
+pub mod bencode;
+pub mod create;
+mod error;
 mod index;
-mod info_hash;
-
-pub use index::{BLOCK_LEN, Block, FileIndex, PieceIndex};
-pub use info_hash::{InfoHashV1, InfoHashV2, InfoHashes, ParseInfoHashError};
 mod info;
+mod info_hash;
+mod layout;
+mod magnet;
+pub mod merkle;
+pub mod names;
+mod piece_layers;
+mod torrent_file;
+
+pub use error::{MetainfoError, Problem};
+pub use index::{BLOCK_LEN, Block, FileIndex, PieceIndex};
 pub use info::Info;
+pub use info_hash::{InfoHashV1, InfoHashV2, InfoHashes, ParseInfoHashError};
+pub use layout::{BadBlock, File, Layout, Segment, V2Piece};
+pub use magnet::{Magnet, MagnetError, PeerHint};
+pub use piece_layers::PieceLayers;
+pub use torrent_file::TorrentFile;
