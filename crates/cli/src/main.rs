@@ -1,2 +1,9 @@
 //! The `compeer` command.
-fn main() {}
+
+mod args;
+
+use clap::Parser;
+
+fn main() {
+    let _ = args::Cli::parse();
+}

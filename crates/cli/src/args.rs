@@ -1,0 +1,500 @@
+//! The command line: every command, option and its help text. Also the source of the completions and the man page.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, with one sentence on stderr; 2 the command line is wrong; \
+                          130 stopped by Ctrl-C before it was done.";
+
+/// Share files with people's computers directly, and get files from them.
+#[derive(Debug, Parser)]
+#[command(name = "compeer", version, max_term_width = 100, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The data directory: settings, list of torrents, lock. One node runs in it at a time
+    #[arg(long, global = true, env = "COMPEER_HOME", value_name = "DIR", help_heading = "Everywhere")]
+    pub home: Option<PathBuf>,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub json: bool,
+    /// Tell on stderr what happens inside; twice for more (or set COMPEER_LOG, for example net=debug)
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Share a file or folder: prints a link, then serves it until Ctrl-C
+    Share(Share),
+    /// Get what a link describes: a magnet, a .torrent file, or the URL of one
+    Get(Get),
+    /// Run the node until Ctrl-C, for the other commands to talk to
+    Up(Up),
+    /// Hand something to the running node to fetch, without waiting for it
+    Add(Add),
+    /// List the torrents of the running node
+    List,
+    /// Show one torrent, or the node itself
+    Info(Info),
+    /// Stop a torrent's transfers for now
+    Pause(Which),
+    /// Let a torrent go on
+    Resume(Which),
+    /// Forget a torrent; its files stay unless --with-data
+    Remove(Remove),
+    /// Hash again what is on disk
+    Recheck(Which),
+    /// Show the peers of a torrent, or connect to one more
+    Peers(Peers),
+    /// Show the files of a torrent, or choose and prioritise them
+    Files(Files),
+    /// Show or change how fast the node, or one torrent, may send and receive
+    Limit(Limit),
+    /// Create, show, verify and edit .torrent files, without a node
+    #[command(subcommand)]
+    Torrent(Torrent),
+    /// Print the completions for a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+}
+
+/// Options of a node that this command may start.
+#[derive(Clone, Debug, Default, Args)]
+pub struct NodeOptions {
+    /// Wait for peers at this address and port (port 0: any) [default: every address, the last port]
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "Network")]
+    pub listen: Option<SocketAddr>,
+    /// Receive at most this many bytes per second, for example 500K or 2M
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Network")]
+    pub down_limit: Option<u64>,
+    /// Send at most this many bytes per second
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Network")]
+    pub up_limit: Option<u64>,
+}
+
+/// Where to find peers.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PeerOptions {
+    /// A peer to connect to; repeatable
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port, help_heading = "Network")]
+    pub peer: Vec<String>,
+    /// Ask no tracker, and tell none
+    #[arg(long, help_heading = "Network")]
+    pub no_tracker: bool,
+}
+
+/// When seeding ends.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SeedGoals {
+    /// Stop seeding when this many times the size was sent, for example 1.5
+    #[arg(long, value_name = "RATIO", value_parser = ratio, help_heading = "Seeding")]
+    pub seed_ratio: Option<f64>,
+    /// Stop seeding after this time, for example 90s, 30m, 12h or 7d
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Seeding")]
+    pub seed_time: Option<Duration>,
+}
+
+/// What is written into a torrent.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CreateOptions {
+    /// Make a hybrid torrent: v1 with v2 hashes beside it (some clients refuse it)
+    #[arg(long, conflicts_with = "v2", help_heading = "Torrent")]
+    pub hybrid: bool,
+    /// Make a v2 torrent, for clients that know BitTorrent v2
+    #[arg(long, help_heading = "Torrent")]
+    pub v2: bool,
+    /// The piece length: a power of two from 16K to 64M [default: by the size]
+    #[arg(long, value_name = "SIZE", value_parser = piece_length, help_heading = "Torrent")]
+    pub piece_length: Option<u32>,
+    /// Only trackers may introduce peers
+    #[arg(long, help_heading = "Torrent")]
+    pub private: bool,
+    /// A tracker; repeat it for the next tier, separate equals by commas
+    #[arg(long, value_name = "URL[,URL]", help_heading = "Torrent")]
+    pub tracker: Vec<String>,
+    /// A web server that has the same files; repeatable
+    #[arg(long, value_name = "URL", help_heading = "Torrent")]
+    pub web_seed: Vec<String>,
+    /// A remark for people
+    #[arg(long, value_name = "TEXT", help_heading = "Torrent")]
+    pub comment: Option<String>,
+    /// A word that makes this torrent differ from others with the same files
+    #[arg(long, value_name = "TEXT", help_heading = "Torrent")]
+    pub source: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Share {
+    /// The file or folder
+    pub path: PathBuf,
+    /// Name addresses of the local network and of this computer in the link, too
+    #[arg(long, help_heading = "Network")]
+    pub local: bool,
+    #[command(flatten)]
+    pub create: CreateOptions,
+    #[command(flatten)]
+    pub peers: PeerOptions,
+    #[command(flatten)]
+    pub node: NodeOptions,
+    #[command(flatten)]
+    pub goals: SeedGoals,
+}
+
+#[derive(Debug, Args)]
+pub struct Get {
+    /// A magnet link, a .torrent file, or the http(s) URL of one
+    pub link: String,
+    /// Put it into this folder, under its own name [default: the current folder]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Fetch only these files, by number, for example 0,2,5-9 (see: compeer torrent show)
+    #[arg(long, value_name = "LIST", value_parser = ranges)]
+    pub files: Option<Ranges>,
+    /// Fetch the pieces in order
+    #[arg(long)]
+    pub sequential: bool,
+    /// Give up when no peer was connected for this long; 0: never [default: 2m, 30s where no tracker could name more]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub wait: Option<Duration>,
+    /// Go on seeding when it is complete
+    #[arg(long, help_heading = "Seeding")]
+    pub seed: bool,
+    #[command(flatten)]
+    pub goals: SeedGoals,
+    #[command(flatten)]
+    pub peers: PeerOptions,
+    #[command(flatten)]
+    pub node: NodeOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Serve the API at this loopback address and port [default: 127.0.0.1, any free port]
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "Network")]
+    pub api: Option<SocketAddr>,
+    #[command(flatten)]
+    pub node: NodeOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct Add {
+    /// A magnet link, a .torrent file, or the http(s) URL of one
+    pub link: String,
+    /// Put it into this folder, under its own name [default: the node's download folder]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Fetch only these files, by number, for example 0,2,5-9
+    #[arg(long, value_name = "LIST", value_parser = ranges)]
+    pub files: Option<Ranges>,
+    /// Fetch the pieces in order
+    #[arg(long)]
+    pub sequential: bool,
+    /// Do not begin yet
+    #[arg(long)]
+    pub paused: bool,
+    #[command(flatten)]
+    pub goals: SeedGoals,
+    #[command(flatten)]
+    pub peers: PeerOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct Which {
+    /// The torrent: its id, the beginning of it, or its name
+    #[arg(required = true, value_name = "TORRENT")]
+    pub torrents: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Info {
+    /// The torrent: its id, the beginning of it, or its name [default: the node]
+    pub torrent: Option<String>,
+    /// Name addresses of the local network and of this computer in the link, too
+    #[arg(long)]
+    pub local: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Remove {
+    #[command(flatten)]
+    pub which: Which,
+    /// Delete its files as well
+    #[arg(long)]
+    pub with_data: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Peers {
+    /// The torrent: its id, the beginning of it, or its name
+    pub torrent: String,
+    /// Connect to this peer; repeatable
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
+    pub add: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Files {
+    /// The torrent: its id, the beginning of it, or its name
+    pub torrent: String,
+    /// Fetch only these files, by number, for example 0,2,5-9
+    #[arg(long, value_name = "LIST", value_parser = ranges, conflicts_with_all = ["skip", "low", "normal", "high"])]
+    pub only: Option<Ranges>,
+    /// Do not fetch these files
+    #[arg(long, value_name = "LIST", value_parser = ranges)]
+    pub skip: Option<Ranges>,
+    /// Fetch these files after the others
+    #[arg(long, value_name = "LIST", value_parser = ranges)]
+    pub low: Option<Ranges>,
+    /// Fetch these files
+    #[arg(long, value_name = "LIST", value_parser = ranges)]
+    pub normal: Option<Ranges>,
+    /// Fetch these files before the others
+    #[arg(long, value_name = "LIST", value_parser = ranges)]
+    pub high: Option<Ranges>,
+}
+
+#[derive(Debug, Args)]
+pub struct Limit {
+    /// The torrent: its id, the beginning of it, or its name [default: the whole node]
+    pub torrent: Option<String>,
+    /// Receive at most this many bytes per second, for example 500K; none: no limit
+    #[arg(long, value_name = "RATE", value_parser = rate_or_none)]
+    pub down: Option<RateLimit>,
+    /// Send at most this many bytes per second; none: no limit
+    #[arg(long, value_name = "RATE", value_parser = rate_or_none)]
+    pub up: Option<RateLimit>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Torrent {
+    /// Hash a file or folder and write a .torrent file
+    Create(TorrentCreate),
+    /// Show what a .torrent file or a magnet says
+    Show(TorrentShow),
+    /// Compare files on disk with a .torrent file
+    Verify(TorrentVerify),
+    /// Change what does not belong to the content: trackers, web seeds, comment
+    Edit(TorrentEdit),
+}
+
+#[derive(Debug, Args)]
+pub struct TorrentCreate {
+    /// The file or folder
+    pub path: PathBuf,
+    /// Where to write [default: NAME.torrent in the current folder]; - for stdout
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the .torrent file if it is there
+    #[arg(long, short)]
+    pub force: bool,
+    /// Leave out the date, so that the same input gives the same file
+    #[arg(long)]
+    pub no_date: bool,
+    #[command(flatten)]
+    pub options: CreateOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct TorrentShow {
+    /// A .torrent file or a magnet link
+    pub link: String,
+}
+
+#[derive(Debug, Args)]
+pub struct TorrentVerify {
+    /// The .torrent file
+    pub torrent: PathBuf,
+    /// The folder that holds the content, or the content itself [default: the current folder]
+    pub path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct TorrentEdit {
+    /// The .torrent file
+    pub torrent: PathBuf,
+    /// Write there instead of changing the file itself
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the trackers; repeat it for the next tier, separate equals by commas
+    #[arg(long, value_name = "URL[,URL]")]
+    pub tracker: Vec<String>,
+    /// Remove all trackers
+    #[arg(long, conflicts_with = "tracker")]
+    pub no_trackers: bool,
+    /// Replace the web seeds; repeatable
+    #[arg(long, value_name = "URL")]
+    pub web_seed: Vec<String>,
+    /// Remove all web seeds
+    #[arg(long, conflicts_with = "web_seed")]
+    pub no_web_seeds: bool,
+    /// Replace the remark; an empty one removes it
+    #[arg(long, value_name = "TEXT")]
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// The shells for which there are completions.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
+}
+
+/// A rate limit; `None` inside: no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit(pub Option<u64>);
+
+/// A list of numbers and ranges of numbers, ends included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ranges(Vec<(u32, u32)>);
+
+impl Ranges {
+    /// Tells whether a number is in the list.
+    pub fn contains(&self, number: u32) -> bool {
+        self.0.iter().any(|&(first, last)| (first..=last).contains(&number))
+    }
+
+    /// Returns the largest number.
+    pub fn largest(&self) -> u32 {
+        self.0.iter().map(|range| range.1).max().unwrap_or(0)
+    }
+}
+
+impl CreateOptions {
+    /// Returns the trackers in tiers.
+    pub fn tiers(&self) -> Vec<Vec<String>> {
+        tiers(&self.tracker)
+    }
+}
+
+/// Splits every argument at its commas: one tier an argument.
+pub fn tiers(arguments: &[String]) -> Vec<Vec<String>> {
+    let split = |tier: &String| tier.split(',').map(|url| url.trim().to_owned()).filter(|u| !u.is_empty()).collect();
+    arguments.iter().map(split).filter(|tier: &Vec<String>| !tier.is_empty()).collect()
+}
+
+fn rate(text: &str) -> Result<u64, String> {
+    match base::units::parse_bytes(text) {
+        Ok(0) => Err("a limit of 0 would stop everything: leave the option away for no limit".into()),
+        other => other.map_err(|e| e.to_string()),
+    }
+}
+
+fn rate_or_none(text: &str) -> Result<RateLimit, String> {
+    if text == "none" {
+        return Ok(RateLimit(None));
+    }
+    match base::units::parse_bytes(text) {
+        Ok(0) => Err("a limit of 0 would stop everything: write none for no limit, or pause the torrent".into()),
+        other => other.map(|limit| RateLimit(Some(limit))).map_err(|e| e.to_string()),
+    }
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ratio) if ratio.is_finite() && ratio >= 0.0 => Ok(ratio),
+        _ => Err("write a number such as 1.5".into()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let error = || "write a number with s, m, h or d, for example 90s or 12h".to_owned();
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..split].parse().map_err(|_| error())?;
+    let unit = match &text[split..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(error()),
+    };
+    number.checked_mul(unit).map(Duration::from_secs).ok_or_else(error)
+}
+
+fn piece_length(text: &str) -> Result<u32, String> {
+    let bytes = base::units::parse_bytes(text).map_err(|e| e.to_string())?;
+    // 64 MiB: the largest piece length that the common clients accept.
+    match u32::try_from(bytes) {
+        Ok(length) if length.is_power_of_two() && (16 << 10..=64 << 20).contains(&length) => Ok(length),
+        _ => Err("a piece length is a power of two from 16K to 64M, for example 256K".into()),
+    }
+}
+
+fn host_port(text: &str) -> Result<String, String> {
+    let error = || "write HOST:PORT, for example 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned();
+    let (host, port) = text.rsplit_once(':').ok_or_else(error)?;
+    let port: u16 = port.parse().map_err(|_| error())?;
+    let open = host.starts_with('[') == host.ends_with(']');
+    let bare_v6 = host.contains(':') && !host.starts_with('[');
+    if host.is_empty() || port == 0 || !open || bare_v6 || host.contains(char::is_whitespace) {
+        return Err(error());
+    }
+    Ok(text.to_owned())
+}
+
+fn ranges(text: &str) -> Result<Ranges, String> {
+    let error = || "write numbers and ranges such as 0,2,5-9".to_owned();
+    let one = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (first.trim().parse().map_err(|_| error())?, last.trim().parse().map_err(|_| error())?);
+        if first <= last { Ok((first, last)) } else { Err(error()) }
+    };
+    text.split(',').map(one).collect::<Result<Vec<_>, _>>().map(Ranges)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_and_ranges_are_read_as_people_write_them() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        assert!(duration("").is_err() && duration("h").is_err() && duration("999999999999999999d").is_err());
+        let list = ranges("0, 2,5-9").unwrap();
+        assert!(list.contains(0) && !list.contains(1) && list.contains(7) && list.largest() == 9);
+        assert!(ranges("9-5").is_err() && ranges("").is_err() && ranges("a").is_err());
+    }
+
+    #[test]
+    fn addresses_need_a_host_and_a_port() {
+        for good in ["example.org:80", "192.0.2.7:6881", "[2001:db8::7]:6881"] {
+            assert_eq!(host_port(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "example.org", ":80", "a:0", "a:b", "2001:db8::7", "[::1:80", "a b:80"] {
+            assert!(host_port(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn piece_lengths_are_powers_of_two() {
+        assert_eq!(piece_length("256K"), Ok(256 << 10));
+        assert!(piece_length("100K").is_err() && piece_length("8K").is_err() && piece_length("128M").is_err());
+    }
+}
