@@ -1,2 +1,52 @@
-//! Everything that a developer can run.
-fn main() {}
+//! Everything that a developer can run: `cargo xtask test`, `tidy`, `bench`, `prove`, `fuzz`.
+//!
+//! This program uses the standard library alone, so that it is built in seconds and never waits for the product.
+
+mod counterparts;
+mod measure;
+mod namespace;
+mod steps;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test [--yes] [--only WORD]  everything that must pass before a change lands: formatting, clippy, tidy, all tests of the
+                              workspace, and the interop tests with foreign programs. On Debian it installs what is missing:
+                              asks first, --yes answers yes. --only WORD runs just the interop tests whose name has WORD
+  tidy                        the rules of the source tree that no other tool knows
+  bench [--full] [--clients a,b]
+                              measures Compeer and foreign clients side by side; a table of ratios (--full: 1 GiB, five times)
+  prove [--yes] [--only WORD] the long runs; writes what it measured to docs/proof.md
+  fuzz [TARGET [SECONDS]]     runs a fuzz target of fuzz/ (needs `cargo install cargo-fuzz` and a nightly toolchain)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let outcome = match command {
+        "test" => test::test(rest),
+        "tidy" => tidy::run(),
+        "bench" => measure::bench(rest),
+        "prove" => measure::prove(rest),
+        "fuzz" => measure::fuzz(rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("there is no command `{other}`.\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! What goes into the torrent state machine and what comes out of it.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 use std::sync::Arc;
 
 use base::Bitfield;

@@ -1,6 +1,6 @@
 //! The messages, decoded. Their bytes are the codec's business.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use bytes::Bytes;
 use metainfo::{Block, PieceIndex};

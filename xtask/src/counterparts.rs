@@ -1,0 +1,179 @@
+//! The foreign programs of the interop tests: which are missing, and how they are installed.
+//!
+//! Invariant: nothing is installed without a yes, no service that a package brings is started, and the file that prevents
+//! this is left as it was found.
+
+use crate::steps::{Outcome, program, run, succeeds};
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Debian packages, and a program of each by which a copy that was installed otherwise is recognised.
+const PACKAGES: &[(&str, &str)] = &[
+    ("transmission-daemon", "transmission-daemon"),
+    ("transmission-cli", "transmission-create"),
+    ("aria2", "aria2c"),
+    ("qbittorrent-nox", "qbittorrent-nox"),
+    ("mktorrent", "mktorrent"),
+    ("iproute2", "ip"),
+    ("util-linux", "unshare"),
+];
+
+/// The wheel of libtorrent that the tests were written against.
+const LIBTORRENT: &str = "libtorrent==2.1.1";
+
+/// Debian asks this file before it starts a service that a package brings; 101 is "not allowed" (invoke-rc.d).
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Where the things are kept that are not Debian packages.
+pub fn cache() -> PathBuf {
+    if let Some(folder) = std::env::var_os("BENCH_PEERS") {
+        return folder.into();
+    }
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
+        let home = std::env::var_os("HOME")?;
+        Some(PathBuf::from(home).join(".cache"))
+    });
+    base.unwrap_or_else(std::env::temp_dir).join("compeer-bench")
+}
+
+/// The Python that has libtorrent.
+pub fn python() -> PathBuf {
+    cache().join("venv/bin/python")
+}
+
+/// Installs what is missing, after a yes.
+///
+/// # Errors
+/// On anything but Debian and its kin, when the answer is no, and when an installation fails.
+pub fn ensure(yes: bool) -> Outcome {
+    let packages = missing_packages();
+    let wheel = !has_libtorrent();
+    if packages.is_empty() && !wheel {
+        println!("all foreign programs are there");
+        return Ok(());
+    }
+    if !Path::new("/etc/debian_version").exists() {
+        return Err("the interop half needs Debian (or a system made from it), since it installs its foreign programs by name. \
+             `cargo test --workspace` runs all that needs none of them"
+            .to_owned());
+    }
+    println!("missing: {}{}", packages.join(" "), if wheel { " libtorrent (a Python wheel)" } else { "" });
+    if !yes && !agreed()? {
+        return Err("not installed. `cargo test --workspace` runs all that needs no foreign program".to_owned());
+    }
+    if !packages.is_empty() {
+        install_packages(&packages)?;
+    }
+    if wheel {
+        install_libtorrent()?;
+    }
+    let still = missing_packages();
+    if still.is_empty() { Ok(()) } else { Err(format!("installed, but not found on the PATH: {}", still.join(" "))) }
+}
+
+fn missing_packages() -> Vec<&'static str> {
+    let mut missing: Vec<_> =
+        PACKAGES.iter().filter(|(_, binary)| !on_path(binary)).map(|(package, _)| *package).collect();
+    if !has_libtorrent() && venv_maker().is_none() {
+        missing.push("python3-venv");
+    }
+    missing
+}
+
+fn on_path(binary: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .any(|folder| folder.join(binary).is_file())
+}
+
+fn has_libtorrent() -> bool {
+    let version = LIBTORRENT.split_once("==").map_or("", |(_, version)| version);
+    let check = format!("import libtorrent; assert libtorrent.__version__.startswith({version:?})");
+    succeeds(program(python()).args(["-c", &check]))
+}
+
+/// A Python that can make a virtual environment: Debian ships it without, until python3-venv is there.
+fn venv_maker() -> Option<&'static str> {
+    ["python3", "/usr/bin/python3"].into_iter().find(|name| {
+        succeeds(program(name).args(["-c", "import sys, venv, ensurepip; assert sys.version_info >= (3, 11)"]))
+    })
+}
+
+fn agreed() -> Outcome<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err("foreign programs are missing and there is nobody to ask: run `cargo xtask test --yes`".to_owned());
+    }
+    print!("install them now? [y/N] ");
+    std::io::stdout().flush().map_err(|error| error.to_string())?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(|error| error.to_string())?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn install_packages(packages: &[&str]) -> Outcome {
+    let _quiet = NoServices::begin()?;
+    run(as_root("apt-get").args(["update", "-q"]))?;
+    run(as_root("env")
+        .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-yq", "--no-install-recommends"])
+        .args(packages))
+}
+
+fn install_libtorrent() -> Outcome {
+    let maker =
+        venv_maker().ok_or("no Python 3.11 or newer that can make a virtual environment; install python3-venv")?;
+    let folder = cache().join("venv");
+    run(program(maker).args(["-m", "venv", "--clear"]).arg(&folder))?;
+    run(program(python()).args(["-m", "pip", "install", "--quiet", LIBTORRENT]))
+}
+
+/// A command for root: as it is when we are root, by sudo otherwise.
+fn as_root(name: &str) -> Command {
+    if is_root() {
+        program(name)
+    } else {
+        let mut command = program("sudo");
+        command.arg(name);
+        command
+    }
+}
+
+/// Whether this process runs as root.
+pub fn is_root() -> bool {
+    // /proc/self belongs to the process's effective user; there is no portable call in the standard library.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0)
+    }
+    #[cfg(not(unix))]
+    false
+}
+
+/// Keeps packages from starting their services, for as long as it lives.
+struct NoServices {
+    ours: bool,
+}
+
+impl NoServices {
+    fn begin() -> Outcome<Self> {
+        if Path::new(POLICY).exists() {
+            // Somebody else's rule: theirs to keep. Where it allows services, they are the owner's wish.
+            return Ok(Self { ours: false });
+        }
+        let script = std::env::temp_dir().join(format!("compeer-policy-{}", std::process::id()));
+        std::fs::write(&script, "#!/bin/sh\nexit 101\n").map_err(|error| format!("{}: {error}", script.display()))?;
+        let made = run(as_root("install").args(["-m", "755"]).arg(&script).arg(POLICY));
+        std::fs::remove_file(&script).ok();
+        made.map(|()| Self { ours: true })
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.ours && run(as_root("rm").args(["-f", POLICY])).is_err() {
+            eprintln!("xtask: {POLICY} is ours and could not be removed: remove it, or no service will start");
+        }
+    }
+}

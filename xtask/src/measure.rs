@@ -1,0 +1,72 @@
+//! `cargo xtask bench`, `prove` and `fuzz`: the long runs, which no change waits for.
+
+use crate::steps::{self, Outcome, Steps, cargo, output, program, run};
+use crate::{counterparts, namespace, test};
+use std::process::Command;
+
+/// Measures Compeer beside foreign clients and prints tables of ratios.
+pub fn bench(arguments: &[String]) -> Outcome {
+    let mut steps = Steps::new();
+    steps.step("foreign programs", || run(program("bash").arg("bench/setup.sh")))?;
+    steps.step("building compeer", || run(cargo().args(["build", "--release", "--package", "cli", "--locked"])))?;
+    steps.step("measuring, without a route", || {
+        let python = counterparts::python();
+        let mut words = vec![python.to_string_lossy().into_owned(), "bench/all.py".to_owned()];
+        words.extend(arguments.iter().cloned());
+        run(&mut inside(&words)?)
+    })
+}
+
+/// Runs the long tests with the release build and writes what they measured.
+pub fn prove(arguments: &[String]) -> Outcome {
+    let (yes, only) = test::options(arguments)?;
+    let commit = output(program("git").args(["rev-parse", "--short", "HEAD"]))?;
+    let clean = output(program("git").args(["status", "--porcelain"]))?.is_empty();
+    let commit = if clean { commit } else { format!("{commit} with uncommitted changes") };
+    let mut steps = Steps::new();
+    steps.step("foreign programs", || counterparts::ensure(yes))?;
+    steps.step("building compeer", || run(cargo().args(["build", "--release", "--package", "cli", "--locked"])))?;
+    steps.step("the long runs, without a route", || {
+        let python = counterparts::python().to_string_lossy().into_owned();
+        let mut words: Vec<String> = vec![python, "interop/run.py".to_owned()];
+        words.extend(["--prove", "docs/proof.md", "--commit"].map(str::to_owned));
+        words.push(commit);
+        if let Some(word) = only {
+            words.extend(["--only".to_owned(), word]);
+        }
+        run(&mut inside(&words)?)
+    })?;
+    steps.summary();
+    Ok(())
+}
+
+/// Runs one fuzz target for some seconds, all of them for a minute each when none is named.
+pub fn fuzz(arguments: &[String]) -> Outcome {
+    let folder = steps::root().join("fuzz/fuzz_targets");
+    let mut targets: Vec<String> = std::fs::read_dir(&folder)
+        .map_err(|_| "there is no fuzz target yet (fuzz/fuzz_targets)".to_owned())?
+        .filter_map(|entry| entry.ok()?.path().file_stem()?.to_str().map(str::to_owned))
+        .collect();
+    targets.sort();
+    if let Some(name) = arguments.first() {
+        if !targets.contains(name) {
+            return Err(format!("there is no fuzz target `{name}`; there are: {}", targets.join(" ")));
+        }
+        targets = vec![name.clone()];
+    }
+    let seconds = arguments.get(1).map_or("60", String::as_str);
+    for target in targets {
+        let limit = format!("-max_total_time={seconds}");
+        run(cargo().args(["+nightly", "fuzz", "run", &target, "--", &limit]))?;
+    }
+    Ok(())
+}
+
+/// A command in a namespace without a route, that knows the release build of `compeer`.
+fn inside(words: &[String]) -> Outcome<Command> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut command = namespace::command(r#""$@""#, &words)?;
+    let binary = steps::target().join("release").join(format!("compeer{}", std::env::consts::EXE_SUFFIX));
+    command.env("COMPEER", binary).env("BENCH_PEERS", counterparts::cache());
+    Ok(command)
+}
