@@ -6,4 +6,5 @@ pub mod peer_list;
 pub mod picker;
 pub mod super_seed;
 pub mod torrent;
+pub mod tracker;
 pub mod wire;
