@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::{BASE32_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
+use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
 
 /// The SHA-1 of the info dictionary, or the first 20 bytes of a v2 hash: what handshakes and trackers carry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +75,12 @@ impl InfoHashes {
     /// Returns the name that stands for the torrent in keys and lists: the v1 hash, or else the truncated v2 one.
     pub fn key(&self) -> InfoHashV1 {
         self.wire().next().expect("an InfoHashes holds at least one hash")
+    }
+
+    /// Tells whether an info dictionary, in its raw form, is the one that each known hash names.
+    pub fn verify(&self, raw_info: &[u8]) -> bool {
+        self.v1.is_none_or(|v1| v1.0 == <[u8; 20]>::from(Sha1::digest(raw_info)))
+            && self.v2.is_none_or(|v2| v2.0 == <[u8; 32]>::from(Sha256::digest(raw_info)))
     }
 
     /// Tells whether both name the same torrent by at least one hash.

@@ -7,7 +7,7 @@ use base::Bitfield;
 use bytes::Bytes;
 use metainfo::{Block, FileIndex, Info, InfoHashV1, PieceIndex};
 
-use crate::wire::{HashRequest, Message, PeerId, Reserved};
+use crate::wire::{Message, PeerId, Reserved};
 
 /// A connection of this torrent, numbered by the driver; never used twice in one torrent's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,6 +137,8 @@ pub enum Input {
         peer: PeerKey,
         /// The blocks.
         blocks: Vec<Block>,
+        /// Why. The torrent stops with it: data that we claim to have is not there.
+        error: DiskError,
     },
     /// A connection is gone, whoever closed it (also after [`Output::Disconnect`]).
     Disconnected {
@@ -182,7 +184,7 @@ pub enum Output {
         /// Where the address came from, to be echoed in `Connected`.
         source: Source,
     },
-    /// Send these messages (never `Piece`, never `Have`: see `Upload` and `Have`).
+    /// Send these messages; never `Piece` (see `Upload`), and `Have` only to reveal a piece to one peer.
     Send {
         /// To whom.
         peer: PeerKey,
@@ -400,6 +402,8 @@ pub enum Event {
     State(State),
     /// All wanted pieces are verified, durable, and the files have their final names.
     Complete,
+    /// A pause is complete: all verified data is durable and persisted, the files are closed.
+    Settled,
     /// A piece failed its hash.
     BadPiece {
         /// Which.
@@ -412,6 +416,4 @@ pub enum Event {
     },
     /// A local failure stopped the torrent.
     Failed(DiskError),
-    /// A hash request of a peer is being served from disk; for the statistics.
-    ServedHashes(HashRequest),
 }

@@ -1,0 +1,267 @@
+//! Whom a torrent is connected to: dialling, accepting, dropping.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::peer::Peer;
+use super::{Connected, Direction, Event, Output, PeerKey, PeerKind, Reason, Source, Torrent};
+use crate::peer_list::Refused;
+use crate::wire::{ExtensionHandshake, LOCAL_IDS, Message};
+
+/// Dials under way at once, a torrent (arbitrary: a home router's connection table is small).
+const MAX_DIALING: u32 = 10;
+/// A peer that says nothing for this long is gone: keep-alives come every two minutes (BEP 3), and a little patience.
+const SILENCE: Duration = Duration::from_secs(150);
+/// A connection that neither end wants anything of is closed after this time when others wait for its place.
+const USELESS: Duration = Duration::from_secs(300);
+/// How often sources are asked for more peers at most.
+const WANT_EVERY: Duration = Duration::from_secs(30);
+/// How many requests of a peer are queued (`reqq`): libtorrent's default for what it announces is 2,000.
+pub(super) const REQUEST_QUEUE: u32 = 2000;
+
+impl Torrent {
+    pub(super) fn candidates(&mut self, source: Source, addresses: &[SocketAddr]) {
+        if self.is_private() && !allowed_in_private(source) {
+            return;
+        }
+        for &address in addresses {
+            self.list.add(self.now.mono, source, address);
+        }
+    }
+
+    pub(super) fn dial_failed(&mut self, address: SocketAddr) {
+        self.dialing = self.dialing.saturating_sub(1);
+        self.list.dial_failed(self.now.mono, address);
+    }
+
+    pub(super) fn may_dial(&self) -> bool {
+        let connections = self.peers.len() as u32 + self.dialing;
+        self.is_running() && self.dialing < MAX_DIALING && connections < self.config.max_peers
+    }
+
+    pub(super) fn wants_no_seeds(&self) -> bool {
+        self.is_complete()
+    }
+
+    pub(super) fn dial(&mut self) {
+        while self.may_dial()
+            && let Some((address, source)) = self.list.next(self.now.mono, self.wants_no_seeds())
+        {
+            self.dialing += 1;
+            self.out.push_back(Output::Dial { address, source });
+        }
+    }
+
+    pub(super) fn want_peers(&mut self) {
+        if self.last_want.is_none_or(|at| self.now.mono - at >= WANT_EVERY) {
+            self.last_want = Some(self.now.mono);
+            self.out.push_back(Output::WantPeers);
+        }
+    }
+
+    pub(super) fn set_max_peers(&mut self, max: u32) {
+        self.config.max_peers = max;
+        let surplus = self.peers.len().saturating_sub(max as usize);
+        let newest: Vec<PeerKey> = self.peers.keys().rev().take(surplus).copied().collect();
+        newest.into_iter().for_each(|key| self.drop_peer(key, Reason::TooMany));
+    }
+
+    pub(super) fn connected(&mut self, connected: &Connected) {
+        let outgoing = connected.direction == Direction::Outgoing && connected.kind == PeerKind::Wire;
+        if outgoing {
+            self.dialing = self.dialing.saturating_sub(1);
+        }
+        if let Err(reason) = self.admit(connected) {
+            if outgoing {
+                self.list.dial_failed(self.now.mono, connected.address);
+            }
+            if outgoing && reason == Reason::Itself {
+                self.list.is_self(connected.address);
+            }
+            self.out.push_back(Output::Disconnect { peer: connected.peer, reason });
+            return;
+        }
+        if connected.kind == PeerKind::Wire
+            && let Err(refused) = self.list.connected(connected.address, connected.source)
+        {
+            let reason = match refused {
+                Refused::Banned => Reason::Banned,
+                Refused::Duplicate => Reason::Duplicate,
+            };
+            self.out.push_back(Output::Disconnect { peer: connected.peer, reason });
+            return;
+        }
+        let v2 = self.config.hashes.v2();
+        let speaks_v2 = v2.is_some_and(|v2| connected.reserved.v2 || v2.truncated() == connected.info_hash);
+        let count = self.transfer.as_ref().map(|t| t.info.layout().piece_count());
+        let mut peer = Peer::new(connected, speaks_v2, count, self.now.mono);
+        peer.suspicions = u32::from(self.list.is_suspect(connected.address.ip()));
+        if let (Some(transfer), Some(set)) = (&mut self.transfer, peer.has()) {
+            transfer.picker.add_peer_set(set);
+        }
+        let web_seed = connected.kind == PeerKind::WebSeed;
+        if !web_seed {
+            let messages = self.greeting(&peer);
+            self.send(connected.peer, messages);
+        }
+        self.peers.insert(connected.peer, peer);
+        if web_seed {
+            self.request_more(connected.peer);
+        }
+    }
+
+    fn admit(&self, connected: &Connected) -> Result<(), Reason> {
+        if !self.is_running() {
+            return Err(Reason::Stopped);
+        }
+        if connected.kind == PeerKind::WebSeed {
+            return if self.is_complete() { Err(Reason::BothSeeds) } else { Ok(()) };
+        }
+        if connected.peer_id == self.config.peer_id {
+            return Err(Reason::Itself);
+        }
+        if self.is_private() && !allowed_in_private(connected.source) {
+            return Err(Reason::Private);
+        }
+        if self.list.is_banned(connected.address.ip()) {
+            return Err(Reason::Banned);
+        }
+        if self.peers.values().any(|p| p.id == connected.peer_id && p.address.ip() == connected.address.ip()) {
+            return Err(Reason::Duplicate);
+        }
+        if self.peers.len() >= self.config.max_peers as usize {
+            return Err(Reason::TooMany);
+        }
+        Ok(())
+    }
+
+    /// The first messages on a connection: what we have comes first (BEP 3, BEP 6), then the extension handshake.
+    fn greeting(&self, peer: &Peer) -> Vec<Message> {
+        let mut messages = Vec::new();
+        let have = self.transfer.as_ref().filter(|t| t.super_seed.is_none()).map(|t| t.picker.have());
+        match have {
+            Some(have) if have.is_all() && peer.fast && have.len() > 0 => messages.push(Message::HaveAll),
+            Some(have) if !have.is_none() => {
+                messages.push(Message::Bitfield(Bytes::copy_from_slice(have.as_bytes())));
+            }
+            _ if peer.fast => messages.push(Message::HaveNone),
+            _ => {}
+        }
+        if peer.extension {
+            messages.push(Message::ExtensionHandshake(Box::new(ExtensionHandshake {
+                ids: LOCAL_IDS,
+                client: Some(self.config.client.clone()),
+                port: self.config.listen_port,
+                request_queue: Some(REQUEST_QUEUE),
+                metadata_size: self.info().map(|info| info.raw().len() as u32),
+                your_ip: Some(peer.address.ip()),
+                upload_only: self.is_complete(),
+            })));
+        }
+        messages
+    }
+
+    pub(super) fn send(&mut self, peer: PeerKey, messages: Vec<Message>) {
+        if !messages.is_empty() {
+            self.out.push_back(Output::Send { peer, messages });
+        }
+    }
+
+    pub(super) fn drop_peer(&mut self, key: PeerKey, reason: Reason) {
+        if self.forget(key, reason == Reason::BothSeeds) {
+            self.out.push_back(Output::Disconnect { peer: key, reason });
+        }
+    }
+
+    pub(super) fn disconnected(&mut self, key: PeerKey) {
+        self.forget(key, false);
+    }
+
+    /// Lets go of everything that a connection holds; false when it is not known (any more).
+    fn forget(&mut self, key: PeerKey, is_seed: bool) -> bool {
+        let Some(peer) = self.peers.remove(&key) else { return false };
+        self.fetch.gone(key);
+        if let Some(transfer) = &mut self.transfer {
+            for request in &peer.requests {
+                transfer.picker.abandon(key, request.block);
+            }
+            if let Some(set) = peer.has() {
+                transfer.picker.remove_peer_set(set);
+            }
+            transfer.choker.gone(key);
+            transfer.hashes.gone(key);
+            transfer.leaf_requests.retain(|(who, _, _)| *who != key);
+            if let Some(super_seed) = &mut transfer.super_seed {
+                super_seed.gone(key);
+            }
+        }
+        if peer.kind == PeerKind::Wire {
+            if is_seed || peer.is_seed() {
+                self.list.set_seed(peer.address, true);
+            }
+            let useful = peer.down.total() + peer.up.total() > 0;
+            self.list.disconnected(self.now.mono, peer.address, useful);
+        }
+        true
+    }
+
+    pub(super) fn drop_all(&mut self, reason: Reason) {
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.drop_peer(key, reason));
+    }
+
+    pub(super) fn ban(&mut self, ip: IpAddr) {
+        let theirs: Vec<(PeerKey, SocketAddr, PeerKind)> =
+            self.peers.iter().filter(|(_, p)| p.address.ip() == ip).map(|(k, p)| (*k, p.address, p.kind)).collect();
+        self.list.ban(ip);
+        for (key, address, _) in theirs {
+            self.out.push_back(Output::Event(Event::Banned { address }));
+            self.drop_peer(key, Reason::BadData);
+        }
+    }
+
+    pub(super) fn drop_idle_peers(&mut self) {
+        let now = self.now.mono;
+        let crowded = self.peers.len() as u32 >= self.config.max_peers && self.list.candidates() > 0;
+        let we_are_done = self.is_complete() && self.transfer.as_ref().is_some_and(|t| t.is_ready());
+        let mut gone = Vec::new();
+        for (key, peer) in &mut self.peers {
+            if peer.am_interested || peer.peer_interested {
+                peer.last_useful = now;
+            }
+            if peer.kind == PeerKind::WebSeed {
+                if we_are_done {
+                    gone.push((*key, Reason::BothSeeds));
+                }
+            } else if we_are_done && (peer.is_seed() || peer.upload_only) {
+                gone.push((*key, Reason::BothSeeds));
+            } else if now - peer.last_heard > SILENCE {
+                gone.push((*key, Reason::TimedOut));
+            } else if crowded && now - peer.last_useful > USELESS {
+                gone.push((*key, Reason::TooMany));
+            }
+        }
+        gone.into_iter().for_each(|(key, reason)| self.drop_peer(key, reason));
+    }
+
+    /// The metadata says that the torrent is private: only its trackers may have named peers (BEP 27).
+    pub(super) fn keep_to_trackers(&mut self) {
+        const KEPT: [Source; 4] = [Source::Hint, Source::Tracker, Source::Incoming, Source::WebSeed];
+        self.list.retain_sources(&KEPT);
+        let strangers: BTreeSet<PeerKey> =
+            self.peers.iter().filter(|(_, p)| !allowed_in_private(p.source)).map(|(key, _)| *key).collect();
+        strangers.into_iter().for_each(|key| self.drop_peer(key, Reason::Private));
+    }
+
+    fn is_private(&self) -> bool {
+        self.info().is_some_and(|info| info.is_private())
+    }
+}
+
+/// BEP 27 leaves trackers, whom they send, and whom the user names by hand.
+fn allowed_in_private(source: Source) -> bool {
+    matches!(source, Source::Tracker | Source::Incoming | Source::Hint | Source::WebSeed)
+}
