@@ -1,8 +1,9 @@
 //! Trackers: where a torrent asks for peers (BEP 3, 7, 12, 15, 21, 23, 24, 31, 41, 48).
 //!
 //! [`TrackerUrl`] says whom to ask and how, [`http`] and [`udp`] turn an [`AnnounceRequest`] into bytes and bytes into an
-//! [`AnnounceResponse`], an announcer decides when to ask which tracker what.
+//! [`AnnounceResponse`], [`Announcer`] decides when to ask which tracker what.
 
+pub mod announcer;
 mod error;
 pub mod http;
 mod request;
@@ -11,6 +12,7 @@ mod url;
 
 pub(crate) use request::ip_from_bytes;
 
+pub use announcer::Announcer;
 pub use error::{Retry, TrackerError};
 pub use request::{
     AnnounceEvent, AnnounceRequest, AnnounceResponse, MAX_PEERS, ScrapeEntry, ScrapeResponse, interval_from_seconds,
