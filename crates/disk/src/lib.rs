@@ -1,1 +1,15 @@
 //! Buffers, file handles, hashing, recheck and resume.
+//!
+//! [`Pool`] owns the memory that payload travels in. [`Disk`] owns the threads and the open files; a [`Storage`] is the
+//! handle to one torrent's files on it, and carries out the orders of that torrent's state machine.
+
+mod config;
+mod disk;
+mod error;
+mod pool;
+mod storage;
+
+pub use config::{DiskConfig, Incomplete, StorageConfig};
+pub use disk::Disk;
+pub use pool::{Buffer, LARGE, Pool};
+pub use storage::Storage;
