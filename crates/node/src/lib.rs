@@ -1,1 +1,21 @@
-//! Configuration, wiring and the API server.
+//! Configuration, wiring and the API server: everything that makes the engine a node of this computer.
+//!
+//! A home is a data directory; one node runs in it at a time, which [`Home::lock`] sees to. The node serves the API on a
+//! loopback port and writes the address into the home, where the commands find it.
+
+mod config;
+pub mod content;
+mod convert;
+mod error;
+mod hints;
+mod home;
+mod jobs;
+mod node;
+mod server;
+
+pub use config::Config;
+pub use error::NodeError;
+pub use home::{Home, HomeLock};
+pub use jobs::Progress;
+pub use node::{Node, Options};
+pub use server::{MAX_BODY_BYTES, openapi};

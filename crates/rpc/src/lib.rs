@@ -14,8 +14,8 @@ pub use job::{CopyRequest, Job, JobKind, JobState, ShareRequest, Skipped, Torren
 pub use problem::Problem;
 pub use session::{NodeMode, SessionInfo};
 pub use torrent::{
-    AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, PeerInfo, TorrentDetail,
-    TorrentState, TorrentSummary, TrackerInfo,
+    AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, MoveRequest, PeerInfo,
+    TorrentDetail, TorrentState, TorrentSummary, TrackerInfo,
 };
 
 /// The version prefix of every resource.

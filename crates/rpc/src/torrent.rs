@@ -47,8 +47,10 @@ pub struct TorrentSummary {
     pub wanted_bytes: u64,
     /// The verified part of `wanted_bytes`.
     pub done_bytes: u64,
-    /// While it checks: how many bytes are hashed.
-    pub checked_bytes: u64,
+    /// How much is done of what it does now (metadata, checking, downloading), from 0 to 1.
+    pub progress: f64,
+    /// How long the download takes at its present rate; absent when nothing arrives.
+    pub left_s: Option<u64>,
     /// Nothing wanted is missing, and the files have their final names.
     pub complete: bool,
     /// Only trackers may introduce peers (BEP 27).
@@ -61,6 +63,10 @@ pub struct TorrentSummary {
     pub downloaded_bytes: u64,
     /// Payload ever sent.
     pub uploaded_bytes: u64,
+    /// Bytes sent to bytes received; to the size, where the content was here from the start.
+    pub ratio: f64,
+    /// Time spent seeding.
+    pub seeding_s: u64,
     /// How many peers are connected.
     pub peers: u32,
     /// How many of them have everything.
@@ -69,35 +75,13 @@ pub struct TorrentSummary {
     pub added_at_s: u64,
 }
 
-impl TorrentSummary {
-    /// Returns how much of the wanted payload is done, from 0 to 1.
-    pub fn progress(&self) -> f64 {
-        match self.wanted_bytes {
-            0 if self.complete => 1.0,
-            0 => 0.0,
-            wanted => (self.done_bytes as f64 / wanted as f64).min(1.0),
-        }
-    }
-
-    /// Returns bytes sent divided by the size.
-    pub fn ratio(&self) -> f64 {
-        if self.total_bytes == 0 { 0.0 } else { self.uploaded_bytes as f64 / self.total_bytes as f64 }
-    }
-
-    /// Returns how many seconds the download needs at its present rate.
-    pub fn left_s(&self) -> Option<u64> {
-        let left = self.wanted_bytes.saturating_sub(self.done_bytes);
-        (self.download_bytes_per_s > 0 && left > 0).then(|| left.div_ceil(self.download_bytes_per_s))
-    }
-}
-
 /// A torrent by itself.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct TorrentDetail {
     /// What a list shows, too.
     #[serde(flatten)]
     pub summary: TorrentSummary,
-    /// A link by which others get it. Names addresses of this node; see `?local=true`.
+    /// A link by which others get it. It names addresses of this node; `?local=true` adds those of the local network.
     pub magnet: String,
     /// How many files it has; 0 until the metadata is known.
     pub file_count: u32,
@@ -134,6 +118,8 @@ pub struct TrackerInfo {
     pub tier: u32,
     /// Its last words, or why it cannot be reached; absent before the first answer.
     pub message: Option<String>,
+    /// Whether it ever answered.
+    pub answered: bool,
     /// Whether the last announce failed.
     pub failed: bool,
     /// How many seeds it knows.
@@ -235,12 +221,12 @@ pub struct AddPeerRequest {
     pub address: String,
 }
 
-/// Asks the node to fetch something. Exactly one of `magnet` and `torrent_base64` is given.
+/// Asks the node to fetch something. Exactly one of `link` and `torrent_base64` is given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AddRequest {
-    /// A magnet link.
-    pub magnet: Option<String>,
+    /// A magnet link, or the http(s) URL of a torrent file.
+    pub link: Option<String>,
     /// The bytes of a torrent file, in base64.
     pub torrent_base64: Option<String>,
     /// The absolute path of the folder in which the content's own file or folder is made; the node's own by default.
@@ -263,6 +249,14 @@ pub struct AddRequest {
     pub seed_time_s: Option<u64>,
     /// Its own limits.
     pub limits: Limits,
+}
+
+/// Moves the content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveRequest {
+    /// The absolute path of the folder in which the content's own file or folder is to lie.
+    pub folder: String,
 }
 
 /// The answer to an [`AddRequest`].

@@ -1,0 +1,46 @@
+//! Why a node cannot start.
+
+use std::path::PathBuf;
+
+/// Why a node cannot start. Every message says what, where and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// No place for the home is known.
+    #[error("no data directory: set COMPEER_HOME, or name one with --home DIR")]
+    NoHome,
+    /// Something in the home cannot be read or written.
+    #[error("{path}: cannot {action}: {source}; check its owner and permissions, or choose another --home")]
+    File {
+        /// The path.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The settings are wrong.
+    #[error("{path}: {reason}; correct the file, or remove it to have the defaults")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// The address for the API cannot be used.
+    #[error("cannot serve the API at {address}: {source}; choose another with --api ADDR:PORT")]
+    Api {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The API would be open to other computers.
+    #[error("{0} is not a loopback address: the API is for this computer only, as 127.0.0.1:0 is")]
+    ApiNotLoopback(std::net::SocketAddr),
+    /// The engine did not start.
+    #[error("{0}")]
+    Session(#[from] torrent::SessionError),
+    /// The database did not open.
+    #[error("{0}")]
+    Database(#[from] db::DbError),
+}

@@ -1,0 +1,131 @@
+//! The node: a session, its API, and the lock of its home.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Instant;
+
+use rpc::NodeMode;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use torrent::{Session, SessionConfig, SessionError};
+
+use crate::server::{self, AppState};
+use crate::{Config, Home, HomeLock, NodeError};
+
+/// How much payload may be in memory at once where the settings do not say. From shared measurements of a block's way:
+/// enough for the bandwidth × delay of a gigabit line.
+const MEMORY_BYTES: u64 = 64 << 20;
+
+/// What a command says about the node that it starts; the rest is in the settings.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long it is to run.
+    pub mode: NodeMode,
+    /// Where peers are awaited.
+    pub listen: Option<SocketAddr>,
+    /// Where the API is served.
+    pub api: Option<SocketAddr>,
+    /// Bytes received per second.
+    pub down_limit: Option<u64>,
+    /// Bytes sent per second.
+    pub up_limit: Option<u64>,
+}
+
+/// A running node. Dropping it without [`Node::shutdown`] is like pulling the plug: nothing verified is lost.
+#[derive(Debug)]
+pub struct Node {
+    home: Home,
+    state: AppState,
+    api: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<()>,
+    _lock: HomeLock,
+}
+
+impl Node {
+    /// Starts the node of a home.
+    pub async fn start(home: Home, lock: HomeLock, options: Options) -> Result<Node, NodeError> {
+        let config = home.config()?;
+        let address = options.api.unwrap_or(config.api);
+        if !address.ip().is_loopback() {
+            return Err(NodeError::ApiNotLoopback(address));
+        }
+        let token = home.token()?;
+        let api_error = |source| NodeError::Api { address, source };
+        let listener = TcpListener::bind(address).await.map_err(api_error)?;
+        let api = listener.local_addr().map_err(api_error)?;
+        let session = start_session(&home, &config, &options).await?;
+
+        let state = AppState::new(server::Parts {
+            session,
+            token,
+            api,
+            mode: options.mode,
+            home: home.folder().to_owned(),
+            download_folder: config.download_folder.clone(),
+            seed_goal: config.seed_goal(),
+            begun: Instant::now(),
+        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(server::serve(listener, state.clone(), stopped));
+        home.write_api_address(api)?;
+        Ok(Node { home, state, api, stop: Some(stop), server, _lock: lock })
+    }
+
+    /// Returns where the API is.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// Tells the trackers, makes everything durable and ends. Takes a few seconds at most.
+    pub async fn shutdown(mut self) {
+        self.home.remove_api_address();
+        self.state.jobs().cancel_all();
+        if let Some(stop) = self.stop.take() {
+            // The server may have ended by itself.
+            let _ = stop.send(());
+        }
+        self.state.session().shutdown().await;
+        self.server.abort();
+    }
+}
+
+async fn start_session(home: &Home, config: &Config, options: &Options) -> Result<Session, NodeError> {
+    let database = db::Db::open(&home.database())?;
+    let mut limits = config.limits();
+    limits.down_bytes_per_s = options.down_limit.or(limits.down_bytes_per_s);
+    limits.up_bytes_per_s = options.up_limit.or(limits.up_bytes_per_s);
+    let session_config = |listen: Vec<SocketAddr>| SessionConfig {
+        listen,
+        bind: None,
+        database: database.clone(),
+        folder: config.download_folder.clone(),
+        incomplete: config.incomplete(),
+        preallocate: config.disk.preallocate,
+        disk_threads: config.disk.threads,
+        memory_bytes: usize::try_from(config.disk.memory.unwrap_or(MEMORY_BYTES)).unwrap_or(usize::MAX),
+        limits: limits.clone(),
+        client: format!("Compeer {}", env!("CARGO_PKG_VERSION")),
+    };
+    let chosen = options.listen.map(|address| vec![address]).or(config.listen.clone());
+    if let Some(listen) = chosen {
+        return Ok(Session::start(session_config(listen)).await?);
+    }
+    // Nobody chose: the port of the last time keeps old links good, but any free one will do.
+    let started = match home.last_port() {
+        Some(port) => Session::start(session_config(everywhere(port))).await,
+        None => Session::start(session_config(everywhere(0))).await,
+    };
+    let session = match started {
+        Err(SessionError::Listen(_)) => Session::start(session_config(everywhere(0))).await?,
+        other => other?,
+    };
+    if let Some(address) = session.listen_addrs().first() {
+        home.write_port(address.port())?;
+    }
+    Ok(session)
+}
+
+fn everywhere(port: u16) -> Vec<SocketAddr> {
+    vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))]
+}

@@ -1,0 +1,129 @@
+//! The API server: `/api/v1` on a loopback port.
+//!
+//! Every request shows the token of the home and names the server by a loopback `Host`; a browser page from elsewhere
+//! (`Origin`) is refused, so that neither DNS rebinding nor a forged form reaches anything.
+
+mod body;
+mod doc;
+mod events;
+mod guard;
+mod jobs;
+mod problem;
+mod session;
+mod torrents;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use rpc::NodeMode;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot};
+use torrent::Session;
+
+use crate::jobs::Jobs;
+pub use doc::openapi;
+
+/// The largest body of a request, in bytes: a torrent file of a million pieces, in base64.
+pub const MAX_BODY_BYTES: usize = 48 << 20;
+
+/// How many event streams are served at once; each costs a look at all torrents per tick. Arbitrary.
+const MAX_EVENT_STREAMS: usize = 32;
+
+/// What the requests work with. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct AppState(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    parts: Parts,
+    jobs: Jobs,
+    event_streams: Arc<Semaphore>,
+}
+
+/// What the server is built from.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) session: Session,
+    pub(crate) token: String,
+    pub(crate) api: SocketAddr,
+    pub(crate) mode: NodeMode,
+    pub(crate) home: PathBuf,
+    pub(crate) download_folder: PathBuf,
+    pub(crate) seed_goal: torrent::SeedGoal,
+    pub(crate) begun: Instant,
+}
+
+impl AppState {
+    pub(crate) fn new(parts: Parts) -> AppState {
+        let event_streams = Arc::new(Semaphore::new(MAX_EVENT_STREAMS));
+        AppState(Arc::new(Inner { parts, jobs: Jobs::default(), event_streams }))
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.0.parts.session
+    }
+
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.0.jobs
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.0.parts
+    }
+
+    fn event_streams(&self) -> Arc<Semaphore> {
+        self.0.event_streams.clone()
+    }
+}
+
+/// Serves until `stopped`.
+pub(crate) async fn serve(listener: TcpListener, state: AppState, stopped: oneshot::Receiver<()>) {
+    let stop = async {
+        // A dropped sender means the same.
+        let _ = stopped.await;
+    };
+    if let Err(error) = axum::serve(listener, router(state)).with_graceful_shutdown(stop).await {
+        tracing::warn!(%error, "the API stopped");
+    }
+}
+
+fn router(state: AppState) -> Router {
+    let torrents = Router::new()
+        .route("/torrents", get(torrents::list).post(torrents::add))
+        .route("/torrents/{id}", get(torrents::one).delete(torrents::remove))
+        .route("/torrents/{id}/pause", post(torrents::pause))
+        .route("/torrents/{id}/resume", post(torrents::resume))
+        .route("/torrents/{id}/recheck", post(torrents::recheck))
+        .route("/torrents/{id}/move", post(torrents::move_to))
+        .route("/torrents/{id}/copy", post(jobs::copy))
+        .route("/torrents/{id}/peers", get(torrents::peers).post(torrents::add_peer))
+        .route("/torrents/{id}/files", get(torrents::files).patch(torrents::choose_files))
+        .route("/torrents/{id}/trackers", get(torrents::trackers))
+        .route("/torrents/{id}/limits", get(torrents::limits).put(torrents::limit))
+        .route("/torrents/{id}/metainfo", get(torrents::metainfo));
+    let guarded = torrents
+        .route("/session", get(session::info))
+        .route("/limits", get(session::limits).put(session::limit))
+        .route("/shares", post(jobs::share))
+        .route("/jobs", get(jobs::list))
+        .route("/jobs/{id}", get(jobs::one).delete(jobs::cancel))
+        .route("/events", get(events::events))
+        .route_layer(axum::middleware::from_fn_with_state(state.clone(), guard::token));
+    let open = Router::new().route("/openapi.json", get(doc::document));
+    Router::new()
+        .nest(rpc::PREFIX, guarded.merge(open))
+        .route("/health", get(session::health))
+        .fallback(problem::no_such_resource)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(axum::middleware::from_fn_with_state(state.clone(), guard::host_and_origin))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(state)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! The description of the API in OpenAPI, made from the code.
+
+use axum::Json;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+
+use super::{events, jobs, session, torrents};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Compeer", description = "The API of a node. It listens on a loopback address, which the file `api` in \
+         the node's home names; the file `token` there holds the token."),
+    paths(
+        session::health, session::info, session::limits, session::limit,
+        torrents::list, torrents::add, torrents::one, torrents::remove, torrents::pause, torrents::resume,
+        torrents::recheck, torrents::move_to, torrents::peers, torrents::add_peer, torrents::files,
+        torrents::choose_files, torrents::trackers, torrents::limits, torrents::limit, torrents::metainfo,
+        jobs::share, jobs::copy, jobs::list, jobs::one, jobs::cancel, events::events, document,
+    ),
+    components(schemas(rpc::Event)),
+    security(("token" = [])),
+)]
+struct Doc;
+
+/// Returns the description of the API.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut doc = Doc::openapi();
+    let token = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    doc.components.get_or_insert_default().add_security_scheme("token", token);
+    doc
+}
+
+/// Describes this API.
+#[utoipa::path(get, path = "/api/v1/openapi.json", security(), responses(
+    (status = 200, description = "An OpenAPI 3.1 document", body = Object),
+))]
+pub(crate) async fn document() -> Json<utoipa::openapi::OpenApi> {
+    Json(openapi())
+}

@@ -1,0 +1,62 @@
+//! The node as a whole.
+
+use axum::Json;
+use axum::extract::State;
+use rpc::{Limits, Problem, SessionInfo};
+
+use super::AppState;
+use super::body::Body;
+use super::problem::ApiError;
+
+/// Tells that the node runs.
+#[utoipa::path(get, path = "/health", security(), responses((status = 200, description = "It runs", body = String)))]
+pub(crate) async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// Tells what the node is and does now.
+#[utoipa::path(get, path = "/api/v1/session", responses(
+    (status = 200, description = "The node", body = SessionInfo),
+    (status = 401, description = "No token", body = Problem),
+))]
+pub(crate) async fn info(State(state): State<AppState>) -> Json<SessionInfo> {
+    let (parts, list) = (state.parts(), state.session().list().await);
+    Json(SessionInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        mode: parts.mode,
+        process_id: std::process::id(),
+        home: parts.home.display().to_string(),
+        download_folder: parts.download_folder.display().to_string(),
+        listen: state.session().listen_addrs().iter().map(ToString::to_string).collect(),
+        torrents: list.len() as u32,
+        peers: list.iter().map(|torrent| torrent.peers).sum(),
+        download_bytes_per_s: list.iter().map(|torrent| torrent.down_rate_bytes_per_s).sum(),
+        upload_bytes_per_s: list.iter().map(|torrent| torrent.up_rate_bytes_per_s).sum(),
+        uptime_s: parts.begun.elapsed().as_secs(),
+    })
+}
+
+/// Tells the limits over all torrents.
+#[utoipa::path(get, path = "/api/v1/limits", responses(
+    (status = 200, description = "The limits", body = Limits),
+    (status = 401, description = "No token", body = Problem),
+))]
+pub(crate) async fn limits(State(state): State<AppState>) -> Json<Limits> {
+    let limits = state.session().limits();
+    Json(Limits { download_bytes_per_s: limits.down_bytes_per_s, upload_bytes_per_s: limits.up_bytes_per_s })
+}
+
+/// Changes the limits over all torrents, until the node ends.
+#[utoipa::path(put, path = "/api/v1/limits", request_body = Limits, responses(
+    (status = 200, description = "The new limits", body = Limits),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 415, description = "Not JSON", body = Problem),
+))]
+pub(crate) async fn limit(State(state): State<AppState>, Body(wanted): Body<Limits>) -> Result<Json<Limits>, ApiError> {
+    let mut limits = state.session().limits();
+    limits.down_bytes_per_s = wanted.download_bytes_per_s;
+    limits.up_bytes_per_s = wanted.upload_bytes_per_s;
+    state.session().set_limits(limits);
+    Ok(Json(wanted))
+}
