@@ -21,3 +21,6 @@ pub use frame::{
 };
 pub use handshake::{Handshake, PROTOCOL};
 pub use message::{ExtensionHandshake, ExtensionIds, HashRequest, Message, MetadataMessage, PeerId, Reserved};
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,8 @@ pub fn decode(frame: Bytes) -> Result<Message, WireError> {
 }
 
 /// Reads the fields that the three hash messages share. What BEP 52 forbids is refused here, so that no code behind has
-/// to think of overflow; a request that is merely more than we serve is for the serving side to reject.
+/// to think of overflow; a request that is merely more than we serve is for the serving side to reject. A length of one
+/// passes: libtorrent asks so when a single hash is left over after chunks of 512.
 fn hash_request(id: u8, body: &[u8]) -> Result<HashRequest, WireError> {
     let mut pieces_root = [0; 32];
     pieces_root.copy_from_slice(&body[..32]);
@@ -74,8 +75,7 @@ fn hash_request(id: u8, body: &[u8]) -> Result<HashRequest, WireError> {
         length: u32_at(body, 40),
         proof_layers: u32_at(body, 44),
     };
-    let forbidden = request.length < 2
-        || !request.length.is_power_of_two()
+    let forbidden = !request.length.is_power_of_two()
         || !request.index.is_multiple_of(request.length)
         || request.base_layer > MAX_PROOF_LAYERS
         || request.proof_layers > MAX_PROOF_LAYERS;

@@ -101,7 +101,7 @@ pub struct HashRequest {
     pub base_layer: u32,
     /// The first hash of that layer, a multiple of `length`.
     pub index: u32,
-    /// How many hashes of that layer: a power of two, 2 to 512.
+    /// How many hashes of that layer: a power of two. BEP 52 wants 2 to 512; others ask for 1, or for more.
     pub length: u32,
     /// How many layers of uncle hashes prove them.
     pub proof_layers: u32,
