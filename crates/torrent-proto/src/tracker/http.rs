@@ -216,3 +216,6 @@ fn escape(bytes: &[u8], out: &mut String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -350,3 +350,6 @@ impl From<SocketAddr> for Family {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
