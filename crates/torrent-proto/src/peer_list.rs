@@ -1,10 +1,50 @@
 //! The peer list: whom to dial, when, and whom never again.
+//!
+//! A candidate is *ready → dialling → connected*, and *waiting* for its next try after a failure or the end of a
+//! connection; each failure doubles the wait. Ready ones are dialled hints first, then those that failed least, then by
+//! canonical priority (BEP 40). Seeds stand in a queue of their own that a seed does not dial from.
+//! Invariant: a candidate is in the one queue that its state and kind name; no address is a candidate twice; at most
+//! [`MAX_CANDIDATES`] that are not connected.
 
+mod priority;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use base::Instant;
 
+pub use self::priority::canonical_priority;
 use crate::torrent::Source;
+
+/// How many candidates a torrent keeps. Arbitrary: ten answers of a tracker, some 300 KiB.
+pub const MAX_CANDIDATES: usize = 2000;
+
+/// How many banned and how many suspected addresses are remembered each. Arbitrary.
+const MAX_MARKED: usize = 4096;
+
+/// How many addresses are remembered to be our own. Arbitrary.
+const MAX_SELVES: usize = 64;
+
+/// The wait after a first failure; doubled by each further one. Arbitrary.
+const BACK_OFF: Duration = Duration::from_secs(60);
+
+/// The longest wait after a failure. Arbitrary: about two tracker announcements.
+const MAX_BACK_OFF: Duration = Duration::from_secs(3600);
+
+/// The same for an address that the user named: somebody is waiting for it. Arbitrary.
+const HINT_BACK_OFF: Duration = Duration::from_secs(1);
+
+/// See [`HINT_BACK_OFF`].
+const MAX_HINT_BACK_OFF: Duration = Duration::from_secs(60);
+
+/// The wait after a connection that was of use. Arbitrary.
+const RECONNECT: Duration = Duration::from_secs(15);
+
+const SOURCES: usize = 5;
 
 /// Counts of one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,83 +67,419 @@ pub enum Refused {
 }
 
 /// The peer list. See the module.
-#[derive(Debug)]
-pub struct PeerList {}
+#[derive(Debug, Default)]
+pub struct PeerList {
+    candidates: BTreeMap<SocketAddr, Candidate>,
+    /// Of peers, and of those known to be seeds.
+    queues: [Queue; 2],
+    /// Every connection by its remote address.
+    connections: BTreeMap<SocketAddr, Connection>,
+    banned: BTreeMap<IpAddr, u64>,
+    bans: u64,
+    suspected: BTreeMap<IpAddr, u32>,
+    selves: BTreeSet<SocketAddr>,
+    own_v4: Option<SocketAddr>,
+    own_v6: Option<SocketAddr>,
+    counts: [SourceCounts; SOURCES],
+}
 
-#[allow(missing_docs, unused_variables)]
+#[derive(Debug)]
+struct Candidate {
+    source: Source,
+    failures: u32,
+    tried: bool,
+    /// It was connected, and of use.
+    good: bool,
+    seed: bool,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Ready(Rank),
+    Waiting(Instant),
+    Dialling,
+    Connected,
+}
+
+/// The order of dialling, the first first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    class: u8,
+    failures: u32,
+    priority: Reverse<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    ready: BTreeSet<(Rank, SocketAddr)>,
+    waiting: BTreeSet<(Instant, SocketAddr)>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    /// Where the peer says it can be dialled, if it dialled us.
+    listens: Option<SocketAddr>,
+}
+
+fn index(source: Source) -> usize {
+    match source {
+        Source::Hint => 0,
+        Source::Tracker => 1,
+        Source::Resume => 2,
+        Source::Incoming => 3,
+        Source::WebSeed => 4,
+    }
+}
+
+/// IPv4 as IPv4, also where it arrived mapped into IPv6.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn can_be_dialled(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
+}
+
 impl PeerList {
+    /// Begins with nobody known.
     pub fn new() -> PeerList {
-        todo!()
+        PeerList::default()
     }
-    /// Our own address as others see it, for BEP 40.
+
+    /// Learns our own address as others see it, for BEP 40.
     pub fn set_own_address(&mut self, own: SocketAddr) {
-        todo!()
+        let own = canonical(own);
+        let known = if own.is_ipv4() { &mut self.own_v4 } else { &mut self.own_v6 };
+        if *known == Some(own) {
+            return;
+        }
+        *known = Some(own);
+        let ready: Vec<SocketAddr> =
+            self.queues.iter().flat_map(|queue| queue.ready.iter().map(|&(_, address)| address)).collect();
+        for address in ready {
+            let rank = self.rank(address);
+            self.stage(address, Stage::Ready(rank));
+        }
     }
-    /// Returns whether it is new.
+
+    /// Adds an address; returns whether it is new. What cannot be dialled, is banned or ourselves is left out, and so is
+    /// what the list has no room for.
     pub fn add(&mut self, now: Instant, source: Source, address: SocketAddr) -> bool {
-        todo!()
+        let address = canonical(address);
+        if !can_be_dialled(address) || self.is_banned(address.ip()) || self.selves.contains(&address) {
+            return false;
+        }
+        if let Some(known) = self.candidates.get_mut(&address) {
+            // The better source counts: a tracker may name what is remembered from the last run.
+            if index(source) < index(known.source) {
+                known.source = source;
+                match known.stage {
+                    Stage::Ready(_) => {
+                        let rank = self.rank(address);
+                        self.stage(address, Stage::Ready(rank));
+                    }
+                    Stage::Waiting(_) if source == Source::Hint => self.stage(address, Stage::Waiting(now)),
+                    _ => {}
+                }
+            }
+            return false;
+        }
+        if self.candidates() >= MAX_CANDIDATES && !self.make_room(source) {
+            return false;
+        }
+        self.counts[index(source)].known += 1;
+        let stage = Stage::Dialling;
+        self.candidates
+            .insert(address, Candidate { source, failures: 0, tried: false, good: false, seed: false, stage });
+        let connected = self.connections.contains_key(&address)
+            || self.connections.values().any(|connection| connection.listens == Some(address));
+        let stage = if connected { Stage::Connected } else { Stage::Ready(self.rank(address)) };
+        self.stage(address, stage);
+        true
     }
-    /// The next to dial; counts as being dialled until `dial_failed` or `connected`. `seeding`: seeds are left out.
+
+    /// Returns the next to dial; it counts as being dialled until `dial_failed` or `connected`. `seeding`: seeds are left
+    /// out.
     pub fn next(&mut self, now: Instant, seeding: bool) -> Option<(SocketAddr, Source)> {
-        todo!()
+        let queues = if seeding { 1 } else { 2 };
+        for number in 0..queues {
+            while let Some(&(due, address)) = self.queues[number].waiting.first()
+                && due <= now
+            {
+                let rank = self.rank(address);
+                self.stage(address, Stage::Ready(rank));
+            }
+        }
+        let &(_, address) = self.queues[..queues].iter().filter_map(|queue| queue.ready.first()).min()?;
+        self.stage(address, Stage::Dialling);
+        let candidate = self.candidates.get_mut(&address)?;
+        let count = &mut self.counts[index(candidate.source)];
+        count.tried += u32::from(!candidate.tried);
+        candidate.tried = true;
+        Some((address, candidate.source))
     }
-    /// When `next` may give something; `Instant::START` = now.
+
+    /// Returns when [`PeerList::next`] may give something; the past: now.
     pub fn next_dial_at(&self, seeding: bool) -> Option<Instant> {
-        todo!()
+        let queues = &self.queues[..if seeding { 1 } else { 2 }];
+        if queues.iter().any(|queue| !queue.ready.is_empty()) {
+            return Some(Instant::START);
+        }
+        queues.iter().filter_map(|queue| queue.waiting.first()).map(|&(due, _)| due).min()
     }
+
+    /// A dial came to nothing.
     pub fn dial_failed(&mut self, now: Instant, address: SocketAddr) {
-        todo!()
+        let address = canonical(address);
+        if self.candidates.get(&address).is_some_and(|candidate| candidate.stage == Stage::Dialling) {
+            self.fail(now, address);
+        }
     }
+
     /// A connection stands. `source` is `Incoming` for incoming ones.
     pub fn connected(&mut self, address: SocketAddr, source: Source) -> Result<(), Refused> {
-        todo!()
+        let address = canonical(address);
+        if self.connections.contains_key(&address) {
+            return Err(Refused::Duplicate);
+        }
+        if self.is_banned(address.ip()) {
+            self.remove(address);
+            return Err(Refused::Banned);
+        }
+        self.connections.insert(address, Connection { listens: None });
+        self.counts[index(source)].connected += 1;
+        if self.candidates.contains_key(&address) {
+            self.stage(address, Stage::Connected);
+        }
+        Ok(())
     }
-    /// `useful`: payload went either way, so that the next back-off is short.
+
+    /// A connection is gone. `useful`: payload went either way, so that it is tried again soon.
     pub fn disconnected(&mut self, now: Instant, address: SocketAddr, useful: bool) {
-        todo!()
+        let address = canonical(address);
+        let Some(connection) = self.connections.remove(&address) else { return };
+        for address in std::iter::once(address).chain(connection.listens) {
+            let still = self.connections.contains_key(&address)
+                || self.connections.values().any(|other| other.listens == Some(address));
+            let Some(candidate) = self.candidates.get_mut(&address) else { continue };
+            if still || candidate.stage != Stage::Connected {
+                continue;
+            }
+            if useful {
+                candidate.good = true;
+                candidate.failures = 0;
+                let wait = if candidate.source == Source::Hint { HINT_BACK_OFF } else { RECONNECT };
+                self.stage(address, Stage::Waiting(now + wait));
+            } else {
+                self.fail(now, address);
+            }
+        }
     }
-    /// It is known (not) to be a seed: not dialled while we are one.
+
+    /// It is known (not) to be a seed: seeds are not dialled while we are one.
     pub fn set_seed(&mut self, address: SocketAddr, seed: bool) {
-        todo!()
+        let address = canonical(address);
+        let listens = self.connections.get(&address).and_then(|connection| connection.listens);
+        for address in std::iter::once(address).chain(listens) {
+            if let Some(candidate) = self.candidates.get(&address)
+                && candidate.seed != seed
+            {
+                let stage = candidate.stage;
+                self.unqueue(address);
+                self.candidates.entry(address).and_modify(|candidate| candidate.seed = seed);
+                self.stage(address, stage);
+            }
+        }
     }
-    /// An incoming peer told its listening port (extension handshake `p`): that address need not be dialled while connected.
+
+    /// A peer that dialled us told where it listens (extension handshake `p`): that address is known and connected now.
     pub fn set_listen_port(&mut self, address: SocketAddr, port: u16) {
-        todo!()
+        let address = canonical(address);
+        let listens = SocketAddr::new(address.ip(), port);
+        let Some(connection) = self.connections.get_mut(&address) else { return };
+        if listens == address || !can_be_dialled(listens) {
+            return;
+        }
+        connection.listens = Some(listens);
+        self.add(Instant::START, Source::Incoming, listens);
+        if let Some(candidate) = self.candidates.get(&listens)
+            && matches!(candidate.stage, Stage::Ready(_) | Stage::Waiting(_))
+        {
+            self.stage(listens, Stage::Connected);
+        }
     }
+
     /// That address is ourselves, never to be dialled again.
     pub fn is_self(&mut self, address: SocketAddr) {
-        todo!()
+        let address = canonical(address);
+        if self.selves.len() < MAX_SELVES {
+            self.selves.insert(address);
+        }
+        self.remove(address);
     }
-    /// A contributor to a bad piece; survives reconnecting. Returns how often now.
+
+    /// Notes a contributor to a bad piece, over its reconnections too. Returns how often it was one.
     pub fn suspect(&mut self, ip: IpAddr) -> u32 {
-        todo!()
+        let ip = ip.to_canonical();
+        if self.suspected.len() >= MAX_MARKED && !self.suspected.contains_key(&ip) {
+            let least = self.suspected.iter().min_by_key(|(_, count)| **count).map(|(ip, _)| *ip);
+            least.map(|ip| self.suspected.remove(&ip));
+        }
+        let count = self.suspected.entry(ip).or_default();
+        *count += 1;
+        *count
     }
-    /// A good whole piece of its own clears it.
+
+    /// A good piece that came from it alone clears it.
     pub fn clear_suspicion(&mut self, ip: IpAddr) {
-        todo!()
+        self.suspected.remove(&ip.to_canonical());
     }
+
+    /// Tells whether it is on parole.
     pub fn is_suspect(&self, ip: IpAddr) -> bool {
-        todo!()
+        self.suspected.contains_key(&ip.to_canonical())
     }
+
+    /// Never connects to it again. Its present connections are the caller's to close.
     pub fn ban(&mut self, ip: IpAddr) {
-        todo!()
+        let ip = ip.to_canonical();
+        if self.banned.len() >= MAX_MARKED && !self.banned.contains_key(&ip) {
+            let oldest = self.banned.iter().min_by_key(|(_, number)| **number).map(|(ip, _)| *ip);
+            oldest.map(|ip| self.banned.remove(&ip));
+        }
+        self.bans += 1;
+        self.banned.insert(ip, self.bans);
+        self.suspected.remove(&ip);
+        let theirs: Vec<SocketAddr> = self.candidates.keys().filter(|address| address.ip() == ip).copied().collect();
+        theirs.into_iter().for_each(|address| self.remove(address));
     }
+
+    /// Tells whether it is banned.
     pub fn is_banned(&self, ip: IpAddr) -> bool {
-        todo!()
+        self.banned.contains_key(&ip.to_canonical())
     }
-    /// Drops every candidate whose source is not in `keep` (a torrent turned out private, BEP 27).
+
+    /// Drops every candidate whose source is not in `keep` (a torrent turned out to be private, BEP 27).
     pub fn retain_sources(&mut self, keep: &[Source]) {
-        todo!()
+        let others = self.candidates.iter().filter(|(_, candidate)| !keep.contains(&candidate.source));
+        let others: Vec<SocketAddr> = others.map(|(address, _)| *address).collect();
+        others.into_iter().for_each(|address| self.remove(address));
     }
+
+    /// Returns the counts of a source.
     pub fn counts(&self, source: Source) -> SourceCounts {
-        todo!()
+        self.counts[index(source)]
     }
-    /// How many candidates could be dialled now or later.
+
+    /// Returns how many candidates could be dialled now or later.
     pub fn candidates(&self) -> usize {
-        todo!()
+        self.queues.iter().map(|queue| queue.ready.len() + queue.waiting.len()).sum()
     }
-    /// Good addresses to remember for the next run, best first.
+
+    /// Returns good addresses to remember for the next run, the best first.
     pub fn to_remember(&self, limit: usize) -> Vec<SocketAddr> {
-        todo!()
+        let mut known: Vec<_> = self
+            .candidates
+            .iter()
+            .map(|(&address, c)| ((c.stage != Stage::Connected, !c.good, c.failures), address))
+            .filter(|((_, bad, failures), _)| !bad || *failures == 0)
+            .collect();
+        known.sort_unstable();
+        known.into_iter().map(|(_, address)| address).take(limit).collect()
+    }
+
+    fn rank(&self, address: SocketAddr) -> Rank {
+        let own = if address.is_ipv4() { self.own_v4 } else { self.own_v6 };
+        let priority = own.and_then(|own| canonical_priority(own, address)).unwrap_or(0);
+        let (class, failures) = self.candidates.get(&address).map_or((u8::MAX, 0), |candidate| {
+            let class = match candidate.source {
+                Source::Hint => 0,
+                _ if candidate.good => 1,
+                _ => 2,
+            };
+            (class, candidate.failures)
+        });
+        Rank { class, failures, priority: Reverse(priority) }
+    }
+
+    fn fail(&mut self, now: Instant, address: SocketAddr) {
+        if let Some(candidate) = self.candidates.get_mut(&address) {
+            let (first, longest) = match candidate.source {
+                Source::Hint => (HINT_BACK_OFF, MAX_HINT_BACK_OFF),
+                _ => (BACK_OFF, MAX_BACK_OFF),
+            };
+            let wait = (first * (1 << candidate.failures.min(16))).min(longest);
+            candidate.failures = candidate.failures.saturating_add(1);
+            self.stage(address, Stage::Waiting(now + wait));
+        }
+    }
+
+    /// Drops the candidate that is of least use for one from `source`; false when all are worth more.
+    fn make_room(&mut self, source: Source) -> bool {
+        // The one that failed most is the last to be tried again, or near enough.
+        let waiting = self.queues.iter().rev().find_map(|queue| queue.waiting.last()).map(|&(_, address)| address);
+        let worst = waiting.or_else(|| {
+            let last = self.queues.iter().rev().find_map(|queue| queue.ready.last())?;
+            (source == Source::Hint && last.0.class > 0).then_some(last.1)
+        });
+        if let Some(worst) = worst {
+            self.remove(worst);
+        }
+        worst.is_some()
+    }
+
+    fn remove(&mut self, address: SocketAddr) {
+        self.unqueue(address);
+        self.candidates.remove(&address);
+    }
+
+    /// Moves a candidate to a stage and into the queue that belongs to it.
+    fn stage(&mut self, address: SocketAddr, stage: Stage) {
+        self.unqueue(address);
+        let Some(candidate) = self.candidates.get_mut(&address) else { return };
+        candidate.stage = stage;
+        let queue = &mut self.queues[usize::from(candidate.seed)];
+        match stage {
+            Stage::Ready(rank) => drop(queue.ready.insert((rank, address))),
+            Stage::Waiting(due) => drop(queue.waiting.insert((due, address))),
+            Stage::Dialling | Stage::Connected => {}
+        }
+    }
+
+    fn unqueue(&mut self, address: SocketAddr) {
+        let Some(candidate) = self.candidates.get(&address) else { return };
+        let queue = &mut self.queues[usize::from(candidate.seed)];
+        match candidate.stage {
+            Stage::Ready(rank) => drop(queue.ready.remove(&(rank, address))),
+            Stage::Waiting(due) => drop(queue.waiting.remove(&(due, address))),
+            Stage::Dialling | Stage::Connected => {}
+        }
+    }
+
+    /// Panics when the invariant is broken.
+    #[cfg(any(test, debug_assertions))]
+    pub fn assert_invariants(&self) {
+        let mut queued = 0;
+        for (address, candidate) in &self.candidates {
+            let queue = &self.queues[usize::from(candidate.seed)];
+            match candidate.stage {
+                Stage::Ready(rank) => assert!(queue.ready.contains(&(rank, *address)), "{address}"),
+                Stage::Waiting(due) => assert!(queue.waiting.contains(&(due, *address)), "{address}"),
+                Stage::Dialling => continue,
+                Stage::Connected => {
+                    let listens = || self.connections.values().any(|connection| connection.listens == Some(*address));
+                    assert!(self.connections.contains_key(address) || listens(), "{address}");
+                    continue;
+                }
+            }
+            assert!(!self.is_banned(address.ip()) && !self.selves.contains(address), "{address}");
+            assert!(!self.connections.contains_key(address), "{address} is connected");
+            queued += 1;
+        }
+        assert_eq!(queued, self.candidates());
+        assert!(queued <= MAX_CANDIDATES + self.connections.len());
     }
 }

@@ -46,9 +46,21 @@ impl SuperSeed {
         SuperSeed { peers: BTreeMap::new(), spread: vec![0; piece_count as usize] }
     }
 
-    /// A peer that downloads is there, and this is what it has. Peers that take nothing (BEP 21) are to be left out.
-    pub fn connected(&mut self, peer: PeerKey, has: &Bitfield) {
-        self.gone(peer);
+    /// Takes note of what a peer has, all at once.
+    fn meet(&mut self, peer: PeerKey, has: &Bitfield) {
+        if let Some(known) = self.peers.get(&peer) {
+            if known.has != *has {
+                let news: Vec<u32> = has.iter().filter(|&piece| !known.has.get(piece)).collect();
+                let lost: Vec<u32> = known.has.iter().filter(|&piece| !has.get(piece)).collect();
+                let not_shown = |piece: &&u32| !known.revealed.get(**piece);
+                let changes: Vec<(u32, i32)> = (news.iter().filter(not_shown).map(|&piece| (piece, 1)))
+                    .chain(lost.iter().filter(not_shown).map(|&piece| (piece, -1)))
+                    .collect();
+                changes.into_iter().for_each(|(piece, change)| self.count(piece, change));
+                self.peers.entry(peer).and_modify(|known| known.has = has.clone());
+            }
+            return;
+        }
         has.iter().for_each(|piece| self.count(piece, 1));
         let revealed = Bitfield::new(self.spread.len() as u32);
         self.peers.insert(peer, Peer { has: has.clone(), revealed, offers: Vec::new() });
@@ -63,9 +75,16 @@ impl SuperSeed {
         }
     }
 
-    /// Returns the next piece to reveal to this peer (by `Have`), unless it has enough to pass on. To be called until
-    /// `None` after `connected`, for all whom [`SuperSeed::peer_has`] names, and every ten seconds or so.
-    pub fn reveal(&mut self, now: Instant, peer: PeerKey, rng: &mut fastrand::Rng) -> Option<PieceIndex> {
+    /// Returns the next piece to reveal to this peer (by `Have`), unless it has enough to pass on. `has`: what it has. To be
+    /// called when it connects, for all whom [`SuperSeed::peer_has`] names, and every ten seconds or so.
+    pub fn reveal(
+        &mut self,
+        now: Instant,
+        peer: PeerKey,
+        has: &Bitfield,
+        rng: &mut fastrand::Rng,
+    ) -> Option<PieceIndex> {
+        self.meet(peer, has);
         let alone = self.peers.len() == 1;
         let mut offers = std::mem::take(&mut self.peers.get_mut(&peer)?.offers);
         offers.retain(|offer| {
@@ -148,7 +167,8 @@ mod tests {
 
     fn show(seed: &mut SuperSeed, now: u64, peer: PeerKey) -> Vec<PieceIndex> {
         let mut rng = fastrand::Rng::with_seed(3);
-        std::iter::from_fn(|| seed.reveal(at(now), peer, &mut rng)).collect()
+        let has = seed.peers.get(&peer).map_or_else(|| Bitfield::new(8), |peer| peer.has.clone());
+        std::iter::from_fn(|| seed.reveal(at(now), peer, &has, &mut rng)).collect()
     }
 
     fn assert_counts(seed: &SuperSeed) {
@@ -164,7 +184,6 @@ mod tests {
         let mut seed = SuperSeed::new(8);
         let mut shown = Vec::new();
         for key in 0..4 {
-            seed.connected(PeerKey(key), &Bitfield::new(8));
             shown.extend(show(&mut seed, 0, PeerKey(key)));
         }
         shown.sort();
@@ -176,8 +195,8 @@ mod tests {
     #[test]
     fn only_who_passes_on_is_shown_more() {
         let mut seed = SuperSeed::new(8);
-        seed.connected(ALICE, &Bitfield::new(8));
-        seed.connected(BOB, &Bitfield::new(8));
+        seed.meet(ALICE, &Bitfield::new(8));
+        seed.meet(BOB, &Bitfield::new(8));
         let alice = show(&mut seed, 0, ALICE);
         assert!(seed.is_revealed(ALICE, alice[0]) && !seed.is_revealed(BOB, alice[0]));
         assert!(seed.peer_has(at(1), ALICE, alice[0]).is_empty());
@@ -191,7 +210,7 @@ mod tests {
     #[test]
     fn a_lone_peer_gets_everything() {
         let mut seed = SuperSeed::new(5);
-        seed.connected(ALICE, &Bitfield::new(5));
+        seed.meet(ALICE, &Bitfield::new(5));
         let mut shown = show(&mut seed, 0, ALICE);
         for i in 0..5 {
             assert_eq!(seed.peer_has(at(1), ALICE, shown[i]), [ALICE]);
@@ -204,15 +223,18 @@ mod tests {
     #[test]
     fn a_dead_neighbour_does_not_stop_the_others_for_long() {
         let mut seed = SuperSeed::new(8);
-        seed.connected(ALICE, &Bitfield::new(8));
-        seed.connected(BOB, &Bitfield::new(8));
+        seed.meet(ALICE, &Bitfield::new(8));
+        seed.meet(BOB, &Bitfield::new(8));
         for piece in show(&mut seed, 0, ALICE) {
             seed.peer_has(at(5), ALICE, piece);
         }
         assert!(show(&mut seed, 34, ALICE).is_empty());
         assert_eq!(show(&mut seed, 35, ALICE).len(), 2);
+        assert!(seed.reveal(at(40), BOB, &Bitfield::full(8), &mut fastrand::Rng::with_seed(1)).is_none());
+        assert_counts(&seed);
         seed.gone(BOB);
         seed.gone(ALICE);
         assert_counts(&seed);
+        assert!(seed.spread.iter().all(|&spread| spread == 0));
     }
 }

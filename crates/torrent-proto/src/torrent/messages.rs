@@ -126,7 +126,8 @@ impl Torrent {
         let Some(transfer) = &mut self.transfer else { return Ok(()) };
         transfer.picker.peer_has(piece);
         let interesting = transfer.picker.wants(piece);
-        let others = transfer.super_seed.as_mut().map(|s| s.peer_has(key, piece)).unwrap_or_default();
+        let now = self.now.mono;
+        let others = transfer.super_seed.as_mut().map(|s| s.peer_has(now, key, piece)).unwrap_or_default();
         if interesting {
             self.become_interested(key);
             self.request_more(key);
