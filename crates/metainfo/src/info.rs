@@ -1,11 +1,14 @@
 //! The info dictionary: what a torrent is (BEP 3, 27, 47, 52).
 
+mod entries;
+mod fields;
 mod parse;
 
 use std::fmt;
 
 use bytes::Bytes;
 
+use crate::deviation::Deviations;
 use crate::{InfoHashes, Layout, MetainfoError, PieceIndex};
 
 /// The largest piece length that is accepted, in bytes: the largest that common clients create (qBittorrent 5).
@@ -24,15 +27,30 @@ pub struct Info {
     private: bool,
     source: Option<String>,
     layout: Layout,
+    links: Vec<Link>,
     /// The v1 piece hashes, a slice of `raw`.
     pieces: Option<Bytes>,
     has_v2: bool,
 }
 
+/// A symbolic link that a torrent lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Where it would lie below the download folder; safe components.
+    pub path: Vec<String>,
+    /// What it would point to, as the torrent says; not made safe.
+    pub target: String,
+}
+
 impl Info {
     /// Parses and validates an info dictionary. Error offsets count from its first byte.
     pub fn from_bytes(raw: Bytes) -> Result<Info, MetainfoError> {
-        parse::parse(raw)
+        parse::parse(raw, &mut Deviations::new())
+    }
+
+    /// Parses and validates, and notes what was accepted although it should not be there.
+    pub(crate) fn from_bytes_noting(raw: Bytes, deviations: &mut Deviations) -> Result<Info, MetainfoError> {
+        parse::parse(raw, deviations)
     }
 
     /// Returns the bytes that the info-hashes are taken over.
@@ -65,6 +83,11 @@ impl Info {
         &self.layout
     }
 
+    /// Returns the symbolic links that the torrent lists (BEP 47). They are told, never made: one could lead anywhere.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
     /// Tells whether it can be fetched as a v1 torrent (v1 or hybrid).
     pub fn has_v1(&self) -> bool {
         self.pieces.is_some()
@@ -87,3 +110,6 @@ impl fmt::Debug for Info {
         write!(f, "Info({:?}, {:?}, {} pieces)", self.name, self.hashes, self.layout.piece_count())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::{BLOCK_LEN, Block, FileIndex, PieceIndex};
 
-/// A file of a torrent. Padding is not listed.
+/// A file of a torrent. Padding and symbolic links are not listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     /// Where it lies below the download folder, the torrent's own name first; safe components (see [`crate::names`]).
@@ -20,8 +20,6 @@ pub struct File {
     pub offset: u64,
     /// Whether it is meant to be executed (BEP 47).
     pub executable: bool,
-    /// A symbolic link (BEP 47): what it points to, as the torrent says. Data, never to be followed or created blindly.
-    pub symlink: Option<Vec<String>>,
     /// The root of its merkle tree (v2 and hybrid; `None` for empty files).
     pub pieces_root: Option<[u8; 32]>,
     /// Its number in the torrent's own list, where padding files count too (what BEP 53 selects by).
@@ -98,13 +96,14 @@ pub enum BadBlock {
 }
 
 impl Layout {
-    /// Lays files out that have their `offset` already; `space` is where the last byte (padding too) ends.
-    pub(crate) fn new(piece_length: u32, arrangement: Arrangement, files: Vec<File>, space: u64) -> Option<Layout> {
-        let piece_count = u32::try_from(space.div_ceil(u64::from(piece_length))).ok()?;
+    /// Lays files out that have their `offset` already; `space` is where the last byte (padding too) ends. The caller
+    /// has checked that there are at most [`crate::MAX_PIECES`] pieces, and some content.
+    pub(crate) fn new(piece_length: u32, arrangement: Arrangement, files: Vec<File>, space: u64) -> Layout {
+        let piece_count = space.div_ceil(u64::from(piece_length)) as u32;
         let payload = files.iter().map(|file| file.length).sum();
         debug_assert!(files.windows(2).all(|pair| pair[0].end() <= pair[1].offset), "files in order");
         debug_assert!(files.last().is_none_or(|last| last.end() <= space), "files within the space");
-        Some(Layout { piece_length, piece_count, space, payload, arrangement, files })
+        Layout { piece_length, piece_count, space, payload, arrangement, files }
     }
 
     /// Returns the nominal length of a piece, in bytes.

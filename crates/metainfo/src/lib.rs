@@ -2,7 +2,11 @@
 
 pub mod bencode;
 pub mod create;
+mod deviation;
+mod edit;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod info;
 mod info_hash;
@@ -13,11 +17,13 @@ pub mod names;
 mod piece_layers;
 mod torrent_file;
 
+pub use deviation::Deviation;
+pub use edit::Edit;
 pub use error::{MetainfoError, Problem};
 pub use index::{BLOCK_LEN, Block, FileIndex, PieceIndex};
-pub use info::Info;
+pub use info::{Info, Link, MAX_PIECE_LENGTH, MAX_PIECES};
 pub use info_hash::{InfoHashV1, InfoHashV2, InfoHashes, ParseInfoHashError};
 pub use layout::{BadBlock, File, Layout, Segment, V2Piece};
-pub use magnet::{Magnet, MagnetError, PeerHint};
+pub use magnet::{Magnet, MagnetError, ParsePeerHintError, PeerHint};
 pub use piece_layers::PieceLayers;
 pub use torrent_file::TorrentFile;

@@ -47,6 +47,12 @@ pub fn root(hashes: &[Hash], height: u32, width: u32) -> Hash {
     layer.first().copied().unwrap_or(padding)
 }
 
+/// Returns the root over data that is hashed block by block, filled up with padding to `width` leaves.
+pub fn root_of_data(data: &[u8], width: u32) -> Hash {
+    let leaves: Vec<Hash> = data.chunks(BLOCK_LEN as usize).map(leaf).collect();
+    root(&leaves, 0, width)
+}
+
 /// Returns how many levels above the leaves the nodes of pieces lie.
 pub fn piece_height(piece_length: u32) -> u32 {
     (piece_length / BLOCK_LEN).max(1).ilog2()
