@@ -11,7 +11,8 @@ use std::process::Command;
 /// # Errors
 /// When neither is allowed on this machine.
 pub fn command(script: &str, arguments: &[&str]) -> Outcome<Command> {
-    let flags: &[&str] = if is_root() { &["--net"] } else { &["--map-root-user", "--net"] };
+    // The mounts are our own as well: a test of a full disk mounts a small one, and it is gone with the namespace.
+    let flags: &[&str] = if is_root() { &["--net", "--mount"] } else { &["--map-root-user", "--net", "--mount"] };
     if !succeeds(program("unshare").args(flags).args(["sh", "-c", "ip link set lo up"])) {
         return Err(format!(
             "no network namespace could be made (`unshare {}`). Run this as root, or allow user namespaces: \

@@ -1,0 +1,57 @@
+"""Compeer itself, as one of the clients: `compeer up` and its API of crates/rpc.
+
+$COMPEER names the program (`cargo xtask` sets it); the release build of this checkout otherwise.
+"""
+import base64
+import json
+import os
+import urllib.error
+from pathlib import Path
+
+import drivers
+
+BINARY = os.environ.get("COMPEER") or str(Path(__file__).resolve().parent.parent / "target/release/compeer")
+
+
+class Compeer(drivers.Client):
+    name = "compeer"
+
+    def command(self):
+        return [BINARY, "up", "--home", str(self.home), "--listen", f"{self.ip}:{self.port}", "--api", f"127.0.0.1:{self.api}"]
+
+    def call(self, method, path, body=None, timeout=60):
+        """One request to the API; -> the document of the answer."""
+        request = drivers.urllib.request.Request(
+            f"http://127.0.0.1:{self.api}/api/v1/{path}", method=method, data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {(self.home / 'token').read_text().strip()}", "Content-Type": "application/json"})
+        try:
+            with drivers.urllib.request.urlopen(request, timeout=timeout) as answer:
+                return json.loads(answer.read() or "null")
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"compeer: {method} {path}: {error.code} {error.read()[:300].decode(errors='replace')}") from None
+
+    def ready(self):
+        self.call("GET", "session")
+
+    def add(self, torrents, save, seed=False):
+        # what is already in the folder is hashed and used: there is no need to say that it is
+        for t in torrents:
+            self.call("POST", "torrents", {"torrent_base64": base64.b64encode(Path(t).read_bytes()).decode(), "folder": str(save)})
+
+    def add_magnet(self, link, save):
+        self.call("POST", "torrents", {"link": link, "folder": str(save)})
+
+    def add_peer(self, ip, port, id=None):
+        for key in [id] if id else list(self.torrents()):
+            self.call("POST", f"torrents/{key}/peers", {"address": f"{ip}:{port}"})
+
+    def torrents(self):
+        return {t["id"]: {"done": t["complete"] and t["state"] == "seeding", "bytes": t["done_bytes"], "error": t["error"]} for t in self.list()}
+
+    def list(self):
+        return self.call("GET", "torrents")
+
+
+drivers.CLIENTS["compeer"] = Compeer
+for kind, option in (("", ()), ("-v2", ("--v2",)), ("-hybrid", ("--hybrid",))):
+    drivers.CREATE["compeer" + kind] = [BINARY, "torrent", "create", "{src}", "--output", "{out}", "--force", "--piece-length", "{bytes}", *option]

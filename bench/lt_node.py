@@ -1,0 +1,117 @@
+"""One libtorrent session driven by JSON lines on stdin, answers on stdout.
+
+usage: lt_node.py IP PORT tcp|utp [default|fast]
+Everything that could send off loopback (DHT, LSD, UPnP, NAT-PMP) is off.
+"""
+import json
+import sys
+import time
+import warnings
+
+warnings.simplefilter("ignore")    # 2.1 deprecates calls that 2.0 still needs
+import libtorrent as lt
+
+ip, port, transport = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+profile = sys.argv[4] if len(sys.argv) > 4 else "default"
+tcp = transport == "tcp"
+settings = {}
+if profile == "fast":
+    settings.update(lt.high_performance_seed())
+settings.update({
+    "listen_interfaces": f"{ip}:{port}",
+    "outgoing_interfaces": ip,
+    "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
+    "enable_outgoing_tcp": tcp, "enable_incoming_tcp": tcp,
+    "enable_outgoing_utp": not tcp, "enable_incoming_utp": not tcp,
+    "mixed_mode_algorithm": 0, "min_reconnect_time": 1,
+    "in_enc_policy": 1, "out_enc_policy": 2,
+    "allow_multiple_connections_per_ip": True,
+    "download_rate_limit": 0, "upload_rate_limit": 0,
+    "unchoke_slots_limit": -1, "connections_limit": 500,
+    "active_downloads": -1, "active_seeds": -1, "active_limit": 100000, "active_checking": 2,
+    "auto_manage_startup": 1,
+    "rate_limit_ip_overhead": False,
+    "alert_mask": int(lt.alert.category_t.storage_notification),
+})
+# names differ between versions: drop what this build does not know
+known = set(lt.default_settings())
+session = lt.session({k: v for k, v in settings.items() if k in known})
+handles = []
+flushed = set()     # handles whose blocks are known to have reached their files
+
+
+def say(**answer):
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def params_of(m, torrent=None):
+    """The parameters of a new torrent: from its file, or from the magnet of the message."""
+    p = lt.parse_magnet_uri(m["magnet"]) if torrent is None else lt.add_torrent_params()
+    if torrent is not None:
+        p.ti = lt.torrent_info(torrent)
+    p.save_path = m["save"]
+    flags = p.flags & ~lt.torrent_flags.auto_managed & ~lt.torrent_flags.paused
+    p.flags = flags | lt.torrent_flags.seed_mode if m.get("seed") else flags
+    return p
+
+
+def name_of(handle):
+    """The v1 info-hash, or the first 20 bytes of the v2 one."""
+    hashes = handle.info_hashes()
+    return str(hashes.v1 if hashes.has_v1() else hashes.v2)[:40]
+
+
+def flush(handle):
+    """2.1 calls a torrent complete while blocks are still in its write cache: done means here that they have reached
+    the files too."""
+    if handle in flushed:
+        return
+    handle.flush_cache()
+    end = time.monotonic() + 60
+    while handle not in flushed and time.monotonic() < end:
+        session.wait_for_alert(100)
+        flushed.update(a.handle for a in session.pop_alerts() if isinstance(a, lt.cache_flushed_alert))
+
+
+def torrents():
+    many = len(handles) > 20
+    for handle in handles:
+        s = handle.status()
+        if s.is_seeding and not many:
+            flush(handle)
+        yield {"id": name_of(handle), "done": s.is_seeding and (many or handle in flushed), "bytes": s.total_done,
+               "sent": s.total_payload_upload, "error": s.errc.message() if s.errc.value() else ""}
+
+
+def union(without):
+    """Whether this session and its peers, one address left out, have every piece between them."""
+    have = list(handles[0].status().pieces)
+    for peer in handles[0].get_peer_info():
+        if peer.ip[0] != without:
+            have = [a or b for a, b in zip(have, peer.pieces)]
+    return bool(have) and all(have)
+
+
+say(ready=True, version=lt.__version__)
+for line in sys.stdin:
+    m = json.loads(line)
+    cmd = m["cmd"]
+    try:
+        if cmd == "add":
+            handles += [session.add_torrent(params_of(m, t)) for t in m.get("torrents", [None])]
+            say(ok=True)
+        elif cmd == "peer":
+            for h in handles:
+                if not m.get("id") or m["id"] == name_of(h):
+                    h.connect_peer((m["ip"], m["port"]))
+            say(ok=True)
+        elif cmd == "torrents":
+            say(torrents=list(torrents()))
+        elif cmd == "union":
+            say(complete=union(m["without"]))
+        elif cmd == "quit":
+            break
+    except RuntimeError as error:
+        say(error=str(error))
+session.pause()

@@ -1,0 +1,14 @@
+"""The suites. A module registers its own when it is loaded."""
+import importlib
+
+SUBJECT = "compeer"     # who is tested; another client with --stand-in
+
+
+def load(stand_in=""):
+    global SUBJECT
+    SUBJECT = stand_in or "compeer"
+    for module in ("exchange", "info_hash"):
+        importlib.import_module(f"cases.{module}")
+    if not stand_in:
+        for module in ("first_try", "swarm", "crash", "bad_input", "whole_tree"):
+            importlib.import_module(f"cases.{module}")
