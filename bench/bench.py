@@ -10,8 +10,8 @@
 
 Common: --reps 5  --root DIR (put it on tmpfs or on disk)  --transport tcp|utp
 Runs are interleaved: every client once, then every client again.  Each run
-appends one JSON line to --out; the table gives medians, and ratios to the first
-client of the list.  All traffic is on 127.0.0.0/8 and every wait has a limit.
+appends one JSON line to --out; the table gives medians, and in parentheses ratios
+to the first client of the list.  All traffic is on 127.0.0.0/8 and every wait has a limit.
 """
 import argparse
 import filecmp
@@ -185,7 +185,8 @@ class Bench:
         us, ul = seeder.usage(), leecher.usage()
         ok = same(payload, dl / payload.name) if rep == 0 else None
         self.record(scenario="pair", seeder=s, leecher=l, payload=self.a.payload, kib=self.a.kib, transport=self.a.transport, how=how, wall=wall, first=first,
-                    mb_s=mb / wall, net_mb_s=mb / max(wall - first, 1e-3), seed_cpu=us["cpu"] - cs, leech_cpu=ul["cpu"] - cl, seed_rss=us["peak_rss_mb"], leech_rss=ul["peak_rss_mb"],
+                    mb_s=mb / wall, net_mb_s=mb / max(wall - first, 1e-3), seed_cpu=us["cpu"] - cs, leech_cpu=ul["cpu"] - cl,
+                    seed_cpu_per_gib=(us["cpu"] - cs) / mb * 1073.74, leech_cpu_per_gib=(ul["cpu"] - cl) / mb * 1073.74, seed_rss=us["peak_rss_mb"], leech_rss=ul["peak_rss_mb"],
                     seed_anon=us["peak_anon_mb"], leech_anon=ul["peak_anon_mb"], **({"data_ok": ok} if ok is not None else {}))
 
     # c. one seeder, several leechers
@@ -304,7 +305,7 @@ for i in range(n):
     open(f + ".torrent", "wb").write(lt.bencode(t.generate()))
 """
 
-SHOW = {"create": ["wall", "mb_s", "cpu", "peak_rss_mb"], "pair": ["wall", "first", "mb_s", "net_mb_s", "leech_cpu", "seed_cpu", "leech_rss", "leech_anon", "seed_anon"],
+SHOW = {"create": ["wall", "mb_s", "cpu", "peak_rss_mb"], "pair": ["wall", "first", "mb_s", "leech_cpu_per_gib", "seed_cpu_per_gib", "leech_rss", "leech_anon", "seed_anon"],
         "swarm": ["wall", "first_done", "mb_s", "seed_cpu", "leech_cpu", "leech_rss", "leech_anon"], "recheck": ["wall", "mb_s", "cpu", "peak_rss_mb", "peak_anon_mb"],
         "idle": ["start_empty", "empty_rss_mb", "add", "ready", "cpu_add", "idle_rss_mb", "idle_cpu_percent", "restart"]}
 
@@ -323,15 +324,20 @@ def table(files):
     for key, clients in groups.items():
         cols = SHOW[key[0]]
         print("\n### " + " ".join(str(k) for k in key if k != ""))
-        print("| client | n | " + " | ".join(cols) + " | wall range | x first |")
-        print("|---" * (len(cols) + 4) + "|")
-        base = None
+        print("| client | n | " + " | ".join(cols) + " | wall range |")
+        print("|---" * (len(cols) + 3) + "|")
+        first = None
         for who, rs in clients.items():
             med = {c: statistics.median([r[c] for r in rs if c in r]) for c in cols if any(c in r for r in rs)}
-            lead = med.get("wall", med.get("ready"))
-            base = base or lead
+            first = first or med
             walls = [r.get("wall", r.get("ready")) for r in rs]
-            print(f"| {who} | {len(rs)} | " + " | ".join(f"{med[c]:.2f}" if c in med else "-" for c in cols) + f" | {min(walls):.2f}-{max(walls):.2f} | {lead / base:.2f} |")
+
+            def cell(c):
+                if c not in med:
+                    return "-"
+                ratio = f" ({med[c] / first[c]:.2f})" if first is not med and first.get(c) else ""
+                return f"{med[c]:.2f}{ratio}"
+            print(f"| {who} | {len(rs)} | " + " | ".join(map(cell, cols)) + f" | {min(walls):.2f}-{max(walls):.2f} |")
     for key, clients in bad.items():
         for who, es in clients.items():
             print(f"failed: {key} {who} x{len(es)}: {es[0]}")

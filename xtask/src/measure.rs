@@ -7,7 +7,10 @@ use std::process::Command;
 /// Measures Compeer beside foreign clients and prints tables of ratios.
 pub fn bench(arguments: &[String]) -> Outcome {
     let mut steps = Steps::new();
-    steps.step("foreign programs", || run(program("bash").arg("bench/setup.sh")))?;
+    steps.step("foreign programs", || {
+        counterparts::ensure(false)?;
+        run(program("bash").arg("bench/setup.sh").env("BENCH_PEERS", counterparts::cache()))
+    })?;
     steps.step("building compeer", || run(cargo().args(["build", "--release", "--package", "cli", "--locked"])))?;
     steps.step("measuring, without a route", || {
         let python = counterparts::python();
