@@ -1,5 +1,6 @@
 //! The BitTorrent state machines, free of I/O: no sockets, files, clocks or tasks.
 
+mod allowed_fast;
 pub mod choker;
 pub mod hashes;
 pub mod peer_list;

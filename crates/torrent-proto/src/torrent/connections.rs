@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::peer::Peer;
 use super::{Connected, Direction, Event, Output, PeerKey, PeerKind, Reason, Source, Torrent};
+use crate::allowed_fast::{SET_SIZE, allowed_fast};
 use crate::peer_list::Refused;
 use crate::wire::{ExtensionHandshake, LOCAL_IDS, Message};
 
@@ -104,7 +105,17 @@ impl Torrent {
         }
         let web_seed = connected.kind == PeerKind::WebSeed;
         if !web_seed {
-            let messages = self.greeting(&peer);
+            let mut messages = self.greeting(&peer);
+            if peer.fast
+                && let (IpAddr::V4(ip), Some(transfer)) = (peer.address.ip(), &self.transfer)
+                && transfer.super_seed.is_none()
+            {
+                let count = transfer.info.layout().piece_count();
+                let mut set = allowed_fast(ip, connected.info_hash, count, SET_SIZE);
+                set.retain(|piece| transfer.picker.have().get(piece.0));
+                messages.extend(set.iter().map(|piece| Message::AllowedFast(*piece)));
+                peer.offered_fast = set;
+            }
             self.send(connected.peer, messages);
         }
         self.peers.insert(connected.peer, peer);
@@ -191,6 +202,7 @@ impl Torrent {
             if let Some(set) = peer.has() {
                 transfer.picker.remove_peer_set(set);
             }
+            transfer.picker.release(key);
             transfer.choker.gone(key);
             transfer.hashes.gone(key);
             transfer.leaf_requests.retain(|(who, _, _)| *who != key);

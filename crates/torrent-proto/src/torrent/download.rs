@@ -165,6 +165,7 @@ impl Torrent {
         for request in &requests {
             transfer.picker.abandon(key, request.block);
         }
+        transfer.picker.release(key);
         if tell {
             self.send(key, requests.into_iter().map(|r| Message::Cancel(r.block)).collect());
         }

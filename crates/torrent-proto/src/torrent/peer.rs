@@ -65,6 +65,8 @@ pub(super) struct Peer {
     pub(super) suspicions: u32,
     /// Pieces that it lets us request while it chokes us (BEP 6).
     pub(super) allowed_fast: BTreeSet<PieceIndex>,
+    /// Pieces that we let it request while we choke it.
+    pub(super) offered_fast: Vec<PieceIndex>,
     pub(super) requests: VecDeque<Outstanding>,
     request_limit: usize,
     reqq: usize,
@@ -112,6 +114,7 @@ impl Peer {
             snubbed: false,
             suspicions: 0,
             allowed_fast: BTreeSet::new(),
+            offered_fast: Vec::new(),
             requests: VecDeque::new(),
             request_limit: FIRST_REQUESTS,
             reqq: if web_seed { MAX_REQUESTS } else { DEFAULT_REQUEST_QUEUE as usize },

@@ -1,1 +1,272 @@
 //! Stories of the torrent state machine.
+
+mod world;
+
+use base::Bitfield;
+use metainfo::FileIndex;
+
+use super::*;
+use crate::wire::Message;
+use world::{PIECE, START, World, config, info, payload};
+
+#[test]
+fn bob_downloads_from_alice() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.seed(&info), world.leech(&info));
+    assert_eq!(world.nodes[alice].torrent.status().state, State::Seeding);
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    assert!(world.nodes[bob].complete && world.nodes[bob].data == payload());
+    let status = world.nodes[bob].torrent.status();
+    assert_eq!((status.state, status.done_bytes, status.wasted_bytes), (State::Seeding, 400_000, 0));
+    assert_eq!(status.downloaded_bytes, 400_000);
+    assert_eq!(world.nodes[alice].torrent.status().uploaded_bytes, 400_000);
+    let resume = world.nodes[bob].persisted.as_ref().unwrap();
+    assert!(resume.clean && resume.have.is_all());
+}
+
+#[test]
+fn a_magnet_begins_with_its_metadata_and_keeps_its_connection() {
+    let info = info(false);
+    let mut world = World::default();
+    let alice = world.seed(&info);
+    let bob = world.add(TorrentConfig { info: None, ..config(9, &info) }, &info, Vec::new());
+    assert_eq!(world.nodes[bob].torrent.status().state, State::Metadata);
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    assert!(world.nodes[bob].complete && world.nodes[bob].data == payload());
+    assert!(world.nodes[bob].dropped.iter().all(|(_, reason)| *reason == Reason::BothSeeds));
+}
+
+#[test]
+fn both_come_to_know_when_nothing_is_left_to_do() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.seed(&info), world.leech(&info));
+    world.connect(alice, bob, Source::Tracker);
+    world.pass(30);
+    assert!(world.nodes[alice].torrent.peers().is_empty() && world.nodes[bob].torrent.peers().is_empty());
+    assert_eq!(world.nodes[bob].torrent.poll_timeout(), None, "an idle seed waits for nothing");
+}
+
+#[test]
+fn a_liar_is_banned_and_the_piece_comes_from_somebody_else() {
+    let info = info(false);
+    let mut world = World::default();
+    let (mallory, bob) = (world.seed(&info), world.leech(&info));
+    world.nodes[mallory].corrupts = true;
+    world.connect(bob, mallory, Source::Hint);
+    world.pass(15);
+    assert!(world.nodes[bob].dropped.iter().any(|(_, reason)| *reason == Reason::BadData));
+    assert_eq!(world.nodes[bob].torrent.status().pieces_done, 0);
+    let alice = world.seed(&info);
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    assert!(world.nodes[bob].complete && world.nodes[bob].data == payload());
+    world.connect(bob, mallory, Source::Hint);
+    assert!(world.nodes[bob].dropped.iter().any(|(_, reason)| *reason == Reason::Banned));
+}
+
+#[test]
+fn what_a_silent_peer_owes_is_asked_of_another() {
+    let info = info(false);
+    let mut world = World::default();
+    let (sloth, alice, bob) = (world.seed(&info), world.seed(&info), world.leech(&info));
+    world.nodes[sloth].silent = true;
+    world.connect(bob, sloth, Source::Hint);
+    world.pass(10);
+    assert!(world.nodes[bob].torrent.peers()[0].requests > 0);
+    world.connect(bob, alice, Source::Hint);
+    world.pass(40);
+    assert!(world.nodes[bob].complete && world.nodes[bob].data == payload());
+}
+
+#[test]
+fn a_choke_without_the_fast_extension_voids_the_requests() {
+    let info = info(false);
+    let mut world = World::default();
+    let (sloth, alice, bob) = (world.seed(&info), world.seed(&info), world.leech(&info));
+    world.nodes[sloth].silent = true;
+    world.nodes[sloth].fast = false;
+    world.connect(bob, sloth, Source::Hint);
+    world.pass(1);
+    let key = world.nodes[bob].torrent.peers()[0].peer;
+    assert!(world.nodes[bob].torrent.peers()[0].requests > 0);
+    world.input(bob, Input::Received { peer: key, messages: vec![Message::Choke] });
+    assert_eq!(world.nodes[bob].torrent.peers()[0].requests, 0);
+    world.connect(bob, alice, Source::Hint);
+    world.pass(15);
+    assert!(world.nodes[bob].complete);
+}
+
+#[test]
+fn a_pause_settles_and_the_next_run_begins_where_it_was() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.seed(&info), world.leech(&info));
+    // Alice holds back the second file, so that Bob stays in the middle.
+    world.input(bob, Input::Command(Command::Prioritise(vec![(FileIndex(1), Priority::Skip)])));
+    world.connect(bob, alice, Source::Hint);
+    world.pass(10);
+    world.input(bob, Input::Command(Command::Pause));
+    assert!(world.nodes[bob].settled && world.nodes[bob].torrent.peers().is_empty());
+    assert_eq!(world.nodes[bob].torrent.status().state, State::Paused);
+    let resume = world.nodes[bob].persisted.clone().unwrap();
+    assert!(resume.clean);
+    assert_eq!(resume.have.count(), 4, "the first 100,000 bytes lie in four pieces");
+
+    let data = world.nodes[bob].data.clone();
+    let bob2 = world.add(TorrentConfig { resume: Some(resume), ..config(8, &info) }, &info, data);
+    assert_eq!(world.nodes[bob2].torrent.status().pieces_done, 4);
+    world.connect(bob2, alice, Source::Hint);
+    world.pass(30);
+    assert!(world.nodes[bob2].complete && world.nodes[bob2].data == payload());
+    assert_eq!(world.nodes[bob2].torrent.status().downloaded_bytes, 100_000 + 400_000 - 100_000 + resumed_twice());
+}
+
+/// The four pieces hold 131,072 bytes, 31,072 of them of the second file: fetched in the first run, counted there.
+fn resumed_twice() -> u64 {
+    u64::from(4 * PIECE) - 100_000 - (u64::from(4 * PIECE) - 100_000)
+}
+
+#[test]
+fn after_a_crash_what_may_be_there_is_checked_and_not_fetched_again() {
+    let info = info(false);
+    let mut world = World::default();
+    let alice = world.seed(&info);
+    let mut have = Bitfield::new(info.layout().piece_count());
+    have.set(0);
+    let resume = Resume { have, clean: false, downloaded: 0, uploaded: 0 };
+    let mut data = payload();
+    data[200_000..].fill(0);
+    let bob = world.add(TorrentConfig { resume: Some(resume), ..config(8, &info) }, &info, data);
+    assert_eq!(world.nodes[bob].torrent.status().pieces_done, 200_000 / PIECE);
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    assert!(world.nodes[bob].complete && world.nodes[bob].data == payload());
+}
+
+#[test]
+fn a_full_disk_stops_the_torrent_until_there_is_room() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.seed(&info), world.leech(&info));
+    world.nodes[bob].disk_full = true;
+    world.connect(bob, alice, Source::Hint);
+    world.pass(2);
+    let status = world.nodes[bob].torrent.status();
+    assert_eq!(status.state, State::Failed);
+    assert!(status.error.is_some_and(|e| e.full) && world.nodes[bob].torrent.peers().is_empty());
+    world.nodes[bob].disk_full = false;
+    world.pass(20);
+    assert_eq!(world.nodes[bob].torrent.status().state, State::Downloading);
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    assert!(world.nodes[bob].complete && world.nodes[bob].data == payload());
+}
+
+#[test]
+fn a_magnet_that_turns_out_private_keeps_only_what_trackers_and_the_user_named() {
+    let info = info(true);
+    let mut world = World::default();
+    let (alice, carol) = (world.seed(&info), world.seed(&info));
+    let bob = world.add(TorrentConfig { info: None, ..config(9, &info) }, &info, Vec::new());
+    world.connect(bob, carol, Source::Resume);
+    world.pass(2);
+    assert!(world.nodes[bob].torrent.info().is_some_and(|i| i.is_private()));
+    assert!(world.nodes[bob].dropped.iter().any(|(_, reason)| *reason == Reason::Private));
+    world.connect(bob, alice, Source::Tracker);
+    world.pass(30);
+    assert!(world.nodes[bob].complete);
+}
+
+#[test]
+fn we_do_not_talk_to_ourselves_nor_twice_to_one_peer() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.leech(&info), world.leech(&info));
+    world.connect(alice, alice, Source::Tracker);
+    assert!(world.nodes[alice].dropped.iter().any(|(_, reason)| *reason == Reason::Itself));
+    world.connect(alice, bob, Source::Tracker);
+    world.connect(bob, alice, Source::Tracker);
+    assert!(world.nodes[bob].dropped.iter().any(|(_, reason)| *reason == Reason::Duplicate));
+    assert_eq!(world.nodes[alice].torrent.peers().len(), 1);
+}
+
+#[test]
+fn a_request_beyond_the_torrent_ends_the_connection() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.seed(&info), world.leech(&info));
+    world.nodes[bob].torrent.handle(world.now, Input::Command(Command::Pause));
+    world.connect(alice, bob, Source::Hint);
+    let mallory = world.leech(&info);
+    world.input(
+        mallory,
+        Input::Command(Command::Prioritise(vec![(FileIndex(0), Priority::Skip), (FileIndex(1), Priority::Skip)])),
+    );
+    world.connect(mallory, alice, Source::Hint);
+    let key = world.nodes[alice].torrent.peers()[0].peer;
+    let beyond = metainfo::Block { piece: metainfo::PieceIndex(99), offset: 0, length: 1 };
+    world.input(alice, Input::Received { peer: key, messages: vec![Message::Request(beyond)] });
+    assert!(matches!(world.nodes[alice].dropped.last(), Some((_, Reason::Protocol(_)))));
+}
+
+#[test]
+fn a_skipped_file_is_not_fetched() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.seed(&info), world.leech(&info));
+    world.input(bob, Input::Command(Command::Prioritise(vec![(FileIndex(0), Priority::Skip)])));
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    let status = world.nodes[bob].torrent.status();
+    assert!(status.complete);
+    assert_eq!((status.wanted_bytes, status.done_bytes), (300_000, 300_000));
+    assert!(status.downloaded_bytes < 400_000);
+    let files = world.nodes[bob].torrent.files();
+    assert_eq!((files[1].done_bytes, files[0].done_bytes < 100_000), (300_000, true));
+}
+
+#[test]
+fn a_recheck_finds_what_is_gone_and_fetches_it_again() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.seed(&info), world.leech(&info));
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    world.nodes[bob].data[5] ^= 1;
+    world.input(bob, Input::Command(Command::Recheck));
+    let status = world.nodes[bob].torrent.status();
+    assert_eq!((status.state, status.pieces_done), (State::Downloading, status.piece_count - 1));
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    assert!(world.nodes[bob].data == payload() && world.nodes[bob].torrent.status().complete);
+}
+
+#[test]
+fn a_super_seed_shows_itself_piece_by_piece_and_everybody_gets_everything() {
+    let info = info(false);
+    let mut world = World::default();
+    let alice = world.add(TorrentConfig { complete: true, super_seed: true, ..config(1, &info) }, &info, payload());
+    let (bob, carol) = (world.leech(&info), world.leech(&info));
+    world.connect(bob, alice, Source::Hint);
+    world.connect(carol, alice, Source::Hint);
+    world.connect(bob, carol, Source::Hint);
+    assert!(!world.nodes[alice].sent_messages.iter().any(|(_, m)| *m == Message::HaveAll));
+    world.pass(120);
+    assert!(world.nodes[bob].complete && world.nodes[carol].complete);
+    assert!(world.nodes[alice].torrent.status().uploaded_bytes < 700_000, "one copy, and little more");
+}
+
+#[test]
+fn dials_that_fail_are_tried_again_later() {
+    let info = info(false);
+    let mut world = World::default();
+    let bob = world.leech(&info);
+    let addresses = vec!["127.0.0.9:1".parse().unwrap()];
+    world.input(bob, Input::Candidates { source: Source::Tracker, addresses });
+    let next = world.nodes[bob].torrent.poll_timeout();
+    assert!(next.is_some_and(|at| at > START), "the refused peer has its back-off: {next:?}");
+}

@@ -4,6 +4,7 @@ use metainfo::Block;
 
 use super::connections::REQUEST_QUEUE;
 use super::{DiskError, Output, PeerKey, PeerKind, Torrent};
+use crate::allowed_fast::SET_SIZE;
 use crate::choker::PeerStats;
 use crate::wire::Message;
 
@@ -23,7 +24,10 @@ impl Torrent {
         }
         let revealed = transfer.super_seed.as_ref().is_none_or(|s| s.is_revealed(key, block.piece));
         let here = transfer.picker.have().get(block.piece.0) && revealed;
-        if peer.am_choking || !here || peer.wanted.len() >= REQUEST_QUEUE as usize {
+        // BEP 6: meant for those who have nothing yet.
+        let poor = peer.has().is_some_and(|has| has.count() as usize <= SET_SIZE);
+        let choked = peer.am_choking && !(poor && peer.offered_fast.contains(&block.piece));
+        if choked || !here || peer.wanted.len() >= REQUEST_QUEUE as usize {
             if peer.fast {
                 self.send(key, vec![Message::RejectRequest(block)]);
             }
