@@ -119,7 +119,7 @@ fn a_seed_serves_everybody_in_turn() {
 #[test]
 fn a_seeds_slot_is_kept_for_half_a_minute() {
     let mut peers: Vec<PeerStats> = (0..8).map(|key| PeerStats { up_rate: 1, ..peer(key) }).collect();
-    let mut runs = vec![0u32; 8];
+    let mut runs = [0u32; 8];
     run(&mut choker(2), true, &mut peers, 0..900, |unchoked| {
         for (key, rounds) in runs.iter_mut().enumerate() {
             let on = unchoked.contains(&PeerKey(key as u32));
