@@ -237,9 +237,12 @@ impl Torrent {
             VerifyOutcome::Good => self.piece_is_good(piece),
             VerifyOutcome::Bad { leaves: Some(leaves) } if transfer.hashes.piece_hash(piece).is_some() => {
                 self.out.push_back(Output::Event(Event::BadPiece { piece }));
-                transfer.hashes.want_leaves(piece);
+                let known = transfer.hashes.want_leaves(piece);
                 transfer.bad.insert(piece, BadPiece { leaves, until: self.now.mono + LEAVES_TIME });
-                self.request_hashes();
+                match known {
+                    Some(proven) => self.leaves_proven(piece, &proven),
+                    None => self.request_hashes(),
+                }
             }
             VerifyOutcome::Bad { .. } => {
                 self.out.push_back(Output::Event(Event::BadPiece { piece }));
@@ -316,6 +319,7 @@ impl Torrent {
         for piece in late {
             if let Some(transfer) = &mut self.transfer {
                 transfer.bad.remove(&piece);
+                transfer.hashes.forget_leaves(piece);
             }
             self.suspect_contributors(piece);
         }
