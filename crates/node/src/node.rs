@@ -50,6 +50,8 @@ impl Node {
         if !address.ip().is_loopback() {
             return Err(NodeError::ApiNotLoopback(address));
         }
+        // Whoever was here before may have been killed.
+        home.remove_api_address();
         let token = home.token()?;
         let api_error = |source| NodeError::Api { address, source };
         let listener = TcpListener::bind(address).await.map_err(api_error)?;

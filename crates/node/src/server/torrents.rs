@@ -93,11 +93,18 @@ fn known(session: &Session, source: &AddSource) -> Option<TorrentId> {
 }
 
 fn order(request: AddRequest) -> Result<Add, ApiError> {
+    let files = request.files.as_deref();
+    let mut priorities = Vec::new();
     let source = match (request.link, request.torrent_base64) {
-        (Some(link), None) => AddSource::Link(link),
+        (Some(link), None) => AddSource::Link(files.map_or(Ok(link.clone()), |files| select(&link, files))?),
         (None, Some(base64)) => {
             let bytes = data_encoding::BASE64.decode(base64.trim().as_bytes());
-            AddSource::File(bytes.map_err(|e| ApiError::bad_request(format!("torrent_base64: {e}")))?.into())
+            let bytes = bytes.map_err(|e| ApiError::bad_request(format!("torrent_base64: {e}")))?;
+            if let (Some(files), Ok(file)) = (files, TorrentFile::from_bytes(&bytes)) {
+                let all = (0..file.info.layout().files().len() as u32).filter(|index| !files.contains(index));
+                priorities = all.map(|index| (FileIndex(index), Priority::Skip)).collect();
+            }
+            AddSource::File(bytes.into())
         }
         _ => return Err(ApiError::bad_request("give either link or torrent_base64")),
     };
@@ -107,6 +114,7 @@ fn order(request: AddRequest) -> Result<Add, ApiError> {
     Ok(Add {
         folder: request.folder.map(|folder| absolute(&folder)).transpose()?,
         paused: request.paused,
+        priorities,
         sequential: request.sequential,
         no_tracker: request.no_tracker,
         trackers: request.trackers,
@@ -115,6 +123,15 @@ fn order(request: AddRequest) -> Result<Add, ApiError> {
         limits: convert::torrent_limits(request.limits),
         ..Add::new(source)
     })
+}
+
+/// Writes the choice of files into a magnet (BEP 53), whose files are not known yet.
+fn select(link: &str, files: &[u32]) -> Result<String, ApiError> {
+    let magnet = link.parse::<Magnet>();
+    let mut magnet =
+        magnet.map_err(|_| ApiError::bad_request("files can be chosen of a magnet or of a torrent file"))?;
+    magnet.select = Some(files.iter().map(|&file| file..=file).collect());
+    Ok(magnet.to_string())
 }
 
 /// Checks and builds a goal.

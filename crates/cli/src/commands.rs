@@ -1,0 +1,68 @@
+//! One module a command; here they are told apart.
+
+mod add;
+mod files;
+mod get;
+mod info;
+mod limit;
+mod list;
+mod peers;
+mod share;
+mod shell;
+mod torrent;
+mod up;
+mod which;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::args::{Cli, Command, Global};
+
+/// What every command is told.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The home that the user chose.
+    pub home: Option<PathBuf>,
+    /// Print JSON.
+    pub json: bool,
+}
+
+/// Runs a command; returns the exit code.
+pub fn run(cli: Cli) -> Result<u8> {
+    let Global { home, json, .. } = cli.global;
+    let context = Context { home, json };
+    // What needs no node needs no runtime either.
+    match cli.command {
+        Command::Torrent(command) => return torrent::run(command, &context),
+        Command::Completions(command) => return shell::completions(&command),
+        Command::Man => return shell::man(),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start: the system refuses what the program needs to wait for events")?;
+    let code = runtime.block_on(run_async(cli.command, context));
+    runtime.shutdown_background();
+    code
+}
+
+async fn run_async(command: Command, context: Context) -> Result<u8> {
+    match command {
+        Command::Share(command) => share::run(command, &context).await,
+        Command::Get(command) => get::run(command, &context).await,
+        Command::Up(command) => up::run(command, &context).await,
+        Command::Add(command) => add::run(command, &context).await,
+        Command::List => list::run(&context).await,
+        Command::Info(command) => info::run(command, &context).await,
+        Command::Pause(command) => which::act(command, "pause", "Paused", &context).await,
+        Command::Resume(command) => which::act(command, "resume", "Resumed", &context).await,
+        Command::Recheck(command) => which::act(command, "recheck", "Checking", &context).await,
+        Command::Remove(command) => which::remove(command, &context).await,
+        Command::Peers(command) => peers::run(command, &context).await,
+        Command::Files(command) => files::run(command, &context).await,
+        Command::Limit(command) => limit::run(command, &context).await,
+        Command::Torrent(command) => torrent::run(command, &context),
+        Command::Completions(command) => shell::completions(&command),
+        Command::Man => shell::man(),
+    }
+}

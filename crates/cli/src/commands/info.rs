@@ -1,0 +1,100 @@
+//! `compeer info`.
+
+use anyhow::Result;
+use base::units::format_bytes;
+use rpc::{SessionInfo, TorrentDetail};
+
+use super::{Context, which};
+use crate::args::Info;
+use crate::attach::attach;
+use crate::out::{self, clean};
+use crate::show;
+
+/// Shows one torrent, or the node.
+pub async fn run(command: Info, context: &Context) -> Result<u8> {
+    let attached = attach(context.home.as_deref()).await?;
+    let Some(meant) = command.torrent else {
+        if context.json {
+            out::json(&attached.info)?;
+        } else {
+            show_node(&attached.info)?;
+        }
+        return Ok(0);
+    };
+    let id = which::find(&attached.client, &meant).await?.id;
+    let detail = attached.client.torrent(&id, command.local).await?;
+    if context.json {
+        out::json(&detail)?;
+    } else {
+        show_torrent(&detail)?;
+    }
+    Ok(0)
+}
+
+fn field(name: &str, value: impl AsRef<str>) -> Result<()> {
+    let value = value.as_ref();
+    if value.is_empty() { Ok(()) } else { out::line(format!("{name:<13} {}", clean(value))) }
+}
+
+fn show_node(info: &SessionInfo) -> Result<()> {
+    let mode = match info.mode {
+        rpc::NodeMode::Daemon => "compeer up",
+        rpc::NodeMode::Embedded => "inside share or get",
+    };
+    field("version", &info.version)?;
+    field("running", format!("{mode}, process {}, for {}", info.process_id, show::seconds(info.uptime_s)))?;
+    field("home", &info.home)?;
+    field("downloads to", &info.download_folder)?;
+    field("listens on", info.listen.join(", "))?;
+    field("torrents", info.torrents.to_string())?;
+    field("peers", info.peers.to_string())?;
+    field("receives", show::rate(info.download_bytes_per_s))?;
+    field("sends", show::rate(info.upload_bytes_per_s))
+}
+
+fn show_torrent(detail: &TorrentDetail) -> Result<()> {
+    let torrent = &detail.summary;
+    field("name", &torrent.name)?;
+    field("id", &torrent.id)?;
+    field("v2 hash", torrent.info_hash_v2.as_deref().unwrap_or_default())?;
+    field("state", format!("{}, {}", show::state(torrent), show::percent(show::done(torrent))))?;
+    field("error", torrent.error.as_deref().unwrap_or_default())?;
+    if torrent.total_bytes > 0 {
+        let files = show::count(detail.file_count as usize, "file", "files");
+        let pieces = format!("{} of {} pieces", detail.pieces_have, detail.piece_count);
+        let length = format_bytes(detail.piece_length_bytes.into());
+        field("size", format!("{} in {files}; {pieces} of {length}", format_bytes(torrent.total_bytes)))?;
+    }
+    field("path", torrent.path.as_deref().unwrap_or(&torrent.folder))?;
+    let left = torrent.left_s.map(|left| format!(", {} left", show::seconds(left))).unwrap_or_default();
+    let received = format_bytes(torrent.downloaded_bytes);
+    field("received", format!("{received}, {}{left}", show::rate(torrent.download_bytes_per_s)))?;
+    let sent = format!("{}, ratio {:.2}", format_bytes(torrent.uploaded_bytes), torrent.ratio);
+    field("sent", format!("{sent}, {}", show::rate(torrent.upload_bytes_per_s)))?;
+    field("peers", format!("{}, {} of them complete", torrent.peers, torrent.seeds))?;
+    field("limits", limits(detail))?;
+    field("private", if torrent.private { "yes: only trackers introduce peers" } else { "" })?;
+    field("comment", detail.comment.as_deref().unwrap_or_default())?;
+    field("made by", detail.created_by.as_deref().unwrap_or_default())?;
+    for tracker in &detail.trackers {
+        let words = tracker.message.as_deref().map(|words| format!(": {words}")).unwrap_or_default();
+        let state = match (tracker.failed, tracker.answered) {
+            (true, _) => "failed",
+            (false, true) => "works",
+            (false, false) => "not asked yet",
+        };
+        field("tracker", format!("{} {state}{words}", tracker.url))?;
+    }
+    for url in &detail.web_seeds {
+        field("web seed", url)?;
+    }
+    field("link", &detail.magnet)
+}
+
+fn limits(detail: &TorrentDetail) -> String {
+    let limits = detail.limits;
+    if limits == rpc::Limits::default() {
+        return String::new();
+    }
+    format!("down {}, up {}", show::limit(limits.download_bytes_per_s), show::limit(limits.upload_bytes_per_s))
+}

@@ -1,0 +1,36 @@
+//! `compeer limit`.
+
+use anyhow::Result;
+use reqwest::Method;
+use rpc::Limits;
+
+use super::{Context, which};
+use crate::args::Limit;
+use crate::attach::attach;
+use crate::{out, show};
+
+/// Shows the limits of the node or of a torrent, after changing them.
+pub async fn run(command: Limit, context: &Context) -> Result<u8> {
+    let attached = attach(context.home.as_deref()).await?;
+    let path = match &command.torrent {
+        None => "/limits".to_owned(),
+        Some(meant) => format!("/torrents/{}/limits", which::find(&attached.client, meant).await?.id),
+    };
+    let mut limits: Limits = attached.client.get(&path).await?;
+    if command.down.is_some() || command.up.is_some() {
+        if let Some(down) = command.down {
+            limits.download_bytes_per_s = down.0;
+        }
+        if let Some(up) = command.up {
+            limits.upload_bytes_per_s = up.0;
+        }
+        limits = attached.client.call(Method::PUT, &path, &limits).await?;
+    }
+    if context.json {
+        out::json(&limits)?;
+    } else {
+        out::line(format!("down  {}", show::limit(limits.download_bytes_per_s)))?;
+        out::line(format!("up    {}", show::limit(limits.upload_bytes_per_s)))?;
+    }
+    Ok(0)
+}

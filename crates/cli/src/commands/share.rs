@@ -1,0 +1,238 @@
+//! `compeer share`: hashes, prints the link, then seeds until Ctrl-C.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use base::units::{format_bytes, format_duration};
+use reqwest::Method;
+use rpc::{Job, JobState, ShareRequest, TorrentDetail, TorrentFormat};
+use serde_json::json;
+
+use super::Context;
+use crate::args::Share;
+use crate::attach::{Attached, attach_or_start};
+use crate::client::{Client, ClientError};
+use crate::follow::Follow;
+use crate::interrupt::Interrupt;
+use crate::live::Live;
+use crate::out::{self, clean};
+use crate::seeding::{self, End};
+use crate::{INTERRUPTED, show};
+
+/// How many of the things that were left out are named. The rest is counted; `--json` names all.
+const MAX_NAMED: usize = 10;
+
+/// Runs the command.
+pub async fn run(share: Share, context: &Context) -> Result<u8> {
+    let mut interrupt = Interrupt::listen()?;
+    let path = existing(&share.path)?;
+    let mut live = Live::new(context.json);
+    let mut shared: Option<String> = None;
+    loop {
+        let attached = attach_or_start(context.home.as_deref(), &share.node).await?;
+        if !attached.is_own() && share.node.listen.is_some() {
+            live.note("The node of this home runs already: --listen changes nothing.");
+        }
+        let result = work(&share, &path, &attached, &mut shared, &mut live, &mut interrupt, context).await;
+        live.clear();
+        let own = attached.is_own();
+        attached.finish().await;
+        match result {
+            Err(error) if !own && matches!(error.downcast_ref(), Some(ClientError::Gone(_))) => {
+                live.note("The node that did the work has ended: going on without it.");
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Checks the path, and makes it absolute.
+fn existing(path: &Path) -> Result<PathBuf> {
+    let shown = path.display();
+    match std::fs::metadata(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!("{shown}: there is no such file or folder"),
+        Err(error) => bail!("{shown}: cannot read it: {error}"),
+    }
+    // Resolved, so that the content has its real name also where `.` or a link was given.
+    path.canonicalize().with_context(|| format!("{shown}: cannot read it"))
+}
+
+async fn work(
+    share: &Share,
+    path: &Path,
+    attached: &Attached,
+    shared: &mut Option<String>,
+    live: &mut Live,
+    interrupt: &mut Interrupt,
+    context: &Context,
+) -> Result<u8> {
+    let client = &attached.client;
+    let id = match shared {
+        Some(id) => {
+            client.act(id, "resume").await?;
+            id.clone()
+        }
+        None => {
+            let Some(job) = hash(client, &request(share, path), live, interrupt).await? else { return Ok(INTERRUPTED) };
+            let id = job.torrent.clone().context("the node hashed it and lost it: share it again")?;
+            *shared = Some(id.clone());
+            let detail = client.torrent(&id, share.local).await?;
+            present(&job, &detail, live, context)?;
+            if !attached.is_own() {
+                limit(client, &id, share).await?;
+            }
+            id
+        }
+    };
+    let end = seeding::follow(client, &id, live, interrupt).await?;
+    live.clear();
+    match end {
+        End::Paused => live.note("Seeding has ended: its goal is reached, or somebody paused it."),
+        End::Interrupted if attached.is_daemon() => {
+            let short: String = id.chars().take(show::SHORT_ID).collect();
+            live.note(format!("The node goes on seeding it; `compeer pause {short}` stops it."));
+        }
+        End::Interrupted => seeding::pause(client, &id).await,
+    }
+    Ok(0)
+}
+
+fn request(share: &Share, path: &Path) -> ShareRequest {
+    let create = &share.create;
+    ShareRequest {
+        path: path.display().to_string(),
+        format: match (create.hybrid, create.v2) {
+            (true, _) => TorrentFormat::Hybrid,
+            (_, true) => TorrentFormat::V2,
+            _ => TorrentFormat::V1,
+        },
+        piece_length_bytes: create.piece_length,
+        private: create.private,
+        trackers: create.tiers(),
+        web_seeds: create.web_seed.clone(),
+        comment: create.comment.clone(),
+        source: create.source.clone(),
+        peers: share.peers.peer.clone(),
+        no_tracker: share.peers.no_tracker,
+        seed_ratio: share.goals.seed_ratio,
+        seed_time_s: share.goals.seed_time.map(|time| time.as_secs()),
+        local: share.local,
+    }
+}
+
+async fn limit(client: &Client, id: &str, share: &Share) -> Result<()> {
+    let (down, up) = (share.node.down_limit, share.node.up_limit);
+    if down.is_some() || up.is_some() {
+        let limits = rpc::Limits { download_bytes_per_s: down, upload_bytes_per_s: up };
+        client.tell(Method::PUT, &format!("/torrents/{id}/limits"), Some(&limits)).await?;
+    }
+    Ok(())
+}
+
+/// Lets the node hash, and shows how far it is; `None` after Ctrl-C.
+async fn hash(
+    client: &Client,
+    request: &ShareRequest,
+    live: &mut Live,
+    interrupt: &mut Interrupt,
+) -> Result<Option<Job>> {
+    let job = client.start_job("/shares", request).await?;
+    let mut follow = Follow::begin(client).await?;
+    live.wait_before_plain();
+    loop {
+        let now = follow.job(job.id).unwrap_or(&job).clone();
+        match now.state {
+            JobState::Done => return Ok(Some(now)),
+            JobState::Cancelled => bail!("somebody stopped the hashing"),
+            JobState::Failed => match now.problem {
+                Some(problem) => return Err(problem.into()),
+                None => bail!("{}: the hashing failed", request.path),
+            },
+            JobState::Running => {}
+        }
+        let lines = hashing(live, &now);
+        live.draw(&lines, || lines.join("  "));
+        tokio::select! {
+            changed = follow.next() => changed?,
+            () = interrupt.wait() => {
+                client.cancel_job(job.id).await?;
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn hashing(live: &Live, job: &Job) -> Vec<String> {
+    let name = Path::new(&job.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    progress_lines(live, "Hashing", &name, job.done_bytes, job.total_bytes, job.elapsed_ms)
+}
+
+/// Shows work on bytes: a bar, then amount, rate and time left.
+pub fn progress_lines(live: &Live, verb: &str, name: &str, done: u64, total: u64, elapsed_ms: u64) -> Vec<String> {
+    let title = format!("{verb} {}", clean(name));
+    if total == 0 {
+        return vec![title];
+    }
+    let progress = (done as f64 / total as f64).min(1.0);
+    let rate = done.saturating_mul(1000).checked_div(elapsed_ms).unwrap_or(0);
+    let left = total.saturating_sub(done).checked_div(rate).unwrap_or(0);
+    let left = if rate == 0 { String::new() } else { format!("{} left", show::seconds(left)) };
+    let amount = format!("{} of {}", format_bytes(done), format_bytes(total));
+    let parts = [amount, show::rate(rate), left];
+    vec![live.bar(&title, progress, &show::percent(progress)), live.parts("", &parts)]
+}
+
+fn present(job: &Job, detail: &TorrentDetail, live: &mut Live, context: &Context) -> Result<()> {
+    live.clear();
+    let torrent = &detail.summary;
+    if context.json {
+        return out::json(&json!({
+            "id": torrent.id,
+            "name": torrent.name,
+            "magnet": detail.magnet,
+            "path": torrent.path,
+            "total_bytes": torrent.total_bytes,
+            "file_count": detail.file_count,
+            "skipped": job.skipped,
+            "elapsed_ms": job.elapsed_ms,
+        }));
+    }
+    let took = std::time::Duration::from_millis(job.elapsed_ms);
+    let files = show::count(detail.file_count as usize, "file", "files");
+    let size = format_bytes(torrent.total_bytes);
+    let took = if took.as_secs() < 10 { show::took(took) } else { format_duration(took) };
+    live.note(format!("Sharing {}: {size} in {files}, hashed in {took}.", clean(&torrent.name)));
+    for skipped in job.skipped.iter().take(MAX_NAMED) {
+        live.note(format!("  left out: {} ({})", clean(&skipped.path), clean(&skipped.reason)));
+    }
+    if job.skipped.len() > MAX_NAMED {
+        live.note(format!("  left out: {} more", show::grouped((job.skipped.len() - MAX_NAMED) as u64)));
+    }
+    live.note("");
+    out::line(&detail.magnet)?;
+    live.note("");
+    live.note("To get it, on any computer, in any folder:");
+    live.note(format!("  {} get '{}'", how_to_call(), detail.magnet));
+    live.note("");
+    live.note("Ctrl-C ends the sharing.");
+    Ok(())
+}
+
+/// Returns how this program can be called again in the same way as this time.
+fn how_to_call() -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    let under_cargo = std::env::var_os("CARGO").is_some() && std::env::var_os("CARGO_MANIFEST_DIR").is_some();
+    let profile = program.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    if under_cargo && let Some(profile) = profile {
+        return match profile {
+            "release" => "cargo run --release --".to_owned(),
+            "debug" => "cargo run --".to_owned(),
+            other => format!("cargo run --profile {other} --"),
+        };
+    }
+    match std::env::args_os().next().and_then(|name| name.into_string().ok()) {
+        Some(name) if name.contains(std::path::is_separator) => name,
+        _ => "compeer".to_owned(),
+    }
+}

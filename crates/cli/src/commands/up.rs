@@ -1,0 +1,54 @@
+//! `compeer up`: the node in the foreground.
+
+use anyhow::{Result, bail};
+use node::{Home, Node, Options};
+use rpc::NodeMode;
+use serde_json::json;
+
+use super::Context;
+use crate::args::Up;
+use crate::client::Client;
+use crate::interrupt::Interrupt;
+use crate::live::Live;
+use crate::{out, show};
+
+/// Runs the node until Ctrl-C.
+pub async fn run(up: Up, context: &Context) -> Result<u8> {
+    let mut interrupt = Interrupt::listen()?;
+    let home = Home::open(context.home.as_deref())?;
+    let Some(lock) = home.lock()? else {
+        bail!("a node is running for {} already: `compeer info` shows it", home.folder().display());
+    };
+    let options = Options {
+        mode: NodeMode::Daemon,
+        listen: up.node.listen,
+        api: up.api,
+        down_limit: up.node.down_limit,
+        up_limit: up.node.up_limit,
+    };
+    let node = Node::start(home.clone(), lock, options).await?;
+    let info = Client::new(node.api(), home.token()?)?.session().await?;
+    if context.json {
+        out::json(&json!({
+            "api": format!("http://{}", node.api()),
+            "home": info.home,
+            "listen": info.listen,
+            "process_id": info.process_id,
+        }))?;
+    } else {
+        out::line(format!("http://{}", node.api()))?;
+        let mut live = Live::new(false);
+        live.note(format!("Compeer {} is up, with {}.", info.version, torrents(info.torrents)));
+        live.note(format!("  home       {}", info.home));
+        live.note(format!("  downloads  {}", info.download_folder));
+        live.note(format!("  peers      {}", info.listen.join(", ")));
+        live.note("Ctrl-C stops it.");
+    }
+    interrupt.wait().await;
+    node.shutdown().await;
+    Ok(0)
+}
+
+fn torrents(number: u32) -> String {
+    show::count(number as usize, "torrent", "torrents")
+}

@@ -1,0 +1,99 @@
+//! How values are shown to people.
+
+use std::time::Duration;
+
+use base::units::{format_bytes, format_duration};
+use rpc::{TorrentState, TorrentSummary};
+
+/// How many digits of an id are shown in lists: enough to tell thousands of torrents apart.
+pub const SHORT_ID: usize = 8;
+
+/// Shows a rate.
+pub fn rate(bytes_per_s: u64) -> String {
+    format!("{}/s", format_bytes(bytes_per_s))
+}
+
+/// Shows a rate in a table, where nothing is better than a zero.
+pub fn rate_or_blank(bytes_per_s: u64) -> String {
+    if bytes_per_s == 0 { "-".to_owned() } else { rate(bytes_per_s) }
+}
+
+/// Shows a limit.
+pub fn limit(bytes_per_s: Option<u64>) -> String {
+    bytes_per_s.map_or_else(|| "no limit".to_owned(), rate)
+}
+
+/// Shows a share of the whole. Never 100 % before it is.
+pub fn percent(progress: f64) -> String {
+    format!("{:.0} %", (progress * 100.0).floor().clamp(0.0, 100.0))
+}
+
+/// Shows a time in whole units.
+pub fn seconds(seconds: u64) -> String {
+    format_duration(Duration::from_secs(seconds))
+}
+
+/// Shows how long something took: tenths below ten seconds.
+pub fn took(duration: Duration) -> String {
+    if duration < Duration::from_secs(10) {
+        format!("{:.1}s", duration.as_secs_f64())
+    } else {
+        format_duration(duration)
+    }
+}
+
+/// Shows a number with what it counts.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number as u64), if number == 1 { one } else { many })
+}
+
+/// Shows a number with thin groups of three digits.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Returns how much of the wanted payload is verified, from 0 to 1.
+pub fn done(torrent: &TorrentSummary) -> f64 {
+    match torrent.wanted_bytes {
+        0 if torrent.complete => 1.0,
+        0 => 0.0,
+        wanted => (torrent.done_bytes as f64 / wanted as f64).min(1.0),
+    }
+}
+
+/// Shows what a torrent is doing, in one word.
+pub fn state(torrent: &TorrentSummary) -> &'static str {
+    match torrent.state {
+        TorrentState::Metadata => "metadata",
+        TorrentState::Checking => "checking",
+        TorrentState::Downloading => "downloading",
+        TorrentState::Seeding => "seeding",
+        TorrentState::Paused => "paused",
+        TorrentState::Failed => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_counted() {
+        assert_eq!(count(1, "file", "files"), "1 file");
+        assert_eq!(count(1234567, "file", "files"), "1,234,567 files");
+    }
+
+    #[test]
+    fn nothing_is_complete_before_it_is() {
+        assert_eq!(percent(0.9999), "99 %");
+        assert_eq!(percent(1.0), "100 %");
+    }
+}
