@@ -2,6 +2,8 @@
 
 mod allowed_fast;
 pub mod choker;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hashes;
 pub mod peer_list;
 pub mod picker;

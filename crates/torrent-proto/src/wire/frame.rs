@@ -3,7 +3,7 @@
 //! Every limit is checked as soon as the length and the message id are there, before the body is buffered, so that a
 //! hostile length costs nothing.
 
-use metainfo::{BLOCK_LEN, Block, PieceIndex};
+use metainfo::{BLOCK_LEN, Block, MAX_PIECES, PieceIndex};
 
 /// The length before every message, in bytes (BEP 3).
 pub const LENGTH_PREFIX: usize = 4;
@@ -11,8 +11,8 @@ pub const LENGTH_PREFIX: usize = 4;
 /// Length, id, piece and offset: what stands before the payload of a `Piece` message, in bytes (BEP 3).
 pub const PIECE_HEADER_LEN: usize = LENGTH_PREFIX + 9;
 
-/// The longest bitfield read: 2,097,152 pieces, in bytes. libtorrent refuses torrents with more by default.
-pub const MAX_BITFIELD_LEN: u32 = 2_097_152 / 8;
+/// The longest bitfield read, in bytes: that of the largest torrent we accept.
+pub const MAX_BITFIELD_LEN: u32 = MAX_PIECES.div_ceil(8);
 
 /// The longest body of an extended message: a metadata piece of 16 KiB with its dictionary is the longest that we take
 /// ourselves; twice that leaves room for extensions that we only skip (arbitrary).

@@ -352,27 +352,4 @@ proptest! {
         }
         prop_assert!(stream.is_empty());
     }
-
-    #[test]
-    fn arbitrary_bytes_are_read_or_refused(id in 0_u8..30, extended in 0_u8..8, body in any::<Vec<u8>>()) {
-        let _ = decoded(&body);
-        let _ = split_frame(&body);
-        let _ = piece_header(&body);
-        for body in [[&[id][..], &body].concat(), [&[20, extended][..], &body].concat()] {
-            let frame = [&(body.len() as u32).to_be_bytes()[..], &body].concat();
-            if let Ok(message) = decoded(&frame) {
-                // What was understood means the same when it is said again.
-                let again = encoded(&message);
-                prop_assert!(again.is_empty() || decoded(&again) == Ok(message));
-            }
-        }
-    }
-
-    #[test]
-    fn arbitrary_handshakes_are_read_or_refused(mut bytes in any::<[u8; 32]>(), known in 0_usize..=20) {
-        let mut whole = [7; 68];
-        bytes[..known].copy_from_slice(&PROTOCOL[..known]);
-        whole[..32].copy_from_slice(&bytes);
-        prop_assert_eq!(Handshake::decode(&whole).is_ok(), bytes.starts_with(PROTOCOL));
-    }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use metainfo::InfoHashV1;
-use proptest::prelude::*;
 
 use super::*;
 use crate::wire::PeerId;
@@ -171,27 +170,4 @@ fn a_scrape_tells_about_the_swarms_asked_for() {
     let of_x = ScrapeEntry { seeders: 11, leechers: 19, completed: 13772, downloaders: None };
     assert_eq!(entries, [(y, of_y), (x, of_x)]);
     assert!(matches!(parse_scrape(b"d14:failure reason2:noe", &[x]), Err(TrackerError::Refused { .. })));
-}
-
-proptest! {
-    #[test]
-    fn arbitrary_answers_are_read_or_refused(
-        body in any::<Vec<u8>>(), key in "peers6?|interval|external ip|retry in|files", text in any::<Vec<u8>>()
-    ) {
-        let _ = parse_announce(&body);
-        let _ = parse_scrape(&body, &[InfoHashV1([0; 20])]);
-        let mut body = format!("d{}:{key}{}:", key.len(), text.len()).into_bytes();
-        body.extend_from_slice(&text);
-        body.push(b'e');
-        let _ = parse_announce(&body);
-        let _ = parse_scrape(&body, &[InfoHashV1([0; 20])]);
-    }
-
-    #[test]
-    fn arbitrary_tracker_urls_are_read_or_refused(text in "(http|udp|HTTPS|x)?(://)?[a-z@:\\[\\]/?#. 0-9\u{fffd}]{0,40}") {
-        if let Ok(url) = text.parse::<TrackerUrl>() {
-            prop_assert_eq!(url.as_str().parse::<TrackerUrl>(), Ok(url.clone()));
-            let _ = (url.public(), announce_url(&url, &announce()), scrape_url(&url, &[]));
-        }
-    }
 }

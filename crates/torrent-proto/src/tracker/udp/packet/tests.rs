@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use proptest::prelude::*;
-
 use super::*;
 
 const TRANSACTION: TransactionId = TransactionId(0x0a0b_0c0d);
@@ -138,22 +136,4 @@ fn packets_that_are_too_short_or_unknown_are_refused() {
     assert!(Request::decode(&[0; 16]).is_err(), "a connect request of another protocol");
     assert!(Answer::decode(&[0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7], Family::V4).is_err());
     assert!(Answer::decode(&[0, 0, 0, 9, 1, 2, 3, 4], Family::V4).is_err());
-}
-
-proptest! {
-    #[test]
-    fn arbitrary_packets_are_read_or_refused(action in 0_u32..5, rest in any::<Vec<u8>>(), v6 in any::<bool>()) {
-        let family = if v6 { Family::V6 } else { Family::V4 };
-        let answer = [&action.to_be_bytes()[..], &rest].concat();
-        if let Ok(answer) = Answer::decode(&answer, family) {
-            prop_assert!(Answer::decode(&answer.encode(family), family).is_ok());
-        }
-        let _ = Answer::decode(&rest, family);
-        for connection in [PROTOCOL_ID, 7] {
-            let request = [&connection.to_be_bytes()[..], &action.to_be_bytes(), &rest].concat();
-            if let Ok(request) = Request::decode(&request) {
-                prop_assert_eq!(Request::decode(&request.encode()), Ok(request));
-            }
-        }
-    }
 }

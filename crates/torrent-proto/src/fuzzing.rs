@@ -1,0 +1,129 @@
+//! The bodies of the fuzz targets: each takes arbitrary bytes and panics where a promise of a decoder is broken. The
+//! property tests below drive them too, so that they cannot rot.
+
+use base::Now;
+use bytes::{Bytes, BytesMut};
+use metainfo::InfoHashV1;
+
+use crate::tracker::udp::{Answer, Client, Family, Input, Output, Request, RequestId, Task};
+use crate::tracker::{MAX_PEERS, TrackerError, TrackerUrl, http};
+use crate::wire::{Handshake, LOCAL_IDS, MAX_FRAME_LEN, decode, encode, frame_len, piece_header, split_frame};
+
+/// A stream of frames is split and read; what was understood means the same when it is said again.
+pub fn wire_frames(data: &[u8]) {
+    let mut stream = BytesMut::from(data);
+    while let Ok(Some(length)) = split_frame(&stream) {
+        assert!(length <= MAX_FRAME_LEN);
+        assert_eq!(frame_len(&stream[..length.min(5)]), Ok(Some(length)));
+        let _ = piece_header(&stream);
+        let Ok(message) = decode(stream.split_to(length).freeze()) else { return };
+        let mut again = Vec::new();
+        encode(&message, &LOCAL_IDS, &mut again);
+        if !again.is_empty() {
+            assert_eq!(decode(Bytes::from(again)), Ok(message));
+        }
+    }
+}
+
+/// The first bytes of a connection.
+pub fn handshake(data: &[u8]) {
+    let Some(bytes) = data.first_chunk::<{ Handshake::LEN }>() else { return };
+    let Ok(handshake) = Handshake::decode(bytes) else { return };
+    assert!((0..=bytes.len()).all(|length| Handshake::may_begin(&bytes[..length])));
+    assert_eq!(Handshake::decode(&handshake.encode()), Ok(handshake));
+}
+
+/// Answers of HTTP trackers: bounded, and without anything that a terminal would obey.
+pub fn tracker_http(data: &[u8]) {
+    match http::parse_announce(data) {
+        Ok(response) => {
+            assert!(response.peers.len() <= MAX_PEERS);
+            assert!(!response.warning.is_some_and(|text| text.chars().any(char::is_control)));
+        }
+        Err(TrackerError::Refused { reason, .. }) => assert!(!reason.chars().any(char::is_control)),
+        Err(_) => {}
+    }
+    let asked = [InfoHashV1([0; 20]), InfoHashV1([b'x'; 20])];
+    if let Ok(scrape) = http::parse_scrape(data, &asked) {
+        assert!(scrape.entries.len() <= asked.len());
+    }
+}
+
+/// UDP tracker packets, as a client and as a tracker read them; a client that is sent anything ends a request once.
+pub fn tracker_udp(data: &[u8]) {
+    for family in [Family::V4, Family::V6] {
+        if let Ok(answer) = Answer::decode(data, family) {
+            assert!(Answer::decode(&answer.encode(family), family).is_ok());
+        }
+    }
+    if let Ok(request) = Request::decode(data) {
+        assert_eq!(Request::decode(&request.encode()), Ok(request));
+    }
+
+    let now = Now::default();
+    let to = std::net::SocketAddr::from(([192, 0, 2, 1], 1));
+    let mut client = Client::new(fastrand::Rng::with_seed(0));
+    let task = Task::Scrape { info_hashes: vec![InfoHashV1([0; 20])] };
+    client.handle(now, Input::Ask { id: RequestId(0), to, task });
+    for packet in data.chunks(64) {
+        client.handle(now, Input::Received { from: to, packet });
+    }
+    let ends = std::iter::from_fn(|| client.poll_output()).filter(|output| !matches!(output, Output::Send { .. }));
+    assert!(ends.count() <= 1);
+}
+
+/// Tracker addresses, from torrent files and magnets.
+pub fn tracker_url(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(url) = text.parse::<TrackerUrl>() else { return };
+    assert!(!url.as_str().chars().any(|c| c.is_control() || c.is_whitespace()));
+    assert_eq!(url.as_str().parse::<TrackerUrl>().as_ref(), Ok(&url));
+    assert!(url.as_str().starts_with(url.public().split("://").next().unwrap_or_default()));
+    let _ = http::scrape_url(&url, &[InfoHashV1([0; 20])]);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Puts `data` where a decoder looks deeper: behind a frame's length and id, a packet's action, a dictionary's key.
+    fn shaped(id: u8, extended: u8, key: &str, data: &[u8]) -> Vec<Vec<u8>> {
+        let frame = |body: &[u8]| [&(body.len() as u32).to_be_bytes()[..], body].concat();
+        let text = format!("d{}:{key}{}:", key.len(), data.len());
+        let action = [0, 0, 0, extended];
+        vec![
+            data.to_vec(),
+            frame(&[&[id][..], data].concat()),
+            frame(&[&[20, extended][..], data].concat()),
+            [text.as_bytes(), data, b"e"].concat(),
+            [&action[..], data].concat(),
+            [&[0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80][..], &action, data].concat(),
+            [crate::wire::PROTOCOL.as_slice(), data, &[0; 48]].concat(),
+            [b"udp://", data].concat(),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_break_no_promise(
+            id in 0_u8..30, extended in 0_u8..7,
+            key in "peers6?|interval|external ip|retry in|failure reason|files|m|msg_type",
+            data in any::<Vec<u8>>(),
+        ) {
+            for data in shaped(id, extended, &key, &data) {
+                wire_frames(&data);
+                handshake(&data);
+                tracker_http(&data);
+                tracker_udp(&data);
+                tracker_url(&data);
+            }
+        }
+
+        #[test]
+        fn arbitrary_tracker_urls_break_no_promise(text in "(http|udp|HTTPS|x)?(://)?[a-z@:\\[\\]/?#. 0-9\u{fffd}]{0,40}") {
+            tracker_url(text.as_bytes());
+        }
+    }
+}

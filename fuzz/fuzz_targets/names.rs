@@ -1,0 +1,4 @@
+//! Names of files from the network.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| metainfo::fuzzing::names(data));
