@@ -128,6 +128,3 @@ pub fn automatic_piece_length(total: u64) -> u32 {
     // At most MAX_PIECE_LENGTH, a u32.
     length as u32
 }
-
-#[cfg(test)]
-mod tests;
