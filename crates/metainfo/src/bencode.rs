@@ -16,3 +16,6 @@ pub const MAX_DEPTH: usize = 100;
 
 /// How many values one document may hold; a torrent of 500,000 files has about 4 million.
 pub const MAX_ITEMS: usize = 8_000_000;
+
+#[cfg(test)]
+mod tests;

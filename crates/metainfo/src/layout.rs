@@ -273,3 +273,6 @@ impl Iterator for Segments<'_> {
         Some(segment)
     }
 }
+
+#[cfg(test)]
+mod tests;

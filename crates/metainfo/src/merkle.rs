@@ -76,3 +76,62 @@ pub fn climb(node: Hash, index: u32, uncles: &[Hash]) -> Hash {
         if right { parent(uncle, &node) } else { parent(&node, uncle) }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaves(count: u8) -> Vec<Hash> {
+        (1..=count).map(|i| [i; 32]).collect()
+    }
+
+    /// The definition, without any shortcut: every slot is there.
+    fn plain_root(mut layer: Vec<Hash>, width: usize) -> Hash {
+        layer.resize(width, [0; 32]);
+        while layer.len() > 1 {
+            layer = layer.chunks(2).map(|pair| parent(&pair[0], &pair[1])).collect();
+        }
+        layer[0]
+    }
+
+    #[test]
+    fn padding_counts_as_zero_leaves() {
+        assert_eq!(pad(0), [0; 32]);
+        for count in 0..20 {
+            for width in [1u32, 2, 4, 16, 64] {
+                let whole = width.max(u32::from(count)).next_power_of_two() as usize;
+                assert_eq!(root(&leaves(count), 0, width), plain_root(leaves(count), whole), "{count} in {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_root_of_a_file_is_the_root_over_its_pieces() {
+        // 11 blocks in pieces of 4: the last piece is filled up, and so is the row of pieces.
+        let pieces: Vec<Hash> = leaves(11).chunks(4).map(|piece| root(piece, 0, 4)).collect();
+        assert_eq!(root_of_pieces(&pieces, 4 * BLOCK_LEN), plain_root(leaves(11), 16));
+        assert_eq!((piece_height(BLOCK_LEN), piece_height(4 * BLOCK_LEN)), (0, 2));
+        assert_eq!((file_height(1), file_height(16_384), file_height(16_385), file_height(11 * 16_384)), (0, 0, 1, 4));
+    }
+
+    #[test]
+    fn data_is_hashed_block_by_block() {
+        let data = vec![7; BLOCK_LEN as usize + 1];
+        let expected = parent(&leaf(&data[..BLOCK_LEN as usize]), &leaf(&data[BLOCK_LEN as usize..]));
+        assert_eq!(root_of_data(&data, 2), expected);
+        // SHA-256 of nothing, from FIPS 180-4's examples.
+        assert!(data_encoding::HEXLOWER.encode(&leaf(b"")).starts_with("e3b0c44298fc1c14"));
+    }
+
+    #[test]
+    fn a_proof_climbs_to_the_root() {
+        let leaves = leaves(8);
+        let pairs: Vec<Hash> = leaves.chunks(2).map(|pair| parent(&pair[0], &pair[1])).collect();
+        let top = root(&leaves, 0, 8);
+        // Leaf 5: its neighbour 4, the pair 6 and 7, the first four.
+        let uncles = [leaves[4], pairs[3], root(&leaves[..4], 0, 4)];
+        assert_eq!(climb(leaves[5], 5, &uncles), top);
+        assert_ne!(climb(leaves[5], 4, &uncles), top);
+        assert_eq!(climb(top, 0, &[]), top);
+    }
+}
