@@ -61,7 +61,7 @@ pub fn tracker_udp(data: &[u8]) {
     }
 
     let now = Now::default();
-    let to = std::net::SocketAddr::from(([192, 0, 2, 1], 1));
+    let to = core::net::SocketAddr::from(([192, 0, 2, 1], 1));
     let mut client = Client::new(fastrand::Rng::with_seed(0));
     let task = Task::Scrape { info_hashes: vec![InfoHashV1([0; 20])] };
     client.handle(now, Input::Ask { id: RequestId(0), to, task });

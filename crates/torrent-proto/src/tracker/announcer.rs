@@ -13,8 +13,8 @@
 mod status;
 mod track;
 
+use core::net::{IpAddr, SocketAddr};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use base::{Instant, Now};

@@ -1,7 +1,7 @@
 //! The HTTP tracker protocol (BEP 3, 7, 21, 23, 24, 31, 48): what URL to fetch, and what the answer says.
 
+use core::net::{IpAddr, SocketAddr};
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use metainfo::InfoHashV1;

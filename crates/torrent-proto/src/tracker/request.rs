@@ -1,6 +1,6 @@
 //! What is asked of a tracker and what it answers, whichever protocol carries it.
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use metainfo::InfoHashV1;
@@ -130,7 +130,7 @@ pub(super) fn compact_peers<const N: usize>(bytes: &[u8], out: &mut Vec<SocketAd
     }
 }
 
-const NOWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+const NOWHERE: IpAddr = IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED);
 
 /// Reads an address of 4 or 16 bytes; one of 16 that stands for one of 4 becomes that.
 pub(crate) fn ip_from_bytes(bytes: &[u8]) -> Option<IpAddr> {

@@ -114,7 +114,7 @@ fn split_authority(authority: &str) -> Result<(&str, Option<u16>), &'static str>
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
     let (host, port) = if let Some(rest) = place.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or("an IPv6 address lacks its closing bracket")?;
-        host.parse::<std::net::Ipv6Addr>().map_err(|_| "what stands in brackets is not an IPv6 address")?;
+        host.parse::<core::net::Ipv6Addr>().map_err(|_| "what stands in brackets is not an IPv6 address")?;
         match after.strip_prefix(':') {
             Some(port) => (host, Some(port)),
             None if after.is_empty() => (host, None),

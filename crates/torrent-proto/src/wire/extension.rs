@@ -1,7 +1,7 @@
 //! The bodies of extended messages (BEP 10): the extension handshake, metadata (BEP 9), upload-only (BEP 21),
 //! donthave (BEP 54).
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use bytes::Bytes;
 use metainfo::bencode::{self, Dict, Tree, Value};

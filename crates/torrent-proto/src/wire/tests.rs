@@ -1,6 +1,6 @@
 //! The codec against bytes written out from the specifications, and against itself.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::{Bytes, BytesMut};
 use metainfo::{BLOCK_LEN, Block, InfoHashV1, PieceIndex};

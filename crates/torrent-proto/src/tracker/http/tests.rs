@@ -86,7 +86,7 @@ fn compact_peers_of_both_families_are_read() {
     let mut body = b"d8:completei5e11:external ip4:\x05\x06\x07\x0810:incompletei7e8:intervali1800e\
         12:min intervali900e5:peers12:\x01\x02\x03\x04\x1a\xe1\x01\x02\x03\x05\0\x006:peers618:"
         .to_vec();
-    body.extend_from_slice(&std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).octets());
+    body.extend_from_slice(&core::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).octets());
     body.extend_from_slice(b"\x1a\xe210:tracker id3:abc15:warning message10:slow\x1b down");
     body.extend_from_slice(b"e\n");
     let response = parse_announce(&body).unwrap();

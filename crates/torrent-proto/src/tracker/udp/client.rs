@@ -4,8 +4,8 @@
 //! belongs to at most one waiting thing; a connection id is used for a minute at most; every request ends with exactly
 //! one output. A request goes *connecting → asking → done*; those of one tracker share one connect exchange.
 
+use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use base::{Instant, Now};

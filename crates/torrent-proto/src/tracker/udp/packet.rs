@@ -1,6 +1,6 @@
 //! The packets.
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use metainfo::InfoHashV1;
 
