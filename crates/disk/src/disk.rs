@@ -1,28 +1,84 @@
 //! The disk: threads and open files, shared by all storages.
 
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tokio::sync::mpsc;
-use torrent_proto::torrent::DiskAnswer;
+use torrent_proto::torrent::{DiskAnswer, DiskOrder};
 
 use crate::config::{DiskConfig, StorageConfig};
+use crate::handles::Handles;
 use crate::storage::Storage;
+use crate::threads::Threads;
+use crate::warm::Budget;
+use crate::{LARGE, Pool};
 
-/// The threads and open files that all storages share. Cheap to clone; the threads end with the last clone and the last
-/// storage.
-#[derive(Clone, Debug)]
-pub struct Disk {}
+/// How many threads do what may take seconds: flushing, moving, renaming, removing. Arbitrary; two, so that one torrent's
+/// move does not hold up all others' flushes.
+const SLOW_THREADS: usize = 2;
+
+/// The threads and open files that all storages share. Cheap to clone; the threads end, after what they were given, with
+/// the last clone and the last storage.
+#[derive(Clone)]
+pub struct Disk(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) fast: Threads,
+    pub(crate) slow: Threads,
+    /// One check runs at a time, on as many threads as it likes.
+    pub(crate) checks: Threads,
+    pub(crate) check_threads: usize,
+    pub(crate) handles: Arc<Handles>,
+    pub(crate) reads: Pool,
+    /// For reading back; each thread uses one buffer at a time, so there is nothing to bound.
+    pub(crate) scratch: Pool,
+    pub(crate) keep: Budget,
+    storages: AtomicU64,
+}
 
 impl Disk {
     /// Starts the disk. Its threads are started when they are first needed.
-    pub fn new(_config: DiskConfig) -> Disk {
-        Disk {}
+    pub fn new(config: DiskConfig) -> Disk {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        Disk(Arc::new(Shared {
+            fast: Threads::new("disk", config.threads),
+            slow: Threads::new("disk-slow", SLOW_THREADS),
+            checks: Threads::new("disk-check", 1),
+            check_threads: config.check_threads.unwrap_or_else(cores).max(1),
+            handles: Arc::new(Handles::new(config.max_open_files)),
+            reads: Pool::new(config.read_budget),
+            scratch: Pool::new(usize::MAX / 2),
+            keep: Budget::new(config.keep_bytes),
+            storages: AtomicU64::new(0),
+        }))
     }
 
-    /// Opens the storage of one torrent: what [`torrent_proto::torrent::DiskOrder::Open`] asks for. The first of
-    /// `answers` is `Opened` (or `Failed`).
+    /// Opens the storage of one torrent: what [`DiskOrder::Open`] asks for. The first of `answers` is `Opened`.
     ///
     /// The channel has no bound of its own because its length has one already: answers are bounded by the orders given,
     /// writes among them by the permits of the receivers' [`crate::Pool`], a check's by the number of pieces.
-    pub fn open(&self, _config: StorageConfig, _answers: mpsc::UnboundedSender<DiskAnswer>) -> Storage {
-        Storage {}
+    pub fn open(&self, config: StorageConfig, answers: mpsc::UnboundedSender<DiskAnswer>) -> Storage {
+        let info = config.info.clone();
+        let storage = Storage::new(config, self.0.storages.fetch_add(1, Ordering::Relaxed), self.0.clone(), answers);
+        storage.order(DiskOrder::Open { info });
+        storage
+    }
+}
+
+impl Shared {
+    /// Runs `with` with a buffer of [`LARGE`] bytes.
+    pub(crate) fn with_buffer<T>(&self, with: impl FnOnce(&mut [u8]) -> T) -> T {
+        match self.scratch.try_acquire(LARGE) {
+            Some(mut buffer) => with(&mut buffer),
+            // Cannot be: the budget is out of reach.
+            None => with(&mut vec![0; LARGE]),
+        }
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").field("reads", &self.0.reads).finish_non_exhaustive()
     }
 }

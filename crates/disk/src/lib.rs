@@ -3,13 +3,27 @@
 //! [`Pool`] owns the memory that payload travels in. [`Disk`] owns the threads and the open files; a [`Storage`] is the
 //! handle to one torrent's files on it, and carries out the orders of that torrent's state machine.
 
+mod below;
+mod check;
 mod config;
 mod disk;
 mod error;
+mod files;
+mod handles;
+mod orders;
+mod pieces;
 mod pool;
+mod positional;
 mod storage;
+mod threads;
+mod upkeep;
+mod warm;
 
 pub use config::{DiskConfig, Incomplete, StorageConfig};
 pub use disk::Disk;
 pub use pool::{Buffer, LARGE, Pool};
 pub use storage::Storage;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

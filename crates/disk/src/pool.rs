@@ -53,9 +53,9 @@ struct State {
 }
 
 struct Waiter {
-    class: usize,
-    /// Takes the buffer; one that nobody wants any more comes back by its drop.
-    give: Box<dyn FnOnce(Buffer) + Send>,
+    classes: Vec<usize>,
+    /// Takes the buffers; those that nobody wants any more come back by their drop.
+    give: Box<dyn FnOnce(Vec<Buffer>) + Send>,
 }
 
 /// A buffer of the pool, to be filled. Dropping it returns it.
@@ -111,7 +111,21 @@ impl Pool {
     /// Hands a buffer of at least `len` bytes to `give` once the budget allows it: now, or on the thread that returns
     /// one.
     pub fn acquire_then(&self, len: usize, give: impl FnOnce(Buffer) + Send + 'static) {
-        let waiter = Waiter { class: class_of(len), give: Box::new(give) };
+        self.acquire_all_then([len], move |mut buffers| {
+            if let Some(buffer) = buffers.pop() {
+                give(buffer);
+            }
+        });
+    }
+
+    /// Hands a buffer for each of `lens` to `give` once the budget allows all of them together. More than the whole
+    /// budget is given once nothing else is in use.
+    pub(crate) fn acquire_all_then(
+        &self,
+        lens: impl IntoIterator<Item = usize>,
+        give: impl FnOnce(Vec<Buffer>) + Send + 'static,
+    ) {
+        let waiter = Waiter { classes: lens.into_iter().map(class_of).collect(), give: Box::new(give) };
         self.0.lock().waiting.push_back(waiter);
         self.0.serve();
     }
@@ -168,14 +182,18 @@ impl Shared {
     fn serve(self: &Arc<Self>) {
         loop {
             let mut state = self.lock();
-            let fits = |waiter: &Waiter| state.out + CLASSES[waiter.class] <= self.budget;
+            let fits = |waiter: &Waiter| {
+                let wish: usize = waiter.classes.iter().map(|&class| CLASSES[class]).sum();
+                state.out == 0 || state.out + wish <= self.budget
+            };
             if !state.waiting.front().is_some_and(fits) {
                 return;
             }
             let Some(waiter) = state.waiting.pop_front() else { return };
-            let reused = state.take(waiter.class);
+            let reused: Vec<_> = waiter.classes.iter().map(|&class| (class, state.take(class))).collect();
             drop(state);
-            (waiter.give)(self.buffer(waiter.class, reused));
+            let buffers = reused.into_iter().map(|(class, pages)| self.buffer(class, pages)).collect();
+            (waiter.give)(buffers);
         }
     }
 }

@@ -1,0 +1,262 @@
+//! The order in which one storage's orders are carried out.
+//!
+//! Orders that touch a piece go to one of a few *lanes* by the piece's number; a lane is worked off by one thread at a
+//! time, in order, so that orders touching the same piece stay in order while others run in parallel. A *barrier* (an
+//! order that touches all files) waits until everything before it is done and holds back everything behind it.
+//! Invariant: while a barrier runs nothing else of the storage does, reads excepted.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use metainfo::{Block, PieceIndex};
+use torrent_proto::torrent::{DiskAnswer, DiskError, PieceHash};
+
+use crate::storage::Inner;
+use crate::warm::Warm;
+
+/// How many lanes a storage has. Arbitrary: more than there are threads.
+const LANES: usize = 8;
+
+/// How many pieces of a lane are hashed while they are written; beyond it one is forgotten and read back. A swarm has
+/// about as many unfinished pieces as peers.
+const MAX_WARM: usize = 64;
+
+/// Something to do for one piece.
+pub(crate) enum PieceJob {
+    Write { blocks: Vec<(Block, Bytes)>, order: Arc<WriteOrder> },
+    Verify { expected: PieceHash },
+    Leaves,
+}
+
+/// A write order, whose blocks may be spread over several lanes.
+pub(crate) struct WriteOrder {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) parts_left: AtomicUsize,
+    pub(crate) error: Mutex<Option<DiskError>>,
+}
+
+/// Something to do for the whole storage.
+pub(crate) type Whole = Box<dyn FnOnce(&Arc<Inner>) + Send>;
+
+/// Which threads do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crew {
+    Slow,
+    Check,
+}
+
+/// A unit of work.
+pub(crate) enum Work {
+    Piece(PieceIndex, PieceJob),
+    /// Beside others, but not beside barriers.
+    Whole(Whole),
+    Barrier(Crew, Whole),
+}
+
+/// Which work waits for which.
+#[derive(Default)]
+pub(crate) struct Orders {
+    state: Mutex<State>,
+    lanes: [Lane; LANES],
+}
+
+#[derive(Default)]
+struct State {
+    /// Work that was started and is not done, barriers not counted.
+    outstanding: usize,
+    barrier_runs: bool,
+    /// Work behind a barrier, which is the first of it unless one runs.
+    held: VecDeque<Work>,
+}
+
+#[derive(Default)]
+struct Lane {
+    queue: Mutex<LaneQueue>,
+    /// Locked by the one thread that works the lane off.
+    warm: Mutex<HashMap<PieceIndex, Warm>>,
+}
+
+#[derive(Default)]
+struct LaneQueue {
+    jobs: VecDeque<(PieceIndex, PieceJob)>,
+    /// Whether a thread works it off or was asked to.
+    scheduled: bool,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inner {
+    /// Takes work in, in order.
+    pub(crate) fn submit(self: &Arc<Self>, work: impl IntoIterator<Item = Work>) {
+        let mut state = locked(&self.orders.state);
+        for work in work {
+            if state.barrier_runs || !state.held.is_empty() {
+                state.held.push_back(work);
+            } else {
+                self.start(&mut state, work);
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, state: &mut State, work: Work) {
+        match work {
+            Work::Piece(piece, job) => {
+                state.outstanding += 1;
+                self.queue(piece, job);
+            }
+            Work::Whole(work) => {
+                state.outstanding += 1;
+                let inner = self.clone();
+                self.disk.slow.push(Box::new(move || {
+                    work(&inner);
+                    inner.done(1);
+                }));
+            }
+            Work::Barrier(crew, work) if state.outstanding == 0 => {
+                state.barrier_runs = true;
+                let inner = self.clone();
+                let threads = if crew == Crew::Slow { &self.disk.slow } else { &self.disk.checks };
+                threads.push(Box::new(move || {
+                    work(&inner);
+                    inner.barrier_done();
+                }));
+            }
+            barrier @ Work::Barrier(..) => state.held.push_front(barrier),
+        }
+    }
+
+    fn done(self: &Arc<Self>, count: usize) {
+        let mut state = locked(&self.orders.state);
+        state.outstanding -= count;
+        if state.outstanding == 0 && !state.barrier_runs {
+            self.release(&mut state);
+        }
+    }
+
+    fn barrier_done(self: &Arc<Self>) {
+        let mut state = locked(&self.orders.state);
+        state.barrier_runs = false;
+        self.release(&mut state);
+    }
+
+    /// Starts what is held, up to and including the next barrier if it may run at once.
+    fn release(self: &Arc<Self>, state: &mut State) {
+        while !state.barrier_runs {
+            let Some(work) = state.held.pop_front() else { return };
+            let waits = matches!(work, Work::Barrier(..)) && state.outstanding > 0;
+            self.start(state, work); // a barrier that waits goes back to the front
+            if waits {
+                return;
+            }
+        }
+    }
+
+    fn queue(self: &Arc<Self>, piece: PieceIndex, job: PieceJob) {
+        let index = piece.0 as usize % LANES;
+        let mut queue = locked(&self.orders.lanes[index].queue);
+        queue.jobs.push_back((piece, job));
+        if !mem::replace(&mut queue.scheduled, true) {
+            self.schedule(index);
+        }
+    }
+
+    fn schedule(self: &Arc<Self>, lane: usize) {
+        let inner = self.clone();
+        self.disk.fast.push(Box::new(move || inner.work_off(lane)));
+    }
+
+    /// Does what is queued in a lane now; what comes meanwhile waits behind the other lanes' work.
+    fn work_off(self: &Arc<Self>, index: usize) {
+        let lane = &self.orders.lanes[index];
+        let mut warm = locked(&lane.warm);
+        let jobs = mem::take(&mut locked(&lane.queue).jobs);
+        let count = jobs.len();
+        let mut writes: Vec<(PieceIndex, Vec<(Block, Bytes)>, Vec<Arc<WriteOrder>>)> = Vec::new();
+        for (piece, job) in jobs {
+            let pending = writes.iter().position(|write| write.0 == piece);
+            match job {
+                // Writes to one piece that waited together are done together.
+                PieceJob::Write { blocks, order } => match pending {
+                    Some(at) => {
+                        writes[at].1.extend(blocks);
+                        writes[at].2.push(order);
+                    }
+                    None => writes.push((piece, blocks, vec![order])),
+                },
+                PieceJob::Verify { expected } => {
+                    if let Some(at) = pending {
+                        self.write(&mut warm, writes.swap_remove(at));
+                    }
+                    self.verify(warm.remove(&piece), piece, expected);
+                }
+                PieceJob::Leaves => {
+                    if let Some(at) = pending {
+                        self.write(&mut warm, writes.swap_remove(at));
+                    }
+                    self.leaves(piece);
+                }
+            }
+        }
+        for write in writes {
+            self.write(&mut warm, write);
+        }
+        drop(warm);
+        let mut queue = locked(&lane.queue);
+        queue.scheduled = !queue.jobs.is_empty();
+        if queue.scheduled {
+            self.schedule(index);
+        }
+        drop(queue);
+        self.done(count);
+    }
+
+    fn write(
+        &self,
+        warm: &mut HashMap<PieceIndex, Warm>,
+        (piece, mut blocks, orders): (PieceIndex, Vec<(Block, Bytes)>, Vec<Arc<WriteOrder>>),
+    ) {
+        // Stable: of two that overlap, the later order's bytes stay.
+        blocks.sort_by_key(|(block, _)| block.offset);
+        let mut state = warm.remove(&piece).unwrap_or_else(|| Warm::new(&self.files.info, piece));
+        let written = self.write_warm(&mut state, piece, &blocks);
+        if written.is_ok() {
+            if warm.len() >= MAX_WARM
+                && let Some(&victim) = warm.keys().next()
+            {
+                warm.remove(&victim);
+            }
+            warm.insert(piece, state);
+        }
+        // The bytes first, so that whoever gets the answer finds their buffers free.
+        drop(blocks);
+        for order in orders {
+            if let Err(error) = &written {
+                *locked(&order.error) = Some(error.clone());
+            }
+            self.write_part_done(&order);
+        }
+    }
+
+    fn write_part_done(&self, order: &WriteOrder) {
+        if order.parts_left.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        let blocks = order.blocks.clone();
+        self.answer(match locked(&order.error).take() {
+            None => DiskAnswer::Wrote { blocks },
+            Some(error) => DiskAnswer::Failed { blocks, piece: None, error },
+        });
+    }
+
+    /// Forgets the hashes of all pieces under way: the files behind them changed.
+    pub(crate) fn forget_warm(&self) {
+        for lane in &self.orders.lanes {
+            locked(&lane.warm).clear();
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! Stories of one torrent on a real disk.
+
+use std::fs;
+use std::path::Path;
+
+use base::Bitfield;
+use bytes::Bytes;
+use metainfo::{Block, FileIndex, PieceIndex};
+use proptest::prelude::*;
+use torrent_proto::torrent::{CheckScope, DiskOrder, VerifyOutcome};
+
+use crate::testing::{Content, Trial};
+use crate::{Disk, DiskConfig, Incomplete, StorageConfig};
+
+const ALBUM: [(&str, usize); 5] =
+    [("a.flac", 100_000), ("b/one*", 7), ("b/empty", 0), ("b/two", 40_000), ("c", 150_001)];
+
+fn listing(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut todo = vec![folder.to_owned()];
+    while let Some(next) = todo.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.is_symlink() {
+                todo.push(path);
+            } else {
+                found.push(path.strip_prefix(folder).unwrap().display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn assert_complete(content: &Content, folder: &Path) {
+    for (file, bytes) in content.info.layout().files().iter().zip(&content.files) {
+        let path = file.path.iter().fold(folder.to_owned(), |path, component| path.join(component));
+        assert!(fs::read(&path).unwrap() == *bytes, "{}", path.display());
+    }
+}
+
+#[test]
+fn an_album_is_fetched_marked_until_done_and_named_at_the_end() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    let mut trial = Trial::open(&content, home.path());
+    assert!(!trial.found_data);
+    trial.fetch_all(&content);
+    assert_eq!(listing(home.path()), ["album/a.flac.part", "album/b/one.part", "album/b/two.part", "album/c.part"]);
+    trial.finish();
+    assert_eq!(listing(home.path()), ["album/a.flac", "album/b/empty", "album/b/one", "album/b/two", "album/c"]);
+    assert_complete(&content, home.path());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |name| fs::metadata(home.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode("album/b/one") & 0o100, 0o100);
+        assert_eq!(mode("album/c") & 0o111, 0);
+    }
+    // Uploads read it back, also across files.
+    for piece in 0..content.pieces.len() as u32 {
+        let (blocks, bytes): (Vec<Block>, Vec<Bytes>) = content.blocks(piece).into_iter().unzip();
+        assert_eq!(trial.read(&blocks), bytes);
+        let reversed: Vec<Block> = blocks.iter().rev().copied().collect();
+        assert_eq!(trial.read(&reversed).into_iter().rev().collect::<Vec<_>>(), bytes);
+    }
+    let range = trial.reply(|storage, reply| storage.read_range(FileIndex(4), 10..1 << 40, reply)).unwrap();
+    assert_eq!(range, content.files[4][10..]);
+}
+
+#[test]
+fn complete_data_that_is_there_already_is_found_and_used() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    let mut first = Trial::open(&content, home.path());
+    first.fetch_all(&content);
+    first.finish();
+    let mut second = Trial::open(&content, home.path());
+    assert!(second.found_data);
+    let check = DiskOrder::Check { scope: CheckScope::All, expected: content.all_expected() };
+    let all: Vec<u32> = (0..content.pieces.len() as u32).collect();
+    assert_eq!(second.check(check), (all.clone(), all.len()));
+    second.finish();
+    assert_complete(&content, home.path());
+}
+
+#[test]
+fn a_damaged_file_is_found_and_repaired() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    let mut trial = Trial::open(&content, home.path());
+    trial.fetch_all(&content);
+    trial.finish();
+    let victim = home.path().join("album/c");
+    let mut bytes = fs::read(&victim).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&victim, &bytes[..120_000]).unwrap();
+    let check = DiskOrder::Check { scope: CheckScope::All, expected: content.all_expected() };
+    let (good, count) = trial.check(check);
+    assert_eq!((good, count), (vec![0, 1, 2, 3, 5, 6], 9));
+    trial.fetch(&content, [4, 7, 8]);
+    assert!(listing(home.path()).contains(&"album/c.part".to_owned()), "marked as incomplete while it is repaired");
+    trial.finish();
+    assert_complete(&content, home.path());
+}
+
+#[test]
+fn a_stranger_under_our_name_is_never_overwritten() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    fs::create_dir(home.path().join("album")).unwrap();
+    for stranger in [vec![7; 150_001], vec![7; 3], vec![7; 200_000]] {
+        fs::write(home.path().join("album/c"), &stranger).unwrap();
+        let mut trial = Trial::open(&content, home.path());
+        let check = DiskOrder::Check { scope: CheckScope::All, expected: content.all_expected() };
+        assert_eq!(trial.check(check).0, [] as [u32; 0]);
+        trial.fetch(&content, 0..4);
+        let message = trial.error(DiskOrder::Write { blocks: content.blocks(5) });
+        assert!(message.contains("album/c exists already"), "{message}");
+        assert_eq!(fs::read(home.path().join("album/c")).unwrap(), stranger);
+        // The user moves it away and resumes.
+        fs::remove_file(home.path().join("album/c")).unwrap();
+        let mut again = Trial::open(&content, home.path());
+        again.fetch_all(&content);
+        again.finish();
+        assert_complete(&content, home.path());
+        fs::remove_dir_all(home.path().join("album")).unwrap();
+        fs::create_dir(home.path().join("album")).unwrap();
+    }
+}
+
+#[test]
+fn small_equal_files_are_recognised_at_the_end() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&[("x", 10), ("y", 10), ("z", 10)], 32768);
+    fs::create_dir(home.path().join("album")).unwrap();
+    fs::write(home.path().join("album/x"), &content.files[0]).unwrap();
+    fs::write(home.path().join("album/y"), [0; 10]).unwrap();
+    let mut trial = Trial::open(&content, home.path());
+    trial.fetch_all(&content);
+    assert!(matches!(trial.ask(DiskOrder::Flush), torrent_proto::torrent::DiskAnswer::Flushed));
+    let message = trial.error(DiskOrder::Finish);
+    assert!(message.contains("album/y exists already"), "{message}");
+    assert_eq!(fs::read(home.path().join("album/y")).unwrap(), [0; 10]);
+    fs::remove_file(home.path().join("album/y")).unwrap();
+    trial.finish();
+    assert_complete(&content, home.path());
+    assert_eq!(listing(home.path()).len(), 3);
+}
+
+#[test]
+fn a_lying_block_is_told_apart_by_its_leaf() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v2(&[("a", 100_000), ("b", 20_000), ("c", 300_000)], 65536);
+    let mut trial = Trial::open(&content, home.path());
+    let mut blocks = content.blocks(0);
+    blocks[2].1 = Bytes::from(vec![0; 16384]);
+    trial.write(blocks);
+    let VerifyOutcome::Bad { leaves: Some(leaves) } = trial.verify(&content, 0) else { panic!("a lie was believed") };
+    let right: Vec<[u8; 32]> = content.pieces[0].chunks(16384).map(metainfo::merkle::leaf).collect();
+    let lies: Vec<usize> = (0..4).filter(|&i| leaves[i] != right[i]).collect();
+    assert_eq!(lies, [2]);
+    trial.write(vec![content.blocks(0)[2].clone()]);
+    assert_eq!(trial.verify(&content, 0), VerifyOutcome::Good);
+    trial.fetch(&content, 1..content.pieces.len() as u32);
+    trial.finish();
+    assert_complete(&content, home.path());
+    let piece = PieceIndex(0);
+    match trial.ask(DiskOrder::HashLeaves { piece }) {
+        torrent_proto::torrent::DiskAnswer::Leaves { leaves: Some(leaves), .. } => assert_eq!(leaves, right),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn skipped_files_are_not_created_and_come_out_of_the_part_file_when_wanted() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    let mut config = StorageConfig::new(content.info.clone(), home.path().to_owned());
+    config.wanted = vec![false, true, true, true, false];
+    let mut trial = Trial::with(config);
+    trial.fetch(&content, [3, 4]);
+    let (blocks, bytes): (Vec<Block>, Vec<Bytes>) = content.blocks(3).into_iter().unzip();
+    assert_eq!(trial.read(&blocks), bytes, "the part file serves uploads too");
+    trial.finish();
+    let parts = format!(".{}.parts", content.info.hashes().key());
+    assert_eq!(listing(home.path()), [&*parts, "album/b/empty", "album/b/one", "album/b/two"]);
+    trial.storage.order(DiskOrder::Wanted { wanted: vec![true; 5] });
+    trial.fetch(&content, [0, 1, 2, 5, 6, 7, 8]);
+    trial.finish();
+    assert_complete(&content, home.path());
+    assert_eq!(listing(home.path()).len(), 5, "the part file is gone");
+}
+
+#[test]
+fn after_a_crash_only_what_was_ever_written_is_hashed() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&[("big", 1 << 20)], 32768);
+    let mut trial = Trial::open(&content, home.path());
+    trial.fetch(&content, [3, 9, 20]);
+    let mut lost = content.blocks(25);
+    lost.pop();
+    trial.write(lost);
+    drop(trial);
+    let mut config = StorageConfig::new(content.info.clone(), home.path().to_owned());
+    config.known = true;
+    let mut trial = Trial::with(config);
+    assert!(trial.found_data);
+    let mut known = Bitfield::new(32);
+    known.set(3);
+    let scope = CheckScope::AllBut(known);
+    let (good, count) = trial.check(DiskOrder::Check { scope, expected: content.all_expected() });
+    assert_eq!((good, count), (vec![9, 20], 31));
+}
+
+#[test]
+fn an_incomplete_folder_and_reserved_room_do_as_well() {
+    let home = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    let mut config = StorageConfig::new(content.info.clone(), home.path().join("done"));
+    config.incomplete = Incomplete::Folder(other.path().to_owned());
+    config.preallocate = true;
+    let mut trial = Trial::with(config);
+    trial.fetch_all(&content);
+    assert_eq!(fs::metadata(other.path().join("album/c")).unwrap().len(), 150_001);
+    trial.finish();
+    assert_complete(&content, &home.path().join("done"));
+    assert_eq!(listing(other.path()), [] as [&str; 0]);
+    assert!(!other.path().join("album").exists());
+}
+
+#[test]
+fn an_album_moves_while_it_loads_and_is_removed_without_its_neighbours() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    let mut trial = Trial::open(&content, &home.path().join("old"));
+    trial.fetch(&content, 0..4);
+    let new = home.path().join("new");
+    trial.reply(|storage, reply| storage.move_to(new.clone(), reply)).unwrap();
+    assert_eq!(trial.storage.content_path(), new.join("album"));
+    assert!(!home.path().join("old/album").exists());
+    trial.fetch(&content, 4..9);
+    trial.finish();
+    assert_complete(&content, &new);
+
+    let taken = home.path().join("taken");
+    fs::create_dir_all(taken.join("album")).unwrap();
+    fs::write(taken.join("album/c"), "mine").unwrap();
+    let error = trial.reply(|storage, reply| storage.move_to(taken.clone(), reply)).unwrap_err();
+    assert!(error.message.contains("exists already"), "{}", error.message);
+    assert_complete(&content, &new);
+
+    fs::write(new.join("album/b/notes.txt"), "mine").unwrap();
+    trial.reply(|storage, reply| storage.remove_files(reply)).unwrap();
+    assert_eq!(listing(home.path()), ["new/album/b/notes.txt", "taken/album/c"]);
+}
+
+#[test]
+fn thousands_of_small_files_need_few_open_ones() {
+    let home = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..2000).map(|i| format!("{}/{i}", i % 50)).collect();
+    let files: Vec<(&str, usize)> = names.iter().enumerate().map(|(i, name)| (&**name, i % 300)).collect();
+    let content = Content::v1(&files, 65536);
+    let disk = Disk::new(DiskConfig { max_open_files: 16, ..DiskConfig::default() });
+    let mut trial = Trial::on(&disk, StorageConfig::new(content.info.clone(), home.path().to_owned()));
+    trial.fetch_all(&content);
+    assert!(disk.0.handles.count() <= 16);
+    trial.finish();
+    assert_complete(&content, home.path());
+    assert!(disk.0.handles.count() <= 16);
+    trial.storage.order(DiskOrder::Close);
+    trial.finish();
+    assert_eq!(disk.0.handles.count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_the_way_are_not_followed() {
+    let home = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    fs::create_dir(home.path().join("album")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), home.path().join("album/b")).unwrap();
+    fs::write(outside.path().join("victim"), "precious").unwrap();
+    std::os::unix::fs::symlink(outside.path().join("victim"), home.path().join("album/a.flac.part")).unwrap();
+    let mut trial = Trial::open(&content, home.path());
+    for piece in [0, 3] {
+        let message = trial.error(DiskOrder::Write { blocks: content.blocks(piece) });
+        assert!(message.contains("symbolic link") || message.contains("exist"), "{message}");
+    }
+    assert_eq!(listing(outside.path()), ["victim"]);
+    assert_eq!(fs::read(outside.path().join("victim")).unwrap(), b"precious");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_folder_in_the_way_is_a_plain_error() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&[("pipe", 40_000), ("folder", 40_000)], 16384);
+    fs::create_dir_all(home.path().join("album/folder")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(home.path().join("album/pipe.part")).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let mut trial = Trial::open(&content, home.path());
+    for (piece, word) in [(0, "not a regular file"), (4, "exists already")] {
+        let message = trial.error(DiskOrder::Write { blocks: content.blocks(piece) });
+        assert!(message.contains(word), "{message}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_apart_from_other_failures() {
+    // /dev/full says "no space left" to every write, but it is no regular file; so ask the error's own words.
+    let error = std::io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
+    let said = crate::error::failure("write", Path::new("/x"), &error);
+    assert!(said.full && said.message.contains("full"), "{said:?}");
+    let error = std::io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error());
+    assert!(!crate::error::failure("write", Path::new("/x"), &error).full);
+}
+
+#[test]
+fn a_torrent_that_uses_our_suffix_gets_other_marks() {
+    let home = tempfile::tempdir().unwrap();
+    let long = "n".repeat(255);
+    let content = Content::v1(&[("a", 20_000), ("a.part", 20_000), (&long, 20_000)], 16384);
+    let mut trial = Trial::open(&content, home.path());
+    trial.fetch_all(&content);
+    trial.finish();
+    assert_complete(&content, home.path());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the order, the batches and the budget for early bytes: right bytes verify, wrong ones do not, and what is
+    /// read is what a plain vector of bytes would hold.
+    #[test]
+    fn any_order_of_blocks_gives_the_same_files(
+        seed in any::<u64>(),
+        lens in proptest::collection::vec(0usize..90_000, 1..6),
+        v2 in any::<bool>(),
+        keep_bytes in prop_oneof![Just(0usize), Just(300_000), Just(1 << 22)],
+    ) {
+        prop_assume!(lens.iter().any(|&len| len > 0));
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let files: Vec<(&str, usize)> =
+            names.iter().copied().zip(lens.iter().map(|&len| if v2 { len.max(1) } else { len })).collect();
+        let content = if v2 { Content::v2(&files, 65536) } else { Content::v1(&files, 65536) };
+        let home = tempfile::tempdir().unwrap();
+        let disk = Disk::new(DiskConfig { keep_bytes, ..DiskConfig::default() });
+        let mut trial = Trial::on(&disk, StorageConfig::new(content.info.clone(), home.path().to_owned()));
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let count = content.pieces.len() as u32;
+        let liar = rng.u32(..count);
+        let mut blocks: Vec<(Block, Bytes)> = (0..count).flat_map(|piece| content.blocks(piece)).collect();
+        rng.shuffle(&mut blocks);
+        // Some blocks come twice, the first time wrong.
+        let mut batches: Vec<Vec<(Block, Bytes)>> = Vec::new();
+        for (block, bytes) in blocks {
+            if rng.u32(..8) == 0 {
+                batches.push(vec![(block, Bytes::from(vec![0xAA; bytes.len()]))]);
+            }
+            match batches.last_mut() {
+                Some(batch) if rng.bool() && !batch.iter().any(|(other, _)| *other == block) => {
+                    batch.push((block, bytes));
+                }
+                _ => batches.push(vec![(block, bytes)]),
+            }
+        }
+        for batch in batches {
+            trial.write(batch);
+        }
+        let lie = content.blocks(liar).swap_remove(0);
+        trial.write(vec![(lie.0, Bytes::from(vec![0x55; lie.1.len()]))]);
+        for piece in 0..count {
+            prop_assert_eq!(trial.verify(&content, piece) == VerifyOutcome::Good, piece != liar, "piece {}", piece);
+        }
+        trial.write(vec![lie]);
+        prop_assert_eq!(trial.verify(&content, liar), VerifyOutcome::Good);
+        for piece in 0..count {
+            let (blocks, bytes): (Vec<Block>, Vec<Bytes>) = content.blocks(piece).into_iter().unzip();
+            prop_assert_eq!(trial.read(&blocks), bytes);
+        }
+        trial.finish();
+        assert_complete(&content, home.path());
+    }
+}

@@ -1,0 +1,419 @@
+//! What concerns all files of a torrent: wanting and skipping, flushing, final names, moving, removing.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use metainfo::{Block, FileIndex, PieceIndex};
+use torrent_proto::torrent::{DiskAnswer, DiskError};
+
+use crate::below::{self, Access};
+use crate::error::failure;
+use crate::files::{Dirty, PARTS, Place, Target};
+use crate::positional;
+use crate::storage::Inner;
+
+/// How many dirty files are flushed one by one; beyond it the whole file system is flushed at once, which costs one
+/// journal commit instead of thousands. Arbitrary.
+const MAX_SINGLE_SYNCS: usize = 32;
+
+impl Inner {
+    /// Changes which files are wanted: what the part file holds of newly wanted ones moves out of it.
+    pub(crate) fn want(&self, wanted: &[bool]) {
+        let files = &self.files;
+        for index in 0..files.layout().files().len() {
+            let now = wanted.get(index) != Some(&false);
+            let before = files.is_wanted(index);
+            files.set_wanted(index, now);
+            if now
+                && !before
+                && let Err(error) = self.move_out_of_parts(index)
+            {
+                files.set_wanted(index, false);
+                return self.failed(error);
+            }
+        }
+        let all = (0..files.layout().files().len()).all(|index| files.is_wanted(index));
+        if all && files.parts_exist() {
+            files.handles.forget((files.storage, PARTS));
+            let (root, components) = files.parts(files.side.load(Ordering::Relaxed));
+            if let Err(error) = below::remove_file(&root, &components) {
+                tracing::debug!(%error, "the part file stays behind");
+            }
+        }
+    }
+
+    fn move_out_of_parts(&self, index: usize) -> Result<(), DiskError> {
+        let files = &self.files;
+        if files.state(index).place != Place::Nowhere {
+            return Ok(());
+        }
+        let Some(parts) = files.parts_file(false)? else { return Ok(()) };
+        let pieces = files.layout().file_pieces(FileIndex(index as u32));
+        // Only the first and last piece of a file can be shared with another.
+        let shared: BTreeSet<u32> = pieces.clone().take(1).chain(pieces.last()).collect();
+        for piece in shared.into_iter().map(PieceIndex) {
+            let whole = Block { piece, offset: 0, length: files.layout().piece_len(piece) };
+            for segment in files.layout().file_ranges(whole) {
+                let at = files.parts_offset(piece, segment.block_offset);
+                let length = u64::from(segment.length);
+                if segment.file != Some(FileIndex(index as u32)) || !positional::holds_data(&parts, at..at + length) {
+                    continue;
+                }
+                let Target::File(file) = files.writer(FileIndex(index as u32))? else { continue };
+                self.disk
+                    .with_buffer(|buffer| copy_part(&parts, at, &file, segment.file_offset, length, buffer))
+                    .map_err(|error| failure("move bytes from the part file to", &files.path(index), &error))?;
+                files.touched(index as u32);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what was written durable.
+    pub(crate) fn flush(&self) {
+        let _one = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        let dirty = mem::take(&mut *self.files.dirty());
+        match self.sync(&dirty) {
+            Ok(()) => self.answer(DiskAnswer::Flushed),
+            Err(error) => {
+                let mut still = self.files.dirty();
+                still.files.extend(dirty.files);
+                still.folders.extend(dirty.folders);
+                drop(still);
+                self.failed(error);
+            }
+        }
+    }
+
+    fn sync(&self, dirty: &Dirty) -> Result<(), DiskError> {
+        if dirty.files.len() > MAX_SINGLE_SYNCS {
+            let roots: BTreeSet<&PathBuf> = dirty.folders.iter().map(|(root, _)| root).collect();
+            let side = self.files.side.load(Ordering::Relaxed);
+            let mut all: BTreeSet<PathBuf> = roots.into_iter().cloned().collect();
+            all.extend([Place::Incomplete, Place::Final].map(|place| self.files.place(0, place, side).0));
+            all.insert(self.files.parts(side).0);
+            let mut done = true;
+            for root in all.iter().filter(|root| root.is_dir()) {
+                match positional::sync_file_system(root) {
+                    Some(synced) => synced.map_err(|error| failure("flush", root, &error))?,
+                    None => done = false,
+                }
+            }
+            if done {
+                return Ok(());
+            }
+        }
+        for &slot in &dirty.files {
+            let (open, path) = if slot == PARTS {
+                (self.files.parts_file(false)?, PathBuf::from("the part file"))
+            } else {
+                let open = match self.files.reader(FileIndex(slot))? {
+                    Target::File(open) => Some(open),
+                    Target::Parts => None,
+                };
+                (open, self.files.path(slot as usize))
+            };
+            if let Some(open) = open {
+                positional::sync(&open).map_err(|error| failure("flush", &path, &error))?;
+            }
+        }
+        for (root, components) in &dirty.folders {
+            match below::sync_folder(root, components) {
+                // Gone since: nothing in it can be lost.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other.map_err(|error| failure("flush", &below::join(root, components), &error))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives all wanted files their final names.
+    pub(crate) fn finish(self: &std::sync::Arc<Self>) {
+        let files = &self.files;
+        let listed = files.layout().files().iter().enumerate();
+        let result = listed.filter(|(index, _)| files.is_wanted(*index)).try_for_each(|(index, file)| {
+            if file.symlink.is_some() { self.make_link(index) } else { self.finish_file(index) }
+        });
+        if let Err(error) = result {
+            return self.failed(error);
+        }
+        self.remove_empty_folders(Place::Incomplete);
+        let renamed = Dirty { files: BTreeSet::new(), folders: mem::take(&mut files.dirty().folders) };
+        match self.sync(&renamed) {
+            Ok(()) => self.answer(DiskAnswer::Finished),
+            Err(error) => {
+                files.dirty().folders.extend(renamed.folders);
+                self.failed(error);
+            }
+        }
+    }
+
+    fn finish_file(&self, index: usize) -> Result<(), DiskError> {
+        let files = &self.files;
+        let file = &files.layout().files()[index];
+        if file.length == 0 && files.state(index).place == Place::Nowhere {
+            if files.state(index).blocked {
+                // Something is there under the name of an empty file: leave it, unless it is in nobody's way.
+                return Err(files.occupied(index, files.state(index).side));
+            }
+            files.writer(FileIndex(index as u32))?;
+        }
+        let mut state = files.state(index);
+        if state.place != Place::Incomplete {
+            return Ok(());
+        }
+        let from = files.place(index, Place::Incomplete, state.side);
+        let to = files.place(index, Place::Final, state.side);
+        let from_path = below::join(&from.0, &from.1);
+        let handle =
+            below::open(&from.0, &from.1, Access::Write).map_err(|error| failure("open", &from_path, &error))?;
+        prepare(&handle, file.length, file.executable).map_err(|error| failure("complete", &from_path, &error))?;
+        drop(handle);
+        files.handles.forget((files.storage, index as u32));
+        match below::move_new((&from.0, &from.1), (&to.0, &to.1)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let equal = same_content((&from.0, &from.1), (&to.0, &to.1));
+                if !equal.map_err(|error| failure("compare", &from_path, &error))? {
+                    return Err(files.occupied(index, state.side));
+                }
+                below::remove_file(&from.0, &from.1).map_err(|error| failure("remove", &from_path, &error))?;
+            }
+            Err(error) => return Err(failure("rename", &from_path, &error)),
+        }
+        (state.place, state.blocked) = (Place::Final, false);
+        files.set_ours(index);
+        files.touched_folders_of(&from.0, &from.1);
+        files.touched_folders_of(&to.0, &to.1);
+        Ok(())
+    }
+
+    /// Makes a symbolic link (BEP 47) if it leads to a file of the same torrent; anything else is left out.
+    fn make_link(&self, index: usize) -> Result<(), DiskError> {
+        let files = &self.files;
+        let side = files.state(index).side;
+        let Some(target) = self.link_target(index) else { return Ok(()) };
+        let (root, components) = files.place(index, Place::Final, side);
+        match below::symlink(&target, &root, &components) {
+            Ok(()) => files.touched_folders_of(&root, &components),
+            Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::Unsupported) => {}
+            Err(error) => return Err(failure("make the link", &below::join(&root, &components), &error)),
+        }
+        files.set_ours(index);
+        Ok(())
+    }
+
+    /// Returns what a link entry points to, relative to the link; `None` unless that is a file of the torrent.
+    fn link_target(&self, index: usize) -> Option<PathBuf> {
+        let all = self.files.layout().files();
+        let (link, target) = (&all[index], all[index].symlink.as_ref()?);
+        let name = link.path.first()?;
+        // BEP 47: the path is counted from the torrent's own folder.
+        let full: Vec<&String> = std::iter::once(name).chain(target).collect();
+        all.iter().find(|file| file.symlink.is_none() && file.path.iter().eq(full.iter().copied()))?;
+        let mut relative: PathBuf = std::iter::repeat_n("..", link.path.len().checked_sub(2)?).collect();
+        relative.extend(target);
+        Some(relative)
+    }
+
+    /// Moves everything to another folder.
+    pub(crate) fn relocate(&self, folder: PathBuf) -> Result<(), DiskError> {
+        let files = &self.files;
+        let old = files.side.load(Ordering::Relaxed);
+        let new = old ^ 1;
+        if files.root(old) == folder {
+            return Ok(());
+        }
+        std::fs::create_dir_all(&folder).map_err(|error| failure("create the folder", &folder, &error))?;
+        files.set_root(new, folder);
+        let moved = (0..files.layout().files().len()).try_for_each(|index| self.relocate_file(index, new));
+        if let Err(error) = moved.and_then(|()| self.relocate_parts(old, new)) {
+            for index in 0..files.layout().files().len() {
+                if files.state(index).side == new
+                    && let Err(error) = self.relocate_file(index, old)
+                {
+                    tracing::warn!(%error.message, "a file could not be moved back");
+                }
+            }
+            self.remove_empty_folders_of(Place::Final, new);
+            return Err(error);
+        }
+        files.side.store(new, Ordering::Relaxed);
+        self.remove_empty_folders_of(Place::Final, old);
+        if files.marked_move_along() {
+            self.remove_empty_folders_of(Place::Incomplete, old);
+        }
+        for index in 0..files.layout().files().len() {
+            if files.layout().files()[index].symlink.is_some() && files.is_ours(index) {
+                self.make_link(index)?;
+            }
+        }
+        files.set_root(old, files.root(new));
+        Ok(())
+    }
+
+    fn relocate_file(&self, index: usize, side: u8) -> Result<(), DiskError> {
+        let files = &self.files;
+        let mut state = files.state(index);
+        let moves = match state.place {
+            Place::Nowhere => false,
+            Place::Incomplete => files.marked_move_along(),
+            Place::Final => true,
+        };
+        if moves && state.side != side {
+            let from = files.place(index, state.place, state.side);
+            let to = files.place(index, state.place, side);
+            let path = below::join(&from.0, &from.1);
+            let final_name = files.place(index, Place::Final, side);
+            if below::join(&final_name.0, &final_name.1).symlink_metadata().is_ok() {
+                return Err(files.occupied(index, side));
+            }
+            files.handles.forget((files.storage, index as u32));
+            below::move_new((&from.0, &from.1), (&to.0, &to.1)).map_err(|error| failure("move", &path, &error))?;
+            files.touched_folders_of(&from.0, &from.1);
+            files.touched_folders_of(&to.0, &to.1);
+        } else if self.link_target(index).is_some() && state.side != side {
+            let (root, components) = files.place(index, Place::Final, state.side);
+            self.remove_link(index, &root, &components);
+        }
+        state.side = side;
+        Ok(())
+    }
+
+    fn relocate_parts(&self, old: u8, new: u8) -> Result<(), DiskError> {
+        if !self.files.parts_move_along() || !self.files.parts_exist() {
+            return Ok(());
+        }
+        self.files.handles.forget((self.files.storage, PARTS));
+        let (from, to) = (self.files.parts(old), self.files.parts(new));
+        below::move_new((&from.0, &from.1), (&to.0, &to.1))
+            .map_err(|error| failure("move", &below::join(&from.0, &from.1), &error))
+    }
+
+    /// Removes the files that are the torrent's, then the folders that this leaves empty.
+    pub(crate) fn remove(&self) -> Result<(), DiskError> {
+        let files = &self.files;
+        files.handles.forget_storage(files.storage);
+        self.forget_warm();
+        for index in 0..files.layout().files().len() {
+            let mut state = files.state(index);
+            let (root, components) = files.place(index, Place::Final, state.side);
+            self.remove_link(index, &root, &components);
+            if state.place == Place::Nowhere || (state.place == Place::Final && !files.is_ours(index)) {
+                continue;
+            }
+            let (root, components) = files.place(index, state.place, state.side);
+            match below::remove_file(&root, &components) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failure("remove", &below::join(&root, &components), &error));
+                }
+                _ => state.place = Place::Nowhere,
+            }
+        }
+        if files.parts_exist() {
+            let (root, components) = files.parts(files.side.load(Ordering::Relaxed));
+            below::remove_file(&root, &components)
+                .map_err(|error| failure("remove", &below::join(&root, &components), &error))?;
+        }
+        self.remove_empty_folders(Place::Incomplete);
+        self.remove_empty_folders(Place::Final);
+        Ok(())
+    }
+
+    /// Removes a link that this torrent made, recognised by where it points.
+    fn remove_link(&self, index: usize, root: &Path, components: &[String]) {
+        let path = below::join(root, components);
+        if let Some(target) = self.link_target(index)
+            && std::fs::read_link(&path).is_ok_and(|there| there == target)
+            && let Err(error) = below::remove_file(root, components)
+        {
+            tracing::debug!(%error, ?path, "a link stays behind");
+        }
+    }
+
+    fn remove_empty_folders(&self, place: Place) {
+        self.remove_empty_folders_of(place, self.files.side.load(Ordering::Relaxed));
+    }
+
+    /// Removes the torrent's folders that are empty, the deepest first; the roots stay.
+    fn remove_empty_folders_of(&self, place: Place, side: u8) {
+        let mut folders: BTreeSet<(usize, Vec<String>)> = BTreeSet::new();
+        let mut root = PathBuf::new();
+        for index in 0..self.files.layout().files().len() {
+            let (below, components) = self.files.place(index, place, side);
+            root = below;
+            for depth in (1..components.len()).rev() {
+                if !folders.insert((depth, components[..depth].to_vec())) {
+                    break;
+                }
+            }
+        }
+        for (_, folder) in folders.iter().rev() {
+            // What is not empty, or not there, stays as it is.
+            let _ = below::remove_folder(&root, folder);
+        }
+    }
+}
+
+/// Gives a complete file its exact length and the right to be executed.
+fn prepare(file: &std::fs::File, length: u64, executable: bool) -> io::Result<()> {
+    let metadata = file.metadata()?;
+    if metadata.len() != length {
+        file.set_len(length)?;
+    }
+    #[cfg(unix)]
+    if executable {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = metadata.permissions().mode();
+        // Whoever may read it may execute it.
+        file.set_permissions(std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2))?;
+    }
+    let _ = executable;
+    Ok(())
+}
+
+fn copy_part(
+    from: &std::fs::File,
+    from_offset: u64,
+    to: &std::fs::File,
+    to_offset: u64,
+    length: u64,
+    buffer: &mut [u8],
+) -> io::Result<()> {
+    let mut done = 0;
+    while done < length {
+        let len = (length - done).min(buffer.len() as u64) as usize;
+        match positional::read_exact(from, &mut buffer[..len], from_offset + done) {
+            // Nothing was written there: nothing is lost.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            other => other?,
+        }
+        positional::write_all(to, &mut [io::IoSlice::new(&buffer[..len])], to_offset + done)?;
+        done += len as u64;
+    }
+    Ok(())
+}
+
+/// Tells whether two files are equal.
+fn same_content(one: (&Path, &[String]), other: (&Path, &[String])) -> io::Result<bool> {
+    let mut one = below::open(one.0, one.1, Access::Read)?;
+    let Ok(mut other) = below::open(other.0, other.1, Access::Read) else { return Ok(false) };
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut a, mut b) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let n = one.read(&mut a)?;
+        if n == 0 {
+            return Ok(true);
+        }
+        other.read_exact(&mut b[..n])?;
+        if a[..n] != b[..n] {
+            return Ok(false);
+        }
+    }
+}
