@@ -135,12 +135,6 @@ mod imp {
             Err(error) => Err(error.into()),
         }
     }
-
-    pub(crate) fn symlink(target: &Path, root: &Path, components: &[String]) -> io::Result<()> {
-        let (name, folders) = components.split_last().ok_or_else(not_regular)?;
-        let at = folder(root, folders, true)?;
-        Ok(rustix::fs::symlinkat(target, &at, name)?)
-    }
 }
 
 #[cfg(not(unix))]
@@ -206,13 +200,9 @@ mod imp {
     pub(crate) fn sync_folder(_root: &Path, _components: &[String]) -> io::Result<()> {
         Ok(())
     }
-
-    pub(crate) fn symlink(_target: &Path, _root: &Path, _components: &[String]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
 }
 
-pub(crate) use imp::{open, remove_file, remove_folder, rename_new, symlink, sync_folder};
+pub(crate) use imp::{open, remove_file, remove_folder, rename_new, sync_folder};
 
 /// Moves a file to a name that must be free: by a rename, or by a durable copy where the two lie on different file
 /// systems.

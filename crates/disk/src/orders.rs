@@ -38,6 +38,9 @@ pub(crate) struct WriteOrder {
     pub(crate) error: Mutex<Option<DiskError>>,
 }
 
+/// What waited together to be written to one piece, and the orders that it came by.
+type PieceWrite = (PieceIndex, Vec<(Block, Bytes)>, Vec<Arc<WriteOrder>>);
+
 /// Something to do for the whole storage.
 pub(crate) type Whole = Box<dyn FnOnce(&Arc<Inner>) + Send>;
 
@@ -176,7 +179,7 @@ impl Inner {
         let mut warm = locked(&lane.warm);
         let jobs = mem::take(&mut locked(&lane.queue).jobs);
         let count = jobs.len();
-        let mut writes: Vec<(PieceIndex, Vec<(Block, Bytes)>, Vec<Arc<WriteOrder>>)> = Vec::new();
+        let mut writes: Vec<PieceWrite> = Vec::new();
         for (piece, job) in jobs {
             let pending = writes.iter().position(|write| write.0 == piece);
             match job {
@@ -215,11 +218,7 @@ impl Inner {
         self.done(count);
     }
 
-    fn write(
-        &self,
-        warm: &mut HashMap<PieceIndex, Warm>,
-        (piece, mut blocks, orders): (PieceIndex, Vec<(Block, Bytes)>, Vec<Arc<WriteOrder>>),
-    ) {
+    fn write(&self, warm: &mut HashMap<PieceIndex, Warm>, (piece, mut blocks, orders): PieceWrite) {
         // Stable: of two that overlap, the later order's bytes stay.
         blocks.sort_by_key(|(block, _)| block.offset);
         let mut state = warm.remove(&piece).unwrap_or_else(|| Warm::new(&self.files.info, piece));

@@ -134,10 +134,8 @@ impl Inner {
     /// Gives all wanted files their final names.
     pub(crate) fn finish(self: &std::sync::Arc<Self>) {
         let files = &self.files;
-        let listed = files.layout().files().iter().enumerate();
-        let result = listed.filter(|(index, _)| files.is_wanted(*index)).try_for_each(|(index, file)| {
-            if file.symlink.is_some() { self.make_link(index) } else { self.finish_file(index) }
-        });
+        let mut wanted = (0..files.layout().files().len()).filter(|&index| files.is_wanted(index));
+        let result = wanted.try_for_each(|index| self.finish_file(index));
         if let Err(error) = result {
             return self.failed(error);
         }
@@ -192,34 +190,6 @@ impl Inner {
         Ok(())
     }
 
-    /// Makes a symbolic link (BEP 47) if it leads to a file of the same torrent; anything else is left out.
-    fn make_link(&self, index: usize) -> Result<(), DiskError> {
-        let files = &self.files;
-        let side = files.state(index).side;
-        let Some(target) = self.link_target(index) else { return Ok(()) };
-        let (root, components) = files.place(index, Place::Final, side);
-        match below::symlink(&target, &root, &components) {
-            Ok(()) => files.touched_folders_of(&root, &components),
-            Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::Unsupported) => {}
-            Err(error) => return Err(failure("make the link", &below::join(&root, &components), &error)),
-        }
-        files.set_ours(index);
-        Ok(())
-    }
-
-    /// Returns what a link entry points to, relative to the link; `None` unless that is a file of the torrent.
-    fn link_target(&self, index: usize) -> Option<PathBuf> {
-        let all = self.files.layout().files();
-        let (link, target) = (&all[index], all[index].symlink.as_ref()?);
-        let name = link.path.first()?;
-        // BEP 47: the path is counted from the torrent's own folder.
-        let full: Vec<&String> = std::iter::once(name).chain(target).collect();
-        all.iter().find(|file| file.symlink.is_none() && file.path.iter().eq(full.iter().copied()))?;
-        let mut relative: PathBuf = std::iter::repeat_n("..", link.path.len().checked_sub(2)?).collect();
-        relative.extend(target);
-        Some(relative)
-    }
-
     /// Moves everything to another folder.
     pub(crate) fn relocate(&self, folder: PathBuf) -> Result<(), DiskError> {
         let files = &self.files;
@@ -247,11 +217,6 @@ impl Inner {
         if files.marked_move_along() {
             self.remove_empty_folders_of(Place::Incomplete, old);
         }
-        for index in 0..files.layout().files().len() {
-            if files.layout().files()[index].symlink.is_some() && files.is_ours(index) {
-                self.make_link(index)?;
-            }
-        }
         files.set_root(old, files.root(new));
         Ok(())
     }
@@ -276,9 +241,6 @@ impl Inner {
             below::move_new((&from.0, &from.1), (&to.0, &to.1)).map_err(|error| failure("move", &path, &error))?;
             files.touched_folders_of(&from.0, &from.1);
             files.touched_folders_of(&to.0, &to.1);
-        } else if self.link_target(index).is_some() && state.side != side {
-            let (root, components) = files.place(index, Place::Final, state.side);
-            self.remove_link(index, &root, &components);
         }
         state.side = side;
         Ok(())
@@ -301,8 +263,6 @@ impl Inner {
         self.forget_warm();
         for index in 0..files.layout().files().len() {
             let mut state = files.state(index);
-            let (root, components) = files.place(index, Place::Final, state.side);
-            self.remove_link(index, &root, &components);
             if state.place == Place::Nowhere || (state.place == Place::Final && !files.is_ours(index)) {
                 continue;
             }
@@ -322,17 +282,6 @@ impl Inner {
         self.remove_empty_folders(Place::Incomplete);
         self.remove_empty_folders(Place::Final);
         Ok(())
-    }
-
-    /// Removes a link that this torrent made, recognised by where it points.
-    fn remove_link(&self, index: usize, root: &Path, components: &[String]) {
-        let path = below::join(root, components);
-        if let Some(target) = self.link_target(index)
-            && std::fs::read_link(&path).is_ok_and(|there| there == target)
-            && let Err(error) = below::remove_file(root, components)
-        {
-            tracing::debug!(%error, ?path, "a link stays behind");
-        }
     }
 
     fn remove_empty_folders(&self, place: Place) {

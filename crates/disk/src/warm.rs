@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base::Bitfield;
 use bytes::Bytes;
-use metainfo::{BLOCK_LEN, Info, PieceIndex, merkle};
+use metainfo::{BLOCK_LEN, Info, Layout, PieceIndex, merkle};
 use sha1::{Digest, Sha1};
 use torrent_proto::torrent::{PieceHash, VerifyOutcome};
 
@@ -82,14 +82,19 @@ impl Drop for Kept {
 impl Warm {
     /// Begins a piece.
     pub(crate) fn new(info: &Info, piece: PieceIndex) -> Warm {
-        let len = info.layout().piece_len(piece);
+        Warm::of(info.layout(), info.has_v1(), piece)
+    }
+
+    /// Begins a piece of a torrent that may have no info dictionary yet.
+    pub(crate) fn of(layout: &Layout, has_v1: bool, piece: PieceIndex) -> Warm {
+        let len = layout.piece_len(piece);
         Warm {
             len,
-            sha1: info.has_v1().then(Sha1::new),
+            sha1: has_v1.then(Sha1::new),
             next: 0,
             kept: BTreeMap::new(),
             written: Bitfield::new(len.div_ceil(BLOCK_LEN)),
-            leaves: info.layout().v2_piece(piece).map(|v2| Leaves {
+            leaves: layout.v2_piece(piece).map(|v2| Leaves {
                 hashes: vec![None; v2.length.div_ceil(BLOCK_LEN) as usize],
                 data_len: v2.length,
                 width: v2.width,
@@ -198,17 +203,40 @@ impl Warm {
         buffer: &mut [u8],
         read: ReadBack<'_, E>,
     ) -> Result<VerifyOutcome, E> {
-        let mut good = true;
-        if let Some(v1) = expected.v1 {
+        if expected.v1.is_none() {
+            self.sha1 = None;
+        } else {
             self.sha1.get_or_insert_default();
-            self.catch_up(self.len, buffer, read)?;
-            good = self.sha1.take().is_some_and(|sha1| <[u8; 20]>::from(sha1.finalize()) == v1);
         }
-        let leaves = match self.leaves {
-            Some(leaves) => Some(leaves.complete(expected.v2, &mut good, buffer, read)?),
-            None => None,
-        };
+        let width = self.leaves.as_ref().map_or(1, |leaves| leaves.width);
+        let (v1, leaves) = self.complete(buffer, read)?;
+        let root = || leaves.as_deref().map(|leaves| merkle::root(leaves, 0, width));
+        let good = v1 == expected.v1 && expected.v2.is_none_or(|expected| root() == Some(expected));
         Ok(if good { VerifyOutcome::Good } else { VerifyOutcome::Bad { leaves } })
+    }
+
+    /// Hashes whatever is missing; returns the SHA-1 and the merkle root, as far as the torrent has them.
+    pub(crate) fn hashes<E>(
+        self,
+        buffer: &mut [u8],
+        read: ReadBack<'_, E>,
+    ) -> Result<(Option<[u8; 20]>, Option<[u8; 32]>), E> {
+        let width = self.leaves.as_ref().map_or(1, |leaves| leaves.width);
+        let (v1, leaves) = self.complete(buffer, read)?;
+        Ok((v1, leaves.map(|leaves| merkle::root(&leaves, 0, width))))
+    }
+
+    #[expect(clippy::type_complexity, reason = "two plain hashes")]
+    fn complete<E>(
+        mut self,
+        buffer: &mut [u8],
+        read: ReadBack<'_, E>,
+    ) -> Result<(Option<[u8; 20]>, Option<Vec<[u8; 32]>>), E> {
+        if self.sha1.is_some() {
+            self.catch_up(self.len, buffer, read)?;
+        }
+        let leaves = self.leaves.map(|leaves| leaves.complete(buffer, read)).transpose()?;
+        Ok((self.sha1.map(|sha1| sha1.finalize().into()), leaves))
     }
 
     /// Returns the leaf hashes over what is on disk.
@@ -219,7 +247,7 @@ impl Warm {
         read: ReadBack<'_, E>,
     ) -> Result<Option<Vec<[u8; 32]>>, E> {
         let Some(leaves) = Warm::new(info, piece).leaves else { return Ok(None) };
-        leaves.complete(None, &mut true, buffer, read).map(Some)
+        leaves.complete(buffer, read).map(Some)
     }
 }
 
@@ -252,14 +280,8 @@ impl Leaves {
         }
     }
 
-    /// Reads back and hashes the missing leaves, and compares with the root if one is expected.
-    fn complete<E>(
-        mut self,
-        expected: Option<[u8; 32]>,
-        good: &mut bool,
-        buffer: &mut [u8],
-        read: ReadBack<'_, E>,
-    ) -> Result<Vec<[u8; 32]>, E> {
+    /// Reads back and hashes the missing leaves.
+    fn complete<E>(mut self, buffer: &mut [u8], read: ReadBack<'_, E>) -> Result<Vec<[u8; 32]>, E> {
         let per_read = LARGE / BLOCK_LEN as usize;
         let mut first = 0;
         while let Some(missing) = self.hashes[first..].iter().position(Option::is_none) {
@@ -272,10 +294,6 @@ impl Leaves {
             self.fill(start, part);
             first += run;
         }
-        let hashes: Vec<[u8; 32]> = self.hashes.into_iter().flatten().collect();
-        if let Some(expected) = expected {
-            *good &= merkle::root(&hashes, 0, self.width) == expected;
-        }
-        Ok(hashes)
+        Ok(self.hashes.into_iter().flatten().collect())
     }
 }
