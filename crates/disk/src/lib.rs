@@ -6,22 +6,27 @@
 mod below;
 mod check;
 mod config;
+mod create;
 mod disk;
 mod error;
+pub mod fake;
 mod files;
 mod handles;
 mod orders;
 mod pieces;
 mod pool;
 mod positional;
+mod scan;
 mod storage;
 mod threads;
 mod upkeep;
 mod warm;
 
 pub use config::{DiskConfig, Incomplete, StorageConfig};
+pub use create::{HashError, hash_files};
 pub use disk::Disk;
 pub use pool::{Buffer, LARGE, Pool};
+pub use scan::{LeftOut, Reason, Scan, ScanError, scan};
 pub use storage::Storage;
 #[cfg(test)]
 mod testing;

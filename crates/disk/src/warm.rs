@@ -46,6 +46,14 @@ pub(crate) struct Warm {
     leaves: Option<Leaves>,
 }
 
+/// What a piece hashes to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hashes {
+    pub(crate) v1: Option<[u8; 20]>,
+    /// The merkle root.
+    pub(crate) v2: Option<[u8; 32]>,
+}
+
 /// The leaf hashes of one piece.
 #[derive(Debug)]
 struct Leaves {
@@ -216,14 +224,10 @@ impl Warm {
     }
 
     /// Hashes whatever is missing; returns the SHA-1 and the merkle root, as far as the torrent has them.
-    pub(crate) fn hashes<E>(
-        self,
-        buffer: &mut [u8],
-        read: ReadBack<'_, E>,
-    ) -> Result<(Option<[u8; 20]>, Option<[u8; 32]>), E> {
+    pub(crate) fn hashes<E>(self, buffer: &mut [u8], read: ReadBack<'_, E>) -> Result<Hashes, E> {
         let width = self.leaves.as_ref().map_or(1, |leaves| leaves.width);
         let (v1, leaves) = self.complete(buffer, read)?;
-        Ok((v1, leaves.map(|leaves| merkle::root(&leaves, 0, width))))
+        Ok(Hashes { v1, v2: leaves.map(|leaves| merkle::root(&leaves, 0, width)) })
     }
 
     #[expect(clippy::type_complexity, reason = "two plain hashes")]
