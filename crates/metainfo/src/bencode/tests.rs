@@ -1,3 +1,5 @@
+//! Bencode: what is refused and where, what is read, what is written.
+
 use super::*;
 
 fn fault(bytes: &[u8]) -> (usize, Fault) {

@@ -1,3 +1,5 @@
+//! Info dictionaries: malformed ones with their place and reason, hybrids that disagree, names and links.
+
 use super::*;
 use crate::bencode::{self, Tree};
 

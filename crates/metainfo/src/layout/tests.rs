@@ -1,3 +1,5 @@
+//! The same four files in the three arrangements, worked out by hand.
+
 use super::*;
 
 const PIECE: u32 = 2 * BLOCK_LEN;

@@ -1,3 +1,5 @@
+//! Magnet links: both ways, foreign forms, and what is wrong with the others.
+
 use super::*;
 use crate::{InfoHashV1, InfoHashV2};
 

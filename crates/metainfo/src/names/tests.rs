@@ -1,3 +1,5 @@
+//! Every kind of hostile name, by both rules.
+
 use super::*;
 
 /// One row: what a torrent says, what it becomes on Linux, what it becomes elsewhere.

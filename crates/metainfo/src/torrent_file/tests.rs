@@ -1,3 +1,5 @@
+//! Torrent files: every deviation that is accepted, what is refused, and that nothing is lost.
+
 use super::*;
 
 const GOOD: &str = "d6:lengthi1e4:name1:n12:piece lengthi16384e6:pieces20:01234567890123456789e";
