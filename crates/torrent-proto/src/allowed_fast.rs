@@ -1,6 +1,6 @@
 //! The allowed-fast set (BEP 6): pieces that a peer may request while it is choked, so that it has something to trade.
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 use metainfo::{InfoHashV1, PieceIndex};
 use sha1::{Digest as _, Sha1};

@@ -163,7 +163,7 @@ impl Torrent {
     }
 
     /// Returns good addresses to begin the next run with, at most `limit`.
-    pub fn addresses_to_remember(&self, limit: usize) -> Vec<std::net::SocketAddr> {
+    pub fn addresses_to_remember(&self, limit: usize) -> Vec<core::net::SocketAddr> {
         self.list.to_remember(limit)
     }
 

@@ -1,7 +1,7 @@
 //! Canonical peer priority (BEP 40): both ends of a pair give it the same number, so that a crowded swarm agrees on which
 //! connections to make and keep.
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 /// Returns the priority of a pair of peers; higher is better. `None` between IPv4 and IPv6, which BEP 40 does not define.
 pub fn canonical_priority(a: SocketAddr, b: SocketAddr) -> Option<u32> {

@@ -1,6 +1,6 @@
 //! Snapshots of a torrent for people to look at.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use base::{Bitfield, Instant};
 use metainfo::{FileIndex, PieceIndex};
