@@ -163,6 +163,7 @@ fn main() {
     std::fs::remove_file(&plain).expect("removable");
 
     for (name, order) in [("in order", [0, 1, 2, 3]), ("batches backwards", [3, 2, 1, 0])] {
+        // Bounded by the orders in flight.
         let (sender, answers) = mpsc::unbounded_channel();
         let config = StorageConfig::new(info(), home.clone());
         let storage = Disk::new(DiskConfig::default()).open(config, sender);

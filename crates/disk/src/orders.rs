@@ -89,6 +89,23 @@ struct LaneQueue {
     scheduled: bool,
 }
 
+/// Counts work as done when it ends, even by a panic: a bug in one order must not hold back all later ones.
+struct Done {
+    inner: Arc<Inner>,
+    count: usize,
+    is_barrier: bool,
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if self.is_barrier {
+            self.inner.barrier_done();
+        } else {
+            self.inner.done(self.count);
+        }
+    }
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -116,8 +133,8 @@ impl Inner {
                 state.outstanding += 1;
                 let inner = self.clone();
                 self.disk.slow.push(Box::new(move || {
-                    work(&inner);
-                    inner.done(1);
+                    let done = Done { inner, count: 1, is_barrier: false };
+                    work(&done.inner);
                 }));
             }
             Work::Barrier(crew, work) if state.outstanding == 0 => {
@@ -125,8 +142,8 @@ impl Inner {
                 let inner = self.clone();
                 let threads = if crew == Crew::Slow { &self.disk.slow } else { &self.disk.checks };
                 threads.push(Box::new(move || {
-                    work(&inner);
-                    inner.barrier_done();
+                    let done = Done { inner, count: 0, is_barrier: true };
+                    work(&done.inner);
                 }));
             }
             barrier @ Work::Barrier(..) => state.held.push_front(barrier),
@@ -178,7 +195,7 @@ impl Inner {
         let lane = &self.orders.lanes[index];
         let mut warm = locked(&lane.warm);
         let jobs = mem::take(&mut locked(&lane.queue).jobs);
-        let count = jobs.len();
+        let done = Done { inner: self.clone(), count: jobs.len(), is_barrier: false };
         let mut writes: Vec<PieceWrite> = Vec::new();
         for (piece, job) in jobs {
             let pending = writes.iter().position(|write| write.0 == piece);
@@ -215,7 +232,7 @@ impl Inner {
             self.schedule(index);
         }
         drop(queue);
-        self.done(count);
+        drop(done);
     }
 
     fn write(&self, warm: &mut HashMap<PieceIndex, Warm>, (piece, mut blocks, orders): PieceWrite) {

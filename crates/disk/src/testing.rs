@@ -118,6 +118,7 @@ impl Trial {
     }
 
     pub(crate) fn on(disk: &Disk, config: StorageConfig) -> Trial {
+        // Bounded by the orders that a test gives.
         let (sender, answers) = mpsc::unbounded_channel();
         let storage = disk.open(config, sender);
         let mut trial = Trial { storage, answers, found_data: false };
