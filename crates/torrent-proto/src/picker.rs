@@ -12,6 +12,8 @@ mod partials;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use base::Bitfield;
 use metainfo::{BLOCK_LEN, Block, PieceIndex};
 
@@ -88,6 +90,8 @@ pub struct Picker {
     deadlines: Vec<PieceIndex>,
     sequential: bool,
     bytes_left: u64,
+    /// Peers for which there is nothing, as long as no block is freed: asking again costs next to nothing.
+    fruitless: BTreeMap<PeerKey, choose::Fruitless>,
 }
 
 #[derive(Debug)]
@@ -135,6 +139,7 @@ impl Picker {
             deadlines: Vec::new(),
             sequential: false,
             bytes_left: 0,
+            fruitless: BTreeMap::new(),
             pieces,
         };
         (0..count).filter(|&piece| !have.get(piece)).for_each(|piece| picker.lose(PieceIndex(piece)));
@@ -155,6 +160,7 @@ impl Picker {
 
     /// A peer has a piece no longer (BEP 54).
     pub fn peer_lost(&mut self, piece: PieceIndex) {
+        self.fruitless.clear();
         if self.pieces.get(piece.0 as usize).is_some_and(|state| state.availability == 0) && self.seeds > 0 {
             // One of those counted as seeds is none any more: count it piece by piece. Happens once a seed at most.
             self.seeds -= 1;
@@ -198,14 +204,18 @@ impl Picker {
     pub fn abandon(&mut self, peer: PeerKey, block: Block) {
         let Some((slot, number)) = self.find(block) else { return };
         let partial = self.partials.get_mut(slot);
-        if partial.is_requested_of(number, peer) && partial.withdraw(number, peer) {
-            self.reopened(slot);
+        if partial.is_requested_of(number, peer) {
+            self.fruitless.clear();
+            if partial.withdraw(number, peer) {
+                self.reopened(slot);
+            }
         }
     }
 
     /// A peer is gone or choked us: what it had to itself is everybody's. Its requests are to be abandoned one by one.
     pub fn release(&mut self, peer: PeerKey) {
         self.partials.disown(peer);
+        self.fruitless.clear();
     }
 
     /// A block came that is requested of this peer.
@@ -249,6 +259,9 @@ impl Picker {
         }
         if partial.open == 0 {
             self.partials.settle(slot, wanted);
+        } else if partial.requested == 0 {
+            // What nobody is working on may be taken over.
+            self.fruitless.clear();
         }
         Received::Accepted { others, piece_complete }
     }
@@ -322,7 +335,7 @@ impl Picker {
         if bad.is_empty() {
             bad = (0..count).collect();
         }
-        let mut blame = std::collections::BTreeMap::<PeerKey, Vec<Block>>::new();
+        let mut blame = BTreeMap::<PeerKey, Vec<Block>>::new();
         for number in bad {
             let block = block(piece, number, length);
             if let Cell::Writing(peer) | Cell::Written(peer) = self.partials.get(slot).cells[number as usize] {
@@ -362,6 +375,7 @@ impl Picker {
             Place::Partial(slot) => {
                 left -= self.partials.get(slot).received_bytes;
                 self.partials.settle(slot, new.is_some());
+                self.fruitless.clear();
             }
             Place::Had | Place::Unwanted => {}
         }
@@ -478,6 +492,7 @@ impl Picker {
 
     /// Blocks of a piece begun are open again: anybody may take them; with nothing left in it, it counts as not begun.
     fn reopened(&mut self, slot: u32) {
+        self.fruitless.clear();
         let partial = self.partials.get(slot);
         let piece = partial.piece;
         if partial.is_untouched() {
@@ -491,6 +506,7 @@ impl Picker {
 
     /// Lists a missing piece that is not begun, if it is wanted.
     fn place_unbegun(&mut self, piece: u32) {
+        self.fruitless.clear();
         let state = &mut self.pieces[piece as usize];
         state.place = match class_of(state.priority) {
             Some(class) => {

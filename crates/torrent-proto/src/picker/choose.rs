@@ -13,7 +13,7 @@ use super::{Ask, Picker, Place, Share};
 /// come slowly (BEP 3 leaves it open; Cohen, "Incentives build robustness in BitTorrent", 2003, names the first piece).
 const RANDOM_FIRST: u32 = 4;
 
-/// How many pieces begun are looked at when one is to be joined. Arbitrary: bounds the cost where many peers left.
+/// Among how many pieces begun the best to join is looked for; beyond, the first that fits will do. Arbitrary.
 const JOIN_LOOKS: usize = 64;
 
 /// How many deadlines are looked at; a reader is not that far ahead. Arbitrary.
@@ -26,16 +26,47 @@ const END_GAME_LOOKS: usize = 4096;
 /// another block that may come in vain.
 const END_GAME_COPIES: [usize; 2] = [2, 6];
 
+/// How many blocks are asked for again at a time. Arbitrary: about what one read of a fast socket brings, so that a fast
+/// peer keeps going and little is asked for in vain.
+const END_GAME_BATCH: usize = 16;
+
+/// How a peer asked when there was nothing for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fruitless {
+    pieces: u32,
+    share: Share,
+    end_game: bool,
+}
+
 impl Picker {
     /// Appends up to `ask.count` blocks for a peer and counts them as requested of it. Blocks of a piece come in order.
     pub fn pick(&mut self, ask: Ask<'_>, rng: &mut fastrand::Rng, out: &mut Vec<Block>) {
         let goal = out.len() + ask.count;
-        while out.len() < goal {
-            let Some(slot) = self.choose(&ask, rng) else { break };
-            self.take(slot, ask.peer, goal, out);
+        if ask.allowed.is_some() {
+            self.pick_open(&ask, goal, rng, out);
+            return;
         }
-        if out.len() < goal && ask.allowed.is_none() && ask.share != Share::Alone && self.end_game() {
-            self.pick_again(&ask, goal, rng, out);
+        let key = Fruitless { pieces: ask.has.count(), share: ask.share, end_game: self.end_game() };
+        if self.fruitless.get(&ask.peer) == Some(&key) {
+            return;
+        }
+        self.pick_open(&ask, goal, rng, out);
+        let end_game = self.end_game();
+        let exhausted = if out.len() < goal && end_game && ask.share != Share::Alone {
+            let goal = goal.min(out.len() + END_GAME_BATCH);
+            self.pick_again(&ask, goal, rng, out)
+        } else {
+            out.len() < goal
+        };
+        if exhausted {
+            self.fruitless.insert(ask.peer, Fruitless { end_game, ..key });
+        }
+    }
+
+    fn pick_open(&mut self, ask: &Ask<'_>, goal: usize, rng: &mut fastrand::Rng, out: &mut Vec<Block>) {
+        while out.len() < goal {
+            let Some(slot) = self.choose(ask, rng) else { break };
+            self.take(slot, ask.peer, goal, out);
         }
     }
 
@@ -117,16 +148,17 @@ impl Picker {
             return None;
         }
         let start = rng.usize(..slots.len());
-        let looked = slots[start..].iter().chain(&slots[..start]).take(JOIN_LOOKS);
-        let candidates = looked.filter_map(|&slot| {
+        let mut slots = slots[start..].iter().chain(&slots[..start]);
+        let candidate = |&slot: &u32| {
             let partial = self.partials.get(slot);
             let piece = &self.pieces[partial.piece as usize];
             let class = class_of(piece.priority)?;
             let fits = ask.has.get(partial.piece) && may_join(partial, list, ask.share);
             let order = if self.sequential { (partial.piece, 0) } else { (partial.open, piece.availability) };
             fits.then_some((class, order, slot))
-        });
-        candidates.min().map(|(class, _, slot)| (slot, class))
+        };
+        let best = slots.by_ref().take(JOIN_LOOKS).filter_map(candidate).min();
+        best.or_else(|| slots.find_map(candidate)).map(|(class, _, slot)| (slot, class))
     }
 
     /// A fast peer takes over a piece that nobody else is working on.
@@ -164,29 +196,31 @@ impl Picker {
                     partial.requested == 0 && ask.has.get(partial.piece)
                 };
                 let alone = ask.share == Share::Alone;
-                self.partials.list(List::Free).iter().take(JOIN_LOOKS).find(|slot| alone && idle(slot)).map(|&s| (s, 0))
+                self.partials.list(List::Free).iter().find(|slot| alone && idle(slot)).map(|&slot| (slot, 0))
             })
             .map(|(slot, _)| slot)
     }
 
     /// Asks a peer for blocks that others were asked for, those last in a piece first: in-order senders send them last.
-    fn pick_again(&mut self, ask: &Ask<'_>, goal: usize, rng: &mut fastrand::Rng, out: &mut Vec<Block>) {
+    /// Tells whether nothing is left for it.
+    fn pick_again(&mut self, ask: &Ask<'_>, goal: usize, rng: &mut fastrand::Rng, out: &mut Vec<Block>) -> bool {
         let full = self.partials.list(List::Full).len();
         if full == 0 {
-            return;
+            return true;
         }
         let start = rng.usize(..full);
         let mut looks = 0;
         for copies in END_GAME_COPIES {
             for i in (start..full).chain(0..start) {
                 let partial = self.partials.get_mut(self.partials.list(List::Full)[i]);
-                if partial.requested == 0 || !ask.has.get(partial.piece) {
+                let asked_enough = partial.also.len() >= partial.requested as usize * (copies - 1);
+                if asked_enough || !ask.has.get(partial.piece) {
                     continue;
                 }
                 let piece = PieceIndex(partial.piece);
                 for number in (0..partial.cells.len() as u32).rev() {
                     if out.len() == goal || looks == END_GAME_LOOKS {
-                        return;
+                        return false;
                     }
                     looks += 1;
                     let Cell::Requested(first) = partial.cells[number as usize] else { continue };
@@ -201,6 +235,7 @@ impl Picker {
                 }
             }
         }
+        true
     }
 }
 

@@ -408,6 +408,16 @@ impl World {
             assert!(allowed.is_none_or(|allowed| allowed.contains(&block.piece)));
         }
         requests.extend(&new);
+        if new.len() < count && allowed.is_none() && share != Share::Alone {
+            let open = |partial: &partials::Partial| partial.open > 0 && (!partial.alone || partial.requested == 0);
+            let left = |piece: u32| match self.picker.pieces[piece as usize].place {
+                Place::Listed => true,
+                Place::Partial(slot) => open(self.picker.partials.get(slot)),
+                Place::Had | Place::Unwanted => false,
+            };
+            let missed = has.iter().find(|&piece| self.picker.wants(PieceIndex(piece)) && left(piece));
+            assert_eq!(missed, None, "{key:?} could have been asked for more");
+        }
         new.len()
     }
 
