@@ -19,6 +19,9 @@ const SNUB_AFTER: Duration = Duration::from_secs(20);
 /// A peer that would finish a piece within this time gets pieces to itself (arbitrary: contiguous writes and one
 /// culprit, without a piece waiting long for one peer).
 const WHOLE_PIECE_TIME: u64 = 15;
+/// In the end game a peer is asked for blocks that others owe only when it owes no more than this itself: what it would
+/// bring late is waste (arbitrary).
+const END_GAME_QUEUE: usize = 2;
 /// How long proven leaf hashes are waited for after a bad v2 piece, before everybody who contributed is suspected.
 const LEAVES_TIME: Duration = Duration::from_secs(10);
 
@@ -125,6 +128,9 @@ impl Torrent {
         let count = peer.room_for_requests();
         // Small refills would make every read a message and every message a syscall.
         if count == 0 || (count < peer.requests.len() / 8 && !peer.snubbed) {
+            return;
+        }
+        if peer.requests.len() >= END_GAME_QUEUE && transfer.picker.end_game() {
             return;
         }
         let allowed: Vec<PieceIndex> = peer.allowed_fast.iter().copied().collect();
