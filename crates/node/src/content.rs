@@ -122,7 +122,7 @@ pub fn verify(
 
 /// Finds the files that are missing or of another length: empty ones lie in no piece, and a longer one begins right.
 fn wrong_length(info: &Info, folder: &Path) -> impl Iterator<Item = FileIndex> {
-    let files = info.layout().files().iter().enumerate().filter(|(_, file)| file.symlink.is_none());
+    let files = info.layout().files().iter().enumerate();
     let wrong = files.filter(move |(_, file)| {
         let path = path_of(folder, &file.path);
         !fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == file.length)
@@ -145,7 +145,7 @@ pub fn copy(
     progress.set(0, total * 2);
     let mut made = Vec::new();
     let files = info.layout().files().iter().enumerate().map(|(index, file)| (FileIndex(index as u32), file));
-    for (index, file) in files.filter(|(index, file)| file.symlink.is_none() && wanted(*index)) {
+    for (index, file) in files.filter(|(index, _)| wanted(*index)) {
         let (source, target) = (path_of(from, &file.path), path_of(to, &file.path));
         match fs::symlink_metadata(&target) {
             Ok(found) if found.is_file() && found.len() == file.length => continue,

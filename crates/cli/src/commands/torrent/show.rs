@@ -85,11 +85,7 @@ fn show_file(file: &TorrentFile) -> Result<()> {
     out::line("")?;
     let mut table = Table::new(&["NO", "PATH", "SIZE"], &[0, 2], 1);
     for (index, found) in layout.files().iter().enumerate() {
-        let what = match &found.symlink {
-            Some(target) => format!("{} -> {}", found.path.join("/"), target.join("/")),
-            None => found.path.join("/"),
-        };
-        table.row(vec![index.to_string(), clean(&what), format_bytes(found.length)]);
+        table.row(vec![index.to_string(), clean(&found.path.join("/")), format_bytes(found.length)]);
     }
     table.print()
 }
@@ -102,7 +98,6 @@ fn file_json(file: &TorrentFile) -> serde_json::Value {
             "path": found.path.join("/"),
             "size_bytes": found.length,
             "executable": found.executable,
-            "symlink": found.symlink.as_ref().map(|target| target.join("/")),
         })
     });
     json!({
