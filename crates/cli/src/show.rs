@@ -36,7 +36,8 @@ pub fn seconds(seconds: u64) -> String {
 /// Shows how long something took: tenths below ten seconds.
 pub fn took(duration: Duration) -> String {
     if duration < Duration::from_secs(10) {
-        format!("{:.1}s", duration.as_secs_f64())
+        // Nothing takes no time at all.
+        format!("{:.1}s", duration.as_secs_f64().max(0.1))
     } else {
         format_duration(duration)
     }

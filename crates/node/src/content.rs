@@ -7,8 +7,9 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use disk::{Disk, DiskConfig, StorageConfig};
-use metainfo::{FileIndex, Info, PieceLayers};
+use disk::{Disk, DiskConfig, HashError, StorageConfig};
+use metainfo::create::{Options, Plan};
+use metainfo::{FileIndex, Info, PieceLayers, TorrentFile};
 use tokio::sync::mpsc;
 use torrent_proto::torrent::{CheckScope, DiskAnswer, DiskOrder, PieceHash};
 
@@ -63,6 +64,40 @@ impl Comparison {
     pub fn is_good(&self) -> bool {
         self.bad_pieces.is_empty() && self.bad_files.is_empty()
     }
+}
+
+/// A torrent made of content on this computer.
+#[derive(Debug)]
+pub struct Created {
+    /// The torrent.
+    pub torrent: TorrentFile,
+    /// The folder that the content lies in.
+    pub folder: PathBuf,
+    /// What no torrent can carry, and why.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// Hashes a file or folder into a torrent, on all cores.
+pub fn create(path: &Path, options: Options, progress: &Progress) -> Result<Created, ContentError> {
+    let refused = |error: &dyn std::fmt::Display| ContentError::Create(format!("{}: {error}", path.display()));
+    let scan = disk::scan(path).map_err(|error| ContentError::Create(error.to_string()))?;
+    let skipped = scan.left_out.iter().map(reason).collect();
+    progress.set(0, scan.total_length());
+    let plan = Plan::new(&scan.name, scan.files, options).map_err(|error| refused(&error))?;
+    let hashes = disk::hash_files(&plan, &scan.paths, None, &|bytes| progress.advance(bytes), progress.cancel_flag());
+    let hashes = hashes.map_err(|error| match error {
+        HashError::Cancelled => ContentError::Cancelled,
+        other => ContentError::Create(other.to_string()),
+    })?;
+    let torrent = plan.finish(hashes).map_err(|error| refused(&error))?;
+    Ok(Created { torrent, folder: scan.folder, skipped })
+}
+
+fn reason(left_out: &disk::LeftOut) -> (String, String) {
+    let path = left_out.path.display().to_string();
+    let text = left_out.to_string();
+    let reason = text.strip_prefix(&path).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text).to_owned();
+    (path, reason)
 }
 
 /// Returns the hash of every piece, as far as it is known.
@@ -209,20 +244,4 @@ pub(crate) fn path_of(folder: &Path, path: &[String]) -> PathBuf {
 
 fn file_error(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> ContentError {
     move |source| ContentError::File { path: path.to_owned(), action, source }
-}
-
-/// A torrent made of content on this computer.
-#[derive(Debug)]
-pub struct Created {
-    /// The torrent.
-    pub torrent: metainfo::TorrentFile,
-    /// The folder that the content lies in.
-    pub folder: PathBuf,
-    /// What no torrent can carry, and why.
-    pub skipped: Vec<(String, String)>,
-}
-
-/// Hashes a file or folder into a torrent, on all cores.
-pub fn create(path: &Path, _options: metainfo::create::Options, _progress: &Progress) -> Result<Created, ContentError> {
-    Err(ContentError::Create(format!("{}: cannot be shared yet", path.display())))
 }

@@ -80,6 +80,11 @@ impl Progress {
         self.0.cancelled.store(true, Ordering::Relaxed);
     }
 
+    /// Returns what is set when the worker shall stop.
+    pub(crate) fn cancel_flag(&self) -> &AtomicBool {
+        &self.0.cancelled
+    }
+
     /// Tells whether the worker shall stop.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Relaxed)

@@ -10,9 +10,9 @@ mod priority;
 #[cfg(test)]
 mod tests;
 
+use core::net::{IpAddr, SocketAddr};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use core::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use base::Instant;

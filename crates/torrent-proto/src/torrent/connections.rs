@@ -1,7 +1,7 @@
 //! Whom a torrent is connected to: dialling, accepting, dropping.
 
-use std::collections::BTreeSet;
 use core::net::{IpAddr, SocketAddr};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -1,7 +1,7 @@
 //! One connection of a torrent: what its two ends have told one another.
 
-use std::collections::{BTreeSet, VecDeque};
 use core::net::SocketAddr;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use base::{Bitfield, Instant};

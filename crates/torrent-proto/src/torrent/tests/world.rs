@@ -1,7 +1,7 @@
 //! A small world: torrents, their connections and disks, without latency. The simulator has the large one.
 
-use std::collections::{BTreeMap, VecDeque};
 use core::net::SocketAddr;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
