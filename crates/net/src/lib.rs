@@ -1,9 +1,15 @@
-//! Listening, dialling, the UDP task, bandwidth, proxies and the gate.
+//! Listening, dialling, the UDP task, bandwidth, HTTP, the clock and the gate.
 
 mod clock;
+mod gate;
 mod http;
+mod limiter;
 mod tcp;
+mod udp;
 
 pub use clock::Clock;
-pub use http::HttpError;
-pub use tcp::ListenError;
+pub use gate::{Gate, GateLimits, Pass, Refusal};
+pub use http::{Body, Http, HttpError};
+pub use limiter::{Bucket, Limiter, Meter};
+pub use tcp::{DIAL_TIMEOUT, Dialler, ListenError, listen, listen_all, prepare};
+pub use udp::UdpTrackers;
