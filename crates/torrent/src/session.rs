@@ -1,164 +1,325 @@
 //! The session: all torrents of a node. A cheap handle; every call reaches the task of the torrent that it concerns.
 
+mod add;
+mod listen;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use metainfo::{FileIndex, InfoHashes};
-use tokio::sync::broadcast;
+use disk::{Disk, DiskConfig, Pool};
+use metainfo::{FileIndex, InfoHashes, TorrentFile};
+use net::{Clock, Dialler, Gate, GateLimits, Http, Limiter, UdpTrackers};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use torrent_proto::torrent::{Torrent, TorrentConfig};
+use torrent_proto::wire::PeerId;
 
+use crate::ask::{ASK_QUEUE, Ask, Reply};
+use crate::report::REPORT_QUEUE;
+use crate::shared::{Handle, Registry, Shared};
+use crate::store::{Record, Store};
+use crate::task::{TaskParts, TorrentTask};
 use crate::types::*;
 
 /// How many events a slow subscriber may lag behind before it loses the oldest ones. Arbitrary.
 const EVENT_QUEUE: usize = 1024;
 
+/// What our peer ids begin with (BEP 20): two letters and the version.
+const PEER_ID_PREFIX: &[u8; 8] = b"-CO0100-";
+
 /// All torrents of a node.
 #[derive(Clone, Debug)]
 pub struct Session {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    events: broadcast::Sender<SessionEvent>,
+    shared: Arc<Shared>,
+    listening: Arc<listen::Listening>,
 }
 
 impl Session {
     /// Opens the listening sockets, reads the stored torrents and goes on with them.
-    pub async fn start(_config: SessionConfig) -> Result<Session, SessionError> {
-        let (events, _) = broadcast::channel(EVENT_QUEUE);
-        Ok(Session { inner: Arc::new(Inner { events }) })
+    pub async fn start(config: SessionConfig) -> Result<Session, SessionError> {
+        let system = |error: &dyn std::fmt::Display| SessionError::System(error.to_string());
+        let listeners = net::listen_all(&config.listen)?;
+        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let port = addresses.first().map(SocketAddr::port);
+        let clock = Clock::start();
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).map_err(|error| system(&error))?;
+        let seed = u64::from_ne_bytes(seed);
+        let (store, records) = Store::open(config.database).await?;
+        let limits = config.limits;
+        let disk = DiskConfig {
+            threads: config.disk_threads,
+            read_budget: config.memory_bytes / 2,
+            keep_bytes: config.memory_bytes / 8,
+            ..DiskConfig::default()
+        };
+        let shared = Arc::new(Shared {
+            clock,
+            peer_id: draw_peer_id(seed),
+            http: Http::new(&config.client.replace(' ', "/"), config.bind)?,
+            client: config.client,
+            port,
+            pool: Pool::new(config.memory_bytes / 2),
+            disk: Disk::new(disk),
+            gate: Gate::new(gate_limits(&limits)),
+            dialler: Dialler::new(config.bind),
+            limiter: Limiter::new(limits.down_bytes_per_s, limits.up_bytes_per_s),
+            udp: UdpTrackers::start(config.bind, port.unwrap_or(0), clock, seed).map_err(|error| system(&error))?,
+            store,
+            events: broadcast::channel(EVENT_QUEUE).0,
+            incomplete: config.incomplete,
+            preallocate: config.preallocate,
+            limits: Mutex::new(limits),
+            folder: config.folder,
+            registry: Registry::default(),
+        });
+        let listening = Arc::new(listen::Listening::start(&shared, listeners, addresses));
+        let session = Session { shared, listening };
+        for record in records {
+            let id = record.id;
+            if let Err(error) = session.launch(record, false) {
+                tracing::error!(torrent = %id, %error, "a stored torrent cannot be taken up again");
+            }
+        }
+        Ok(session)
     }
 
     /// Returns the addresses that are listened on, with the ports that were taken.
     pub fn listen_addrs(&self) -> Vec<SocketAddr> {
-        Vec::new()
+        self.listening.addresses.clone()
     }
 
     /// Follows what happens from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<SessionEvent> {
-        self.inner.events.subscribe()
-    }
-
-    /// Takes up a torrent. With an http(s) URL it first fetches the .torrent file.
-    pub async fn add(&self, _add: Add) -> Result<Added, AddError> {
-        Err(AddError::ShuttingDown)
+        self.shared.events.subscribe()
     }
 
     /// Finds a torrent by one of its hashes.
-    pub fn find(&self, _hashes: &InfoHashes) -> Option<TorrentId> {
-        None
+    pub fn find(&self, hashes: &InfoHashes) -> Option<TorrentId> {
+        hashes.wire().find_map(|name| self.shared.registry.find(name)).map(|(id, _)| id)
     }
 
     /// Returns the ids in the order in which the torrents were added.
     pub fn ids(&self) -> Vec<TorrentId> {
-        Vec::new()
+        self.shared.registry.all().into_iter().map(|(id, _)| id).collect()
     }
 
     /// Returns all torrents as they are now, in the order in which they were added.
     pub async fn list(&self) -> Vec<TorrentStatus> {
-        Vec::new()
+        let mut statuses = Vec::new();
+        for (id, _) in self.shared.registry.all() {
+            // One that is removed meanwhile is left out.
+            statuses.extend(self.status(id).await);
+        }
+        statuses
     }
 
     /// Returns a torrent as it is now.
     pub async fn status(&self, id: TorrentId) -> Result<TorrentStatus, TorrentError> {
-        Err(TorrentError::Unknown(id))
+        self.ask(id, Ask::Status).await
     }
 
     /// Returns a torrent's connections.
     pub async fn peers(&self, id: TorrentId) -> Result<Vec<PeerStatus>, TorrentError> {
-        Err(TorrentError::Unknown(id))
+        self.ask(id, Ask::Peers).await
     }
 
-    /// Returns a torrent's files.
+    /// Returns a torrent's files; none while the metadata is not known.
     pub async fn files(&self, id: TorrentId) -> Result<Vec<FileStatus>, TorrentError> {
-        Err(TorrentError::Unknown(id))
+        self.ask(id, Ask::Files).await
     }
 
     /// Returns a torrent's trackers.
     pub async fn trackers(&self, id: TorrentId) -> Result<Vec<TrackerStatus>, TorrentError> {
-        Err(TorrentError::Unknown(id))
+        self.ask(id, Ask::Trackers).await
     }
 
     /// Returns a magnet link without peer hints.
     pub async fn magnet(&self, id: TorrentId) -> Result<String, TorrentError> {
-        Err(TorrentError::Unknown(id))
+        self.ask(id, Ask::Magnet).await
     }
 
     /// Returns the torrent as the bytes of a .torrent file.
     pub async fn torrent_file(&self, id: TorrentId) -> Result<Bytes, TorrentError> {
-        Err(TorrentError::Unknown(id))
+        self.ask(id, Ask::TorrentFile).await?
     }
 
     /// Stops a torrent's transfers until [`Session::resume`].
     pub async fn pause(&self, id: TorrentId) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+        self.ask(id, Ask::Pause).await
     }
 
     /// Starts a torrent again, also after a failure.
     pub async fn resume(&self, id: TorrentId) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+        self.ask(id, Ask::Resume).await
     }
 
     /// Forgets a torrent; with `with_data` its files are removed from the disk.
-    pub async fn remove(&self, id: TorrentId, _with_data: bool) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+    pub async fn remove(&self, id: TorrentId, with_data: bool) -> Result<(), TorrentError> {
+        self.ask(id, |reply| Ask::Remove { with_data, reply }).await?
     }
 
     /// Hashes everything on disk again.
     pub async fn recheck(&self, id: TorrentId) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+        self.ask(id, Ask::Recheck).await
     }
 
     /// Changes how much files are wanted.
-    pub async fn prioritise(&self, id: TorrentId, _files: Vec<(FileIndex, Priority)>) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+    pub async fn prioritise(&self, id: TorrentId, files: Vec<(FileIndex, Priority)>) -> Result<(), TorrentError> {
+        self.ask(id, |reply| Ask::Prioritise(files, reply)).await?
     }
 
     /// Fetches pieces in order, or no longer.
-    pub async fn sequential(&self, id: TorrentId, _on: bool) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+    pub async fn sequential(&self, id: TorrentId, on: bool) -> Result<(), TorrentError> {
+        self.ask(id, |reply| Ask::Sequential(on, reply)).await
     }
 
     /// Offers pieces one by one, or no longer (BEP 16).
-    pub async fn super_seed(&self, id: TorrentId, _on: bool) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+    pub async fn super_seed(&self, id: TorrentId, on: bool) -> Result<(), TorrentError> {
+        self.ask(id, |reply| Ask::SuperSeed(on, reply)).await
     }
 
-    /// Changes a torrent's limits.
-    pub async fn limit(&self, id: TorrentId, _limits: TorrentLimits) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+    /// Changes a torrent's limits; takes effect at once.
+    pub async fn limit(&self, id: TorrentId, limits: TorrentLimits) -> Result<(), TorrentError> {
+        self.ask(id, |reply| Ask::Limit(limits, reply)).await
     }
 
     /// Changes when seeding ends.
-    pub async fn seed_goal(&self, id: TorrentId, _goal: SeedGoal) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+    pub async fn seed_goal(&self, id: TorrentId, goal: SeedGoal) -> Result<(), TorrentError> {
+        self.ask(id, |reply| Ask::Goal(goal, reply)).await
     }
 
     /// Changes the limits over all torrents; takes effect at once.
-    pub fn set_limits(&self, _limits: Limits) {}
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared.limiter.set(limits.down_bytes_per_s, limits.up_bytes_per_s);
+        self.shared.gate.set_limits(gate_limits(&limits));
+        *self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+        for (_, handle) in self.shared.registry.all() {
+            // A torrent with a full queue reads the limits with its next change of its own.
+            let _ = handle.asks.try_send(Ask::GlobalLimits);
+        }
+    }
 
     /// Returns the limits over all torrents.
     pub fn limits(&self) -> Limits {
-        Limits::default()
+        self.shared.limits()
     }
 
-    /// Moves the content to another folder; seeding goes on.
-    pub async fn move_to(&self, id: TorrentId, _folder: PathBuf) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+    /// Moves the content to another folder; seeding goes on. Returns when it is done.
+    pub async fn move_to(&self, id: TorrentId, folder: PathBuf) -> Result<(), TorrentError> {
+        self.ask(id, |reply| Ask::MoveTo(folder, reply)).await?
     }
 
     /// Tries a peer, given as `host:port`.
-    pub async fn add_peer(&self, id: TorrentId, _peer: &str) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+    pub async fn add_peer(&self, id: TorrentId, peer: &str) -> Result<(), TorrentError> {
+        let handle = self.shared.registry.get(id).ok_or(TorrentError::Unknown(id))?;
+        let addresses = add::resolve(peer).await.map_err(TorrentError::Input)?;
+        handle.asks.send(Ask::Candidates(Source::Hint, addresses)).await.map_err(|_| TorrentError::Unknown(id))
     }
 
     /// Asks the trackers again as soon as they allow it.
     pub async fn reannounce(&self, id: TorrentId) -> Result<(), TorrentError> {
-        Err(TorrentError::Unknown(id))
+        let handle = self.shared.registry.get(id).ok_or(TorrentError::Unknown(id))?;
+        handle.asks.send(Ask::Reannounce).await.map_err(|_| TorrentError::Unknown(id))
     }
 
     /// Tells the trackers, makes everything durable and stops all tasks. Takes a few seconds at most.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        self.shared.registry.close();
+        self.listening.stop();
+        let mut ends = Vec::new();
+        for (_, handle) in self.shared.registry.all() {
+            let (reply, end) = oneshot::channel();
+            if handle.asks.send(Ask::Shutdown(reply)).await.is_ok() {
+                ends.push(end);
+            }
+        }
+        for end in ends {
+            // A task that ended otherwise has nothing left to do.
+            let _ = end.await;
+        }
+        if let Err(error) = self.shared.store.flush().await {
+            tracing::warn!(%error, "cannot store the state of the torrents; the next run may check them again");
+        }
+    }
+
+    /// Asks a torrent's task and waits for its answer.
+    async fn ask<T>(&self, id: TorrentId, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, TorrentError> {
+        let handle = self.shared.registry.get(id).ok_or(TorrentError::Unknown(id))?;
+        let (reply, answer) = oneshot::channel();
+        handle.asks.send(ask(reply)).await.map_err(|_| TorrentError::Unknown(id))?;
+        answer.await.map_err(|_| TorrentError::Unknown(id))
+    }
+
+    /// Starts a torrent's task. `complete`: the content was hashed just now.
+    fn launch(&self, record: Record, complete: bool) -> Result<(), AddError> {
+        let shared = &self.shared;
+        let (asks_sender, asks) = mpsc::channel(ASK_QUEUE);
+        let (own_reports, reports) = mpsc::channel(REPORT_QUEUE);
+        let mut hashes = record.hashes;
+        let file = match &record.file {
+            Some(bytes) => Some(
+                TorrentFile::from_bytes(bytes)
+                    .map_err(|error| AddError::Source { input: record.id.to_string(), reason: error.to_string() })?,
+            ),
+            None => None,
+        };
+        if let Some(file) = &file {
+            hashes = file.hashes();
+        }
+        let only_files = record.only_files.as_deref().and_then(add::parse_ranges);
+        let limits = shared.limits();
+        let config = TorrentConfig {
+            hashes,
+            piece_layers: file.as_ref().map(|file| file.piece_layers.clone()).unwrap_or_default(),
+            info: file.map(|file| file.info),
+            resume: record.resume.clone(),
+            complete,
+            paused: record.paused,
+            priorities: record.priorities.clone(),
+            only_files,
+            sequential: record.sequential,
+            super_seed: record.super_seed,
+            upload_slots: record.limits.upload_slots.or(limits.upload_slots),
+            max_peers: record.limits.connections.unwrap_or(limits.connections_per_torrent),
+            peer_id: shared.peer_id,
+            listen_port: shared.port,
+            client: shared.client.clone(),
+            seed: fastrand::u64(..),
+        };
+        let handle = Handle { hashes, asks: asks_sender.clone(), reports: own_reports.clone() };
+        shared.registry.insert(record.id, handle).map_err(|taken| match taken {
+            Some(id) => AddError::Source { input: id.to_string(), reason: "this torrent is here already".to_owned() },
+            None => AddError::ShuttingDown,
+        })?;
+        let machine = Torrent::new(shared.clock.now(), config);
+        let limiter = Limiter::new(record.limits.down_bytes_per_s, record.limits.up_bytes_per_s);
+        let remembered: Vec<SocketAddr> = record.peers.iter().filter_map(|peer| peer.parse().ok()).collect();
+        if !remembered.is_empty() {
+            // The queue is empty still, so there is room.
+            let _ = asks_sender.try_send(Ask::Candidates(Source::Resume, remembered));
+        }
+        let own_asks = asks_sender.downgrade();
+        let shared = shared.clone();
+        TorrentTask::spawn(TaskParts { shared, machine, record, limiter, asks, own_asks, reports, own_reports });
+        Ok(())
+    }
+}
+
+fn gate_limits(limits: &Limits) -> GateLimits {
+    GateLimits {
+        connections: limits.connections,
+        per_torrent: limits.connections_per_torrent,
+        per_address: limits.connections_per_address,
+    }
+}
+
+/// Draws the peer id of this run: a new one each time, so that nobody is followed by it.
+fn draw_peer_id(seed: u64) -> PeerId {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut id = [0; 20];
+    id[..8].copy_from_slice(PEER_ID_PREFIX);
+    id[8..].fill_with(|| rng.alphanumeric() as u8);
+    PeerId(id)
 }

@@ -50,6 +50,17 @@ pub enum Incomplete {
     Plain,
 }
 
+impl Incomplete {
+    /// Says it in the disk's words.
+    pub(crate) fn for_disk(&self) -> disk::Incomplete {
+        match self {
+            Incomplete::Suffix => disk::Incomplete::default(),
+            Incomplete::Folder(folder) => disk::Incomplete::Folder(folder.clone()),
+            Incomplete::Plain => disk::Incomplete::Suffix(String::new()),
+        }
+    }
+}
+
 /// Limits over all torrents. `None`: unlimited, or chosen by the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -387,6 +398,8 @@ pub enum AddError {
     /// The torrent is here already with another folder.
     #[error("this torrent is here already, in {folder}: remove it first, or leave the folder as it is")]
     OtherFolder {
+        /// The torrent.
+        id: TorrentId,
         /// Where it is.
         folder: PathBuf,
     },

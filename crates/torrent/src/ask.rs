@@ -1,0 +1,52 @@
+//! What the session asks of a torrent's task.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use metainfo::FileIndex;
+use tokio::sync::oneshot;
+use torrent_proto::torrent::{Priority, Source};
+
+use crate::types::{FileStatus, PeerStatus, SeedGoal, TorrentError, TorrentLimits, TorrentStatus, TrackerStatus};
+
+/// How many asks may wait for a torrent; the session's caller waits beyond that. Arbitrary.
+pub(crate) const ASK_QUEUE: usize = 64;
+
+/// Where an answer goes. The caller may have gone away meanwhile; then it is dropped.
+pub(crate) type Reply<T> = oneshot::Sender<T>;
+
+/// A call on one torrent.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    Status(Reply<TorrentStatus>),
+    Peers(Reply<Vec<PeerStatus>>),
+    Files(Reply<Vec<FileStatus>>),
+    Trackers(Reply<Vec<TrackerStatus>>),
+    Magnet(Reply<String>),
+    TorrentFile(Reply<Result<Bytes, TorrentError>>),
+    Pause(Reply<()>),
+    Resume(Reply<()>),
+    Recheck(Reply<()>),
+    Prioritise(Vec<(FileIndex, Priority)>, Reply<Result<(), TorrentError>>),
+    Sequential(bool, Reply<()>),
+    SuperSeed(bool, Reply<()>),
+    Limit(TorrentLimits, Reply<()>),
+    Goal(SeedGoal, Reply<()>),
+    /// The limits over all torrents changed.
+    GlobalLimits,
+    MoveTo(PathBuf, Reply<Result<(), TorrentError>>),
+    /// A move is done: from now on the content lies there.
+    Moved(PathBuf),
+    Candidates(Source, Vec<SocketAddr>),
+    /// Trackers, each a tier of its own, beside those that are there.
+    AddTrackers(Vec<String>),
+    Reannounce,
+    /// Make everything durable and end; with data: remove the files too.
+    Remove {
+        with_data: bool,
+        reply: Reply<Result<(), TorrentError>>,
+    },
+    /// Make everything durable, tell the trackers and end.
+    Shutdown(Reply<()>),
+}

@@ -1,0 +1,144 @@
+//! What all tasks of a session share: handles, and the table of torrents.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use disk::{Disk, Pool};
+use metainfo::{InfoHashV1, InfoHashes};
+use net::{Clock, Dialler, Gate, Http, Limiter, UdpTrackers};
+use tokio::sync::{broadcast, mpsc};
+use torrent_proto::wire::PeerId;
+
+use crate::ask::Ask;
+use crate::report::Report;
+use crate::store::Store;
+use crate::types::{Incomplete, Limits, SessionEvent, TorrentId};
+
+/// Handles that every torrent needs.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub clock: Clock,
+    pub peer_id: PeerId,
+    pub client: String,
+    /// The port that peers may dial; `None`: nothing is listened on.
+    pub port: Option<u16>,
+    pub pool: Pool,
+    pub disk: Disk,
+    pub gate: Gate,
+    pub dialler: Dialler,
+    pub limiter: Limiter,
+    pub http: Http,
+    pub udp: UdpTrackers,
+    pub store: Store,
+    pub events: broadcast::Sender<SessionEvent>,
+    pub incomplete: Incomplete,
+    pub preallocate: bool,
+    pub limits: Mutex<Limits>,
+    /// Where content goes unless the user says otherwise.
+    pub folder: PathBuf,
+    pub registry: Registry,
+}
+
+impl Shared {
+    /// Tells subscribers; nobody may be listening.
+    pub(crate) fn event(&self, event: SessionEvent) {
+        let _ = self.events.send(event);
+    }
+
+    /// Returns a copy of the limits.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The way to a torrent's task.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    pub hashes: InfoHashes,
+    pub asks: mpsc::Sender<Ask>,
+    pub reports: mpsc::Sender<Report>,
+}
+
+/// The table of torrents. Invariant: every wire name of every torrent in `torrents` is in `names`.
+#[derive(Debug, Default)]
+pub(crate) struct Registry(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    /// In the order in which they were added.
+    order: Vec<TorrentId>,
+    torrents: BTreeMap<TorrentId, Handle>,
+    names: HashMap<InfoHashV1, TorrentId>,
+    closed: bool,
+}
+
+impl Registry {
+    /// Adds a torrent; `None` when one of its names is taken (then that torrent's id) or the session closes.
+    pub(crate) fn insert(&self, id: TorrentId, handle: Handle) -> Result<(), Option<TorrentId>> {
+        let mut table = self.lock();
+        if table.closed {
+            return Err(None);
+        }
+        if let Some(other) = handle.hashes.wire().find_map(|name| table.names.get(&name)) {
+            return Err(Some(*other));
+        }
+        table.names.extend(handle.hashes.wire().map(|name| (name, id)));
+        table.order.push(id);
+        table.torrents.insert(id, handle);
+        Ok(())
+    }
+
+    /// Notes all names of a torrent, once its metadata told them.
+    pub(crate) fn rename(&self, id: TorrentId, hashes: InfoHashes) {
+        let mut table = self.lock();
+        if let Some(handle) = table.torrents.get_mut(&id) {
+            handle.hashes = hashes;
+            for name in hashes.wire() {
+                // A name that another torrent holds stays its own.
+                table.names.entry(name).or_insert(id);
+            }
+        }
+    }
+
+    /// Removes a torrent.
+    pub(crate) fn remove(&self, id: TorrentId) -> Option<Handle> {
+        let mut table = self.lock();
+        table.order.retain(|other| *other != id);
+        table.names.retain(|_, other| *other != id);
+        table.torrents.remove(&id)
+    }
+
+    /// Finds a torrent by its id.
+    pub(crate) fn get(&self, id: TorrentId) -> Option<Handle> {
+        self.lock().torrents.get(&id).cloned()
+    }
+
+    /// Finds a torrent by a wire name.
+    pub(crate) fn find(&self, name: InfoHashV1) -> Option<(TorrentId, Handle)> {
+        let table = self.lock();
+        let id = *table.names.get(&name)?;
+        table.torrents.get(&id).map(|handle| (id, handle.clone()))
+    }
+
+    /// Returns all torrents in the order in which they were added.
+    pub(crate) fn all(&self) -> Vec<(TorrentId, Handle)> {
+        let table = self.lock();
+        table.order.iter().filter_map(|id| Some((*id, table.torrents.get(id)?.clone()))).collect()
+    }
+
+    /// Refuses further torrents.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    /// Tells whether the session is shutting down.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // No method panics between two changes of the table.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

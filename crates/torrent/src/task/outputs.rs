@@ -1,0 +1,225 @@
+//! What the machine wants done.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use metainfo::{Info, InfoHashes, TorrentFile};
+use tokio::sync::mpsc;
+use torrent_proto::torrent::{Direction, DiskOrder, Event, Output, PeerKey, Reason, Source, State};
+use torrent_proto::wire::PeerId;
+
+use super::{Errand, TorrentTask};
+use crate::peer::handshake::{self, HandshakeError, Met};
+use crate::report::{Established, Order, Report};
+use crate::shared::Shared;
+use crate::tracker::TrackerOrder;
+use crate::types::{SessionEvent, TorrentId};
+
+/// How many addresses are remembered for the next run. Arbitrary; a swarm is found again from a few.
+const REMEMBER: usize = 50;
+
+impl TorrentTask {
+    /// Does everything that the machine wants done, in order.
+    pub(super) fn drain(&mut self) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Dial { address, source } => self.dial(address, source),
+                Output::Send { peer, messages } => self.order(peer, Order::Send(messages)),
+                Output::Upload { peer, blocks } => self.order(peer, Order::Upload(blocks)),
+                Output::Have(piece) => self.new_haves.push(piece),
+                Output::Disconnect { peer, reason } => self.disconnect(peer, reason),
+                Output::Disk(order) => self.disk_order(order),
+                Output::WantPeers => self.want_peers(),
+                Output::Persist(resume) => {
+                    self.record.resume = Some(resume);
+                    self.save();
+                }
+                Output::Event(event) => self.event(event),
+            }
+        }
+        self.haves.extend(&mut self.new_haves);
+    }
+
+    /// Gives an order to a connection; one that lets too many wait is not worth keeping.
+    fn order(&mut self, peer: PeerKey, order: Order) {
+        let Some(connection) = self.connections.get(&peer) else { return };
+        match connection.orders.try_send(order) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                tracing::debug!(torrent = %self.record.id, peer = peer.0, "a peer does not read what is sent");
+                connection.task.abort();
+            }
+            // It has ended; its last report is on its way.
+            Err(mpsc::error::TrySendError::Closed(_)) => {}
+        }
+    }
+
+    fn disconnect(&mut self, peer: PeerKey, reason: Reason) {
+        if let Some(connection) = self.connections.get(&peer) {
+            tracing::debug!(torrent = %self.record.id, peer = peer.0, ?reason, "closing a connection");
+            if let (Some(url), Reason::BadData | Reason::Banned | Reason::Protocol(_)) = (&connection.url, reason) {
+                self.web_seeds.drop_server(url, "it sent bad data");
+            }
+            connection.task.abort();
+        }
+    }
+
+    fn dial(&mut self, address: SocketAddr, source: Source) {
+        let (shared, reports) = (self.shared.clone(), self.own_reports.clone());
+        let (id, hashes, limit) = (self.record.id, self.record.hashes, self.record.limits.connections);
+        let handle = self.tasks.spawn(async move {
+            let report = match dial(&shared, id, hashes, limit, address, source).await {
+                Ok(established) => Report::Established(Box::new(established)),
+                Err(reason) => {
+                    tracing::debug!(torrent = %id, %address, %reason, "a dial came to nothing");
+                    Report::DialFailed(address)
+                }
+            };
+            let _ = reports.send(report).await;
+        });
+        self.errands.insert(handle.id(), Errand::Dial(address));
+    }
+
+    fn disk_order(&mut self, order: DiskOrder) {
+        match order {
+            DiskOrder::Open { info } => {
+                let storage = self.shared.disk.open(self.storage_config(info), self.answers_sender.clone());
+                self.storage.set(storage);
+            }
+            order => match self.storage.get() {
+                Some(storage) => storage.order(order),
+                None => debug_assert!(false, "{order:?} before the storage is open"),
+            },
+        }
+    }
+
+    fn want_peers(&mut self) {
+        self.publish_progress();
+        self.trackers.order(TrackerOrder::WantPeers);
+    }
+
+    fn event(&mut self, event: Event) {
+        let id = self.record.id;
+        match event {
+            Event::Metadata(info) => self.metadata(info),
+            Event::State(state) => self.state_changed(state),
+            Event::Complete => {
+                self.note_complete();
+                self.publish_progress();
+                self.trackers.order(TrackerOrder::Completed);
+                self.shared.event(SessionEvent::Complete(id));
+            }
+            Event::Settled => self.settled = true,
+            Event::BadPiece { piece } => {
+                tracing::info!(torrent = %id, piece = piece.0, "a piece failed its hash");
+                self.shared.event(SessionEvent::BadPiece(id, piece.0));
+            }
+            Event::Banned { address } => {
+                tracing::info!(torrent = %id, %address, "a peer is banned for bad data");
+                self.shared.event(SessionEvent::Banned(id, address));
+            }
+            Event::Failed(error) => {
+                tracing::warn!(torrent = %id, error = %error.message, "a torrent stopped");
+                self.error = Some(error.message.clone());
+                self.shared.event(SessionEvent::Failed(id, error.message));
+            }
+        }
+    }
+
+    /// The info dictionary arrived: from now on the torrent is stored as a file.
+    fn metadata(&mut self, info: Arc<Info>) {
+        self.record.hashes = info.hashes();
+        self.shared.registry.rename(self.record.id, info.hashes());
+        self.trackers.order(TrackerOrder::Hashes(info.hashes()));
+        self.store_file(info);
+        self.save();
+        self.shared.event(SessionEvent::Metadata(self.record.id));
+    }
+
+    /// Renders the .torrent file, with the layers of hashes that are known by now.
+    pub(super) fn store_file(&mut self, info: Arc<Info>) {
+        let mut file = TorrentFile::from_info(info);
+        file.trackers = self.record.trackers.clone();
+        file.web_seeds = self.record.web_seeds.clone();
+        file.piece_layers = self.machine.piece_layers();
+        self.record.file = Some(file.to_bytes().into());
+    }
+
+    fn state_changed(&mut self, state: State) {
+        let (id, now) = (self.record.id, self.shared.clock.mono());
+        tracing::debug!(torrent = %id, ?state, "the state changed");
+        if let Some(since) = self.seeding_since.take() {
+            self.record.seeding_time += now - since;
+        }
+        if state == State::Seeding {
+            self.seeding_since = Some(now);
+        }
+        if state != State::Failed {
+            self.error = None;
+        }
+        self.state = Some(state);
+        match state {
+            State::Paused | State::Failed => {
+                self.publish_progress();
+                self.trackers.order(TrackerOrder::Stop(None));
+            }
+            // A check asks for no peers; whoever is found could not be served.
+            State::Checking => {}
+            State::Metadata | State::Downloading | State::Seeding => {
+                self.publish_progress();
+                self.trackers.order(TrackerOrder::Start);
+            }
+        }
+        if state != State::Downloading {
+            self.connections.values().filter(|c| c.url.is_some()).for_each(|c| c.task.abort());
+        }
+        if matches!(state, State::Seeding | State::Paused) {
+            // Hashes fetched from peers are known by now: store them with the torrent.
+            if let Some(info) = self.machine.info().cloned().filter(|info| info.has_v2()) {
+                self.store_file(info);
+            }
+            self.record.peers =
+                self.machine.addresses_to_remember(REMEMBER).iter().map(SocketAddr::to_string).collect();
+            self.save();
+        }
+        self.shared.event(SessionEvent::State(id, state));
+    }
+}
+
+/// Passes the gate, connects, and shakes hands; a hybrid's peer that does not know the v1 name is tried under the v2
+/// one.
+async fn dial(
+    shared: &Shared,
+    id: TorrentId,
+    hashes: InfoHashes,
+    limit: Option<u32>,
+    address: SocketAddr,
+    source: Source,
+) -> Result<Established, String> {
+    let mut pass = shared.gate.admit(address).map_err(|refusal| refusal.to_string())?;
+    pass.join(id, limit).map_err(|refusal| refusal.to_string())?;
+    let mut last = String::new();
+    for offer in hashes.wire() {
+        let mut stream = shared.dialler.dial(address).await.map_err(|error| error.to_string())?;
+        match handshake::dialled(&mut stream, hashes, offer, shared.peer_id).await {
+            Ok(met) => return Ok(established(met, stream, pass, address, Direction::Outgoing, source)),
+            Err(error @ (HandshakeError::Failed(_) | HandshakeError::OtherTorrent)) => last = error.to_string(),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Err(last)
+}
+
+/// Joins what the handshakes brought.
+pub(crate) fn established(
+    met: Met,
+    stream: tokio::net::TcpStream,
+    pass: net::Pass,
+    address: SocketAddr,
+    direction: Direction,
+    source: Source,
+) -> Established {
+    let Met { info_hash, reserved, peer_id } = met;
+    let peer_id: PeerId = peer_id;
+    Established { stream, pass, address, direction, source, info_hash, reserved, peer_id, left: Vec::new() }
+}

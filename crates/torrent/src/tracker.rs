@@ -1,0 +1,248 @@
+//! The tracker task of a torrent: carries what its announcer wants over HTTP and UDP.
+//!
+//! Owns the announcer. It awaits its orders, the exchanges under way and its timer; what it learns goes to the torrent
+//! as asks, by `try_send`: peers that find no room there are named again by the next announce.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::WallTime;
+use metainfo::InfoHashes;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use torrent_proto::torrent::Source;
+use torrent_proto::tracker::announcer::{
+    AnnounceId, Announcer, AnnouncerConfig, Input, Output, Progress, TierPolicy, TrackerState,
+};
+use torrent_proto::tracker::{AnnounceRequest, AnnounceResponse, TrackerError, TrackerUrl, Transport, http};
+
+use crate::ask::Ask;
+use crate::shared::Shared;
+use crate::types::{SessionEvent, TorrentId, TrackerStatus};
+
+/// How many orders may wait; the torrent's `try_send` drops what finds no room, which a later one makes good.
+const QUEUE: usize = 32;
+
+/// How long an HTTP announce may take. Arbitrary; busy trackers need some seconds.
+const HTTP_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// How many announces of one torrent may be under way. The announcer has one a track; this bounds goodbyes.
+const MAX_EXCHANGES: usize = 64;
+
+/// What the torrent orders.
+#[derive(Debug)]
+pub(crate) enum TrackerOrder {
+    Start,
+    Completed,
+    WantPeers,
+    Retry,
+    Hashes(InfoHashes),
+    Trackers(Vec<Vec<String>>),
+    Status(oneshot::Sender<Vec<TrackerStatus>>),
+    /// Say goodbye; answered when the trackers were told or had their time.
+    Stop(Option<oneshot::Sender<()>>),
+}
+
+/// The torrent's handle to the task, which ends with it.
+#[derive(Debug)]
+pub(crate) struct Trackers {
+    orders: mpsc::Sender<TrackerOrder>,
+    /// How far the torrent is; read when an announce is made.
+    pub progress: watch::Sender<Progress>,
+}
+
+impl Trackers {
+    /// Spawns the task.
+    pub(crate) fn spawn(
+        shared: Arc<Shared>,
+        id: TorrentId,
+        hashes: InfoHashes,
+        tiers: &[Vec<String>],
+        asks: mpsc::WeakSender<Ask>,
+    ) -> Trackers {
+        let config = AnnouncerConfig {
+            info_hashes: hashes,
+            peer_id: shared.peer_id,
+            // Port 0 would be refused by some trackers; 9 is "discard", where nothing of ours answers.
+            port: shared.port.unwrap_or(9),
+            tiers: parse(tiers),
+            policy: TierPolicy::default(),
+        };
+        let (orders, queue) = mpsc::channel(QUEUE);
+        let (progress, watched) = watch::channel(Progress::default());
+        let announcer = Announcer::new(config, fastrand::Rng::new());
+        let task = TrackerTask {
+            shared,
+            id,
+            announcer,
+            queue,
+            progress: watched,
+            asks,
+            exchanges: JoinSet::new(),
+            farewells: Vec::new(),
+        };
+        tokio::spawn(task.run());
+        Trackers { orders, progress }
+    }
+
+    /// Gives an order; see [`QUEUE`].
+    pub(crate) fn order(&self, order: TrackerOrder) {
+        if let Err(error) = self.orders.try_send(order) {
+            tracing::debug!(%error, "the tracker task takes no more orders");
+        }
+    }
+}
+
+/// Turns texts into addresses; what cannot be asked is left out (an `add` refuses what the user typed wrong).
+fn parse(tiers: &[Vec<String>]) -> Vec<Vec<TrackerUrl>> {
+    tiers.iter().map(|tier| tier.iter().filter_map(|url| url.parse().ok()).collect()).collect()
+}
+
+type Exchange = (AnnounceId, Result<AnnounceResponse, TrackerError>);
+
+#[derive(Debug)]
+struct TrackerTask {
+    shared: Arc<Shared>,
+    id: TorrentId,
+    announcer: Announcer,
+    queue: mpsc::Receiver<TrackerOrder>,
+    progress: watch::Receiver<Progress>,
+    asks: mpsc::WeakSender<Ask>,
+    exchanges: JoinSet<Exchange>,
+    /// Who waits for the goodbyes.
+    farewells: Vec<oneshot::Sender<()>>,
+}
+
+impl TrackerTask {
+    async fn run(mut self) {
+        loop {
+            let due = self.announcer.poll_timeout().map(|at| self.shared.clock.at(at));
+            tokio::select! {
+                order = self.queue.recv() => match order {
+                    Some(order) => self.obey(order),
+                    None => return,
+                },
+                Some(done) = self.exchanges.join_next() => match done {
+                    Ok((id, Ok(response))) => self.input(Input::Answered { id, response }),
+                    Ok((id, Err(error))) => self.input(Input::Failed { id, error }),
+                    // The announcer's own time limit ends what panicked.
+                    Err(error) => tracing::debug!(%error, "an announce ended badly"),
+                },
+                () = sleep_until(due) => self.input(Input::Timeout),
+            }
+            self.drain();
+        }
+    }
+
+    /// Every input may lead to an announce, which is to say how far the torrent is at that moment.
+    fn input(&mut self, input: Input) {
+        let now = self.shared.clock.now();
+        let progress = *self.progress.borrow();
+        self.announcer.handle(now, Input::Progress(progress));
+        self.announcer.handle(now, input);
+    }
+
+    fn obey(&mut self, order: TrackerOrder) {
+        match order {
+            TrackerOrder::Start => self.input(Input::Start),
+            TrackerOrder::Completed => self.input(Input::Completed),
+            TrackerOrder::WantPeers => self.input(Input::WantPeers),
+            TrackerOrder::Retry => self.input(Input::Retry),
+            TrackerOrder::Hashes(hashes) => self.input(Input::InfoHashes(hashes)),
+            TrackerOrder::Trackers(tiers) => self.input(Input::Trackers(parse(&tiers))),
+            TrackerOrder::Status(reply) => {
+                let _ = reply.send(self.status());
+            }
+            TrackerOrder::Stop(reply) => {
+                self.farewells.extend(reply);
+                self.input(Input::Stop);
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.announcer.poll_output() {
+            match output {
+                Output::Announce { id, tracker, request } => {
+                    if self.exchanges.len() >= MAX_EXCHANGES {
+                        let error = TrackerError::Unreachable("too many announces are under way".to_owned());
+                        let now = self.shared.clock.now();
+                        self.announcer.handle(now, Input::Failed { id, error });
+                        continue;
+                    }
+                    let shared = self.shared.clone();
+                    self.exchanges.spawn(async move { (id, announce(&shared, &tracker, request).await) });
+                }
+                Output::Peers(addresses) => self.found(addresses),
+                Output::ExternalIp(ip) => tracing::debug!(torrent = %self.id, %ip, "a tracker names our address"),
+                Output::Warned { tracker, warning } => {
+                    tracing::info!(torrent = %self.id, tracker = %tracker.public(), %warning, "a tracker warns");
+                    let text = format!("{}: {warning}", tracker.public());
+                    self.shared.event(SessionEvent::Tracker(self.id, text));
+                }
+                Output::TrackerFailed { tracker, error } => {
+                    tracing::debug!(torrent = %self.id, tracker = %tracker.public(), %error, "a tracker failed");
+                    let text = format!("{}: {error}", tracker.public());
+                    self.shared.event(SessionEvent::Tracker(self.id, text));
+                }
+                Output::Stopped => {
+                    for reply in self.farewells.drain(..) {
+                        let _ = reply.send(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn found(&self, addresses: Vec<SocketAddr>) {
+        let Some(asks) = self.asks.upgrade() else { return };
+        if asks.try_send(Ask::Candidates(Source::Tracker, addresses)).is_err() {
+            tracing::debug!(torrent = %self.id, "no room for a tracker's peers");
+        }
+    }
+
+    fn status(&self) -> Vec<TrackerStatus> {
+        let now = self.shared.clock.now();
+        let status = |s: torrent_proto::tracker::announcer::TrackerStatus| TrackerStatus {
+            url: s.url.as_str().to_owned(),
+            tier: s.tier as u32,
+            message: (!s.words.is_empty()).then_some(s.words),
+            failing: matches!(s.state, TrackerState::Failed | TrackerState::GivenUp),
+            last_announce: s.last.map(|at| WallTime(now.wall.0.saturating_sub((now.mono - at).as_secs()))),
+            next_announce: s.next.map(|at| at - now.mono),
+            seeds: s.seeders,
+            leechers: s.leechers,
+            peers: s.peers.unwrap_or(0),
+        };
+        self.announcer.status().into_iter().map(status).collect()
+    }
+}
+
+async fn announce(
+    shared: &Shared,
+    tracker: &TrackerUrl,
+    request: AnnounceRequest,
+) -> Result<AnnounceResponse, TrackerError> {
+    match tracker.transport() {
+        Transport::Udp(target) => shared.udp.announce(target, request).await,
+        Transport::Http => {
+            let url = http::announce_url(tracker, &request);
+            let unreachable = |error: net::HttpError| TrackerError::Unreachable(error.to_string());
+            let (failure, body) =
+                shared.http.get_any(&url, http::MAX_RESPONSE_LEN, HTTP_TIMEOUT).await.map_err(unreachable)?;
+            match (http::parse_announce(&body), failure) {
+                // An error page: its status says more than that it is no tracker's answer.
+                (Err(TrackerError::Malformed(_)), Some(failure)) => Err(unreachable(failure)),
+                (answer, _) => answer,
+            }
+        }
+    }
+}
+
+async fn sleep_until(due: Option<tokio::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
