@@ -75,7 +75,7 @@ class Client:
             raise ValueError(f"{self.name} cannot force {transport}")
         self.root, self.ip, self.port, self.transport = Path(root), ip, port or free_port(ip), transport
         self.api = free_port()
-        self.home = self.root / f"{self.name}-{port}"
+        self.home = self.root / f"{self.name}-{self.port}"
         self.proc = None
         self.peak_anon = 0
         self._watch = None

@@ -97,8 +97,12 @@ class Trial:
 
     def compeer(self, *arguments, home=None, timeout=60, ok=True, **popen):
         """Runs the `compeer` command to its end; -> CompletedProcess with text."""
-        done = subprocess.run([compeer_driver.BINARY, *map(str, arguments)], env=self.environment(home), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=timeout, cwd=popen.pop("cwd", self.folder), **popen)
+        try:
+            done = subprocess.run([compeer_driver.BINARY, *map(str, arguments)], env=self.environment(home), stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=timeout, cwd=popen.pop("cwd", self.folder), **popen)
+        except subprocess.TimeoutExpired as late:
+            said = (late.stderr or b"").decode(errors="replace").strip()
+            raise Failed(f"compeer {' '.join(map(str, arguments))} did not end within {timeout} s: {said[-400:]}") from None
         if ok and done.returncode:
             raise Failed(f"compeer {' '.join(map(str, arguments))} ended with {done.returncode}: {done.stderr.strip()[-400:]}")
         return done
