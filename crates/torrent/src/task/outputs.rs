@@ -153,6 +153,10 @@ impl TorrentTask {
         }
         if state == State::Seeding {
             self.seeding_since = Some(now);
+            // What was complete from the start (a share) has no `Event::Complete`.
+            if self.machine.status().complete {
+                self.note_complete();
+            }
         }
         if state != State::Failed {
             self.error = None;
