@@ -242,6 +242,10 @@ class Libtorrent(NodeClient):
     profile = "default"
     transports = ("tcp", "utp")
 
+    def limit(self, up_bytes_per_s):
+        """Limits what each torrent sends; 0: no limit."""
+        self.ask(cmd="limit", up=up_bytes_per_s)
+
     def command(self):
         return [self.python, str(HERE / "lt_node.py"), self.ip, str(self.port), self.transport, self.profile]
 

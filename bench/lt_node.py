@@ -108,6 +108,10 @@ for line in sys.stdin:
             say(ok=True)
         elif cmd == "torrents":
             say(torrents=list(torrents()))
+        elif cmd == "limit":
+            for h in handles:
+                h.set_upload_limit(m["up"])
+            say(ok=True)
         elif cmd == "union":
             say(complete=union(m["without"]))
         elif cmd == "quit":
