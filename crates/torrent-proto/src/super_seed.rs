@@ -37,6 +37,7 @@ struct Peer {
 #[derive(Clone, Copy, Debug)]
 struct Offer {
     piece: u32,
+    shown: Instant,
     fetched: Option<Instant>,
 }
 
@@ -110,9 +111,17 @@ impl SuperSeed {
         }
         let (_, piece) = best?;
         state.revealed.set(piece);
-        state.offers.push(Offer { piece, fetched: None });
+        state.offers.push(Offer { piece, shown: now, fetched: None });
         self.count(piece, 1);
         Some(PieceIndex(piece))
+    }
+
+    /// The peer wants nothing of what it is shown: it may have chosen other files, so that after a while it is shown
+    /// something else.
+    pub fn spurned(&mut self, now: Instant, peer: PeerKey) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.offers.retain(|offer| offer.fetched.is_some() || now.since(offer.shown) < PATIENCE);
+        }
     }
 
     /// Tells whether a request for the piece may be served: it was revealed to this peer.

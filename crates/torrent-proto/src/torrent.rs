@@ -144,7 +144,7 @@ impl Torrent {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let tick = (!self.peers.is_empty()).then(|| self.last_tick + TICK);
         let dial = self.may_dial().then(|| self.list.next_dial_at(self.wants_no_seeds())).flatten();
-        let flush = self.transfer.as_ref().and_then(Transfer::flush_due);
+        let flush = self.transfer.as_ref().filter(|_| self.is_running()).and_then(Transfer::flush_due);
         let retry = match &self.run {
             Run::Failed { retry, .. } => *retry,
             Run::Running | Run::Paused => None,
@@ -203,8 +203,8 @@ impl Torrent {
 
     fn pause(&mut self) {
         if self.run == Run::Paused {
-            // Asked again: whoever waits for the answer gets it.
-            self.settling = true;
+            // Asked again: whoever waits for the answer gets it, and a check that was asked for since ends.
+            self.stop_transfer();
             return self.settle();
         }
         self.run = Run::Paused;

@@ -84,6 +84,11 @@ impl Torrent {
     pub(super) fn check_done(&mut self) {
         if self.transfer.as_ref().is_some_and(|t| matches!(t.storage, Storage::Checking { .. })) {
             self.ready(false);
+            self.persist();
+            if !self.is_running() {
+                self.settling = true;
+                self.settle();
+            }
         }
     }
 

@@ -162,17 +162,29 @@ impl Torrent {
             _ => {}
         }
         if peer.extension {
-            messages.push(Message::ExtensionHandshake(Box::new(ExtensionHandshake {
-                ids: LOCAL_IDS,
-                client: Some(self.config.client.clone()),
-                port: self.config.listen_port,
-                request_queue: Some(REQUEST_QUEUE),
-                metadata_size: self.info().map(|info| info.raw().len() as u32),
-                your_ip: Some(peer.address.ip()),
-                upload_only: self.is_complete(),
-            })));
+            messages.push(self.extension_greeting(peer));
         }
         messages
+    }
+
+    fn extension_greeting(&self, peer: &Peer) -> Message {
+        Message::ExtensionHandshake(Box::new(ExtensionHandshake {
+            ids: LOCAL_IDS,
+            client: Some(self.config.client.clone()),
+            port: self.config.listen_port,
+            request_queue: Some(REQUEST_QUEUE),
+            metadata_size: self.info().map(|info| info.raw().len() as u32),
+            your_ip: Some(peer.address.ip()),
+            upload_only: self.is_complete(),
+        }))
+    }
+
+    /// The metadata is known now: who connected before heard of no size, and would never ask for it. BEP 10 lets the
+    /// extension handshake be sent again.
+    pub(super) fn offer_metadata(&mut self) {
+        let peers = self.peers.iter().filter(|(_, p)| p.extension && p.kind == PeerKind::Wire);
+        let news: Vec<_> = peers.map(|(key, peer)| (*key, self.extension_greeting(peer))).collect();
+        news.into_iter().for_each(|(key, message)| self.send(key, vec![message]));
     }
 
     pub(super) fn send(&mut self, peer: PeerKey, messages: Vec<Message>) {

@@ -229,7 +229,7 @@ impl Torrent {
 
     fn metadata_known(&mut self, info: Arc<Info>) {
         if let Some(only) = &self.config.only_files {
-            let positions = 0..info.layout().files().len() as u32;
+            let positions = info.layout().files().iter().map(|file| file.position);
             let wanted = |i: u32| only.iter().any(|range| range.contains(&i));
             let choose = |i| if wanted(i) { Priority::Normal } else { Priority::Skip };
             self.config.priorities = positions.map(choose).collect();
@@ -237,6 +237,7 @@ impl Torrent {
         self.config.hashes = info.hashes();
         self.out.push_back(Output::Event(Event::Metadata(info.clone())));
         self.begin_transfer(info.clone(), &metainfo::PieceLayers::default(), None);
+        self.offer_metadata();
         if info.is_private() {
             self.keep_to_trackers();
         }

@@ -56,7 +56,13 @@ impl Torrent {
             DiskAnswer::Flushed => self.flushed(),
             DiskAnswer::Finished => self.finished(),
             DiskAnswer::Failed { blocks, piece, error } => {
+                let mut flush_failed = false;
                 if let Some(transfer) = &mut self.transfer {
+                    if blocks.is_empty() && piece.is_none() && transfer.durability.flushing.take().is_some() {
+                        // What it was to make durable still is not.
+                        transfer.durability.dirty_since.get_or_insert(self.now.mono);
+                        flush_failed = true;
+                    }
                     if !blocks.is_empty() {
                         transfer.writes = transfer.writes.saturating_sub(1);
                     }
@@ -65,13 +71,15 @@ impl Torrent {
                         transfer.verifications = transfer.verifications.saturating_sub(1);
                         transfer.picker.failed(piece, None);
                     }
-                    transfer.durability.flushing = None;
                     if transfer.finish != Finish::Done {
                         transfer.finish = Finish::No;
                     }
                     if let Storage::Opening { ordered, .. } = &mut transfer.storage {
                         *ordered = false;
                     }
+                }
+                if flush_failed && self.settling {
+                    return self.settle_in_doubt(error);
                 }
                 self.fail(error);
                 self.settle();
@@ -129,6 +137,11 @@ impl Torrent {
 
     /// After a pause: waits until the disk is quiet, flushes, persists, closes files, says so.
     pub(super) fn settle(&mut self) {
+        let checking = |t: &Transfer| matches!(t.storage, Storage::Checking { .. });
+        if self.transfer.as_ref().is_some_and(checking) {
+            // Asked for while paused: it settles when it is done.
+            return;
+        }
         let Some(transfer) = self.transfer.as_mut().filter(|t| !t.is_opening()) else {
             if std::mem::replace(&mut self.settling, false) {
                 self.out.push_back(Output::Event(Event::Settled));
@@ -142,14 +155,29 @@ impl Torrent {
         if transfer.durability.dirty_since.is_some() {
             return self.flush();
         }
-        self.settling = false;
         transfer.durability.clean = true;
+        self.settled();
+    }
+
+    /// The flush of a pause failed: what was verified may be on disk or not, which the next run has to look at.
+    fn settle_in_doubt(&mut self, error: DiskError) {
+        if self.run == super::Run::Paused {
+            self.out.push_back(Output::Event(Event::Failed(error)));
+        }
+        if let Some(transfer) = &mut self.transfer {
+            transfer.durability.clean = false;
+        }
+        self.settled();
+    }
+
+    fn settled(&mut self) {
+        self.settling = false;
         self.persist();
         self.out.push_back(Output::Disk(DiskOrder::Close));
         self.out.push_back(Output::Event(Event::Settled));
     }
 
-    fn persist(&mut self) {
+    pub(super) fn persist(&mut self) {
         let Some(transfer) = &self.transfer else { return };
         let resume = Resume {
             have: transfer.durability.durable.clone(),

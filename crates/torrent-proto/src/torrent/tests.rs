@@ -264,3 +264,64 @@ fn dials_that_fail_are_tried_again_later() {
     let next = world.nodes[bob].torrent.poll_timeout();
     assert!(next.is_some_and(|at| at > START), "the refused peer has its back-off: {next:?}");
 }
+
+#[test]
+fn what_a_failed_flush_left_in_doubt_is_not_called_clean() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.seed(&info), world.leech(&info));
+    world.nodes[bob].flush_fails = true;
+    world.connect(bob, alice, Source::Hint);
+    world.pass(10);
+    assert_eq!(world.nodes[bob].torrent.status().state, State::Failed);
+    let resume = world.nodes[bob].persisted.clone().unwrap();
+    assert!(resume.have.is_none() && !resume.clean, "nothing is sure to be there, all of it may be");
+    world.nodes[bob].flush_fails = false;
+    world.pass(20);
+    assert!(world.nodes[bob].complete, "what was verified before is not fetched again");
+    assert_eq!(world.nodes[bob].torrent.status().downloaded_bytes, 400_000);
+}
+
+#[test]
+fn a_paused_torrent_can_be_rechecked() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.seed(&info), world.leech(&info));
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    world.input(bob, Input::Command(Command::Pause));
+    world.nodes[bob].data[5] ^= 1;
+    world.input(bob, Input::Command(Command::Recheck));
+    let resume = world.nodes[bob].persisted.clone().unwrap();
+    assert!(resume.clean && !resume.have.get(0), "what was found is stored");
+    assert_eq!(world.nodes[bob].torrent.poll_timeout(), None);
+    world.input(bob, Input::Command(Command::Resume));
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    assert!(world.nodes[bob].data == payload() && world.nodes[bob].torrent.status().complete);
+}
+
+#[test]
+fn who_learns_the_metadata_tells_those_that_connected_before() {
+    let info = info(false);
+    let magnet = |name| TorrentConfig { info: None, ..config(name, &info) };
+    let mut world = World::default();
+    let (bob, carol) = (world.add(magnet(8), &info, Vec::new()), world.add(magnet(9), &info, Vec::new()));
+    world.connect(bob, carol, Source::Hint);
+    let alice = world.seed(&info);
+    world.connect(bob, alice, Source::Hint);
+    world.pass(60);
+    assert!(world.nodes[bob].complete && world.nodes[carol].complete, "Carol never met Alice");
+}
+
+#[test]
+fn a_super_seed_shows_more_to_a_peer_that_wants_nothing_of_what_it_was_shown() {
+    let info = info(false);
+    let mut world = World::default();
+    let alice = world.add(TorrentConfig { complete: true, super_seed: true, ..config(1, &info) }, &info, payload());
+    let bob = world.leech(&info);
+    world.input(bob, Input::Command(Command::Prioritise(vec![(FileIndex(1), Priority::Skip)])));
+    world.connect(bob, alice, Source::Hint);
+    world.pass(600);
+    assert!(world.nodes[bob].complete);
+}

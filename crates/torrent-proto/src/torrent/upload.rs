@@ -163,6 +163,9 @@ impl Torrent {
     pub(super) fn reveal_to(&mut self, key: PeerKey) {
         let (Some(peer), Some(transfer)) = (self.peers.get(&key), &mut self.transfer) else { return };
         let (Some(has), Some(super_seed)) = (peer.has(), &mut transfer.super_seed) else { return };
+        if !peer.peer_interested {
+            super_seed.spurned(self.now.mono, key);
+        }
         if let Some(piece) = super_seed.reveal(self.now.mono, key, has, &mut self.rng) {
             self.send(key, vec![Message::Have(piece)]);
         }

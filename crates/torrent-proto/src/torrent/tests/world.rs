@@ -59,6 +59,7 @@ pub struct Node {
     pub address: SocketAddr,
     pub fast: bool,
     pub disk_full: bool,
+    pub flush_fails: bool,
     pub corrupts: bool,
     pub silent: bool,
     /// (their key at our end) → (node, our key at their end)
@@ -90,6 +91,7 @@ impl World {
             address: SocketAddr::from(([127, 0, 0, number as u8 + 1], 6881)),
             fast: true,
             disk_full: false,
+            flush_fails: false,
             corrupts: false,
             silent: false,
             links: BTreeMap::new(),
@@ -267,6 +269,9 @@ impl Node {
                 let mut answers: Vec<_> = pieces.map(check).collect();
                 answers.push(DiskAnswer::CheckDone);
                 answers
+            }
+            DiskOrder::Flush if self.flush_fails => {
+                vec![DiskAnswer::Failed { blocks: Vec::new(), piece: None, error: full }]
             }
             DiskOrder::Flush => vec![DiskAnswer::Flushed],
             DiskOrder::Finish => vec![DiskAnswer::Finished],
