@@ -1,0 +1,44 @@
+//! Replays a seed of the simulator: `cargo run -p sim -- --seed 7 --log`.
+
+use std::process::ExitCode;
+
+use sim::{Scenario, Swarm};
+
+const USAGE: &str = "usage: sim [--seed N] [--runs N] [--nodes N] [--log]
+  --seed   the first seed (0)
+  --runs   how many seeds, one after the other (1)
+  --nodes  how many nodes want the content (drawn from the seed)
+  --log    print all that happens";
+
+fn main() -> ExitCode {
+    let (mut seed, mut runs, mut nodes, mut log) = (0, 1, None, false);
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut number = || words.next().and_then(|number| number.parse::<u64>().ok());
+        let known = match word.as_str() {
+            "--seed" => number().map(|n| seed = n).is_some(),
+            "--runs" => number().map(|n| runs = n).is_some(),
+            "--nodes" => number().map(|n| nodes = Some(n as usize)).is_some(),
+            "--log" => {
+                log = true;
+                true
+            }
+            _ => false,
+        };
+        if !known {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    }
+    let mut failed = false;
+    for seed in seed..seed + runs {
+        let outcome = Swarm::run(Scenario::random(seed, nodes), log);
+        let seconds = outcome.elapsed.as_secs_f64();
+        println!("seed {seed}: {seconds:.1} s, trace {:016x}, {:?}", outcome.trace, outcome.stats);
+        if let Some(failure) = outcome.failure {
+            println!("seed {seed} failed: {failure:?}");
+            failed = true;
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
