@@ -119,6 +119,7 @@ pub fn verify(
     progress: &Progress,
 ) -> Result<Comparison, ContentError> {
     let layout = info.layout();
+    // Bounded by the orders: one check is ordered, which answers once for each piece.
     let (answers, mut answered) = mpsc::unbounded_channel();
     let config = StorageConfig { known: true, ..StorageConfig::new(info.clone(), folder.to_owned()) };
     let disk = Disk::new(DiskConfig::default());

@@ -128,6 +128,7 @@ impl TorrentTask {
         let tiers = if record.no_tracker { &[][..] } else { &record.trackers[..] };
         let trackers = Trackers::spawn(shared.clone(), record.id, record.hashes, tiers, own_asks.clone());
         let web_seeds = WebSeeds::new(&record.web_seeds);
+        // Bounded by the orders that are under way, and those by the permits for payload.
         let (answers_sender, answers) = mpsc::unbounded_channel();
         let last_tick = shared.clock.mono();
         let task = TorrentTask {

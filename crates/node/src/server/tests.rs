@@ -1,1 +1,3 @@
+//! The API as its callers meet it: what is answered, and who is refused.
+
 
