@@ -1,3 +1,1 @@
 //! The API as its callers meet it: what is answered, and who is refused.
-
-
