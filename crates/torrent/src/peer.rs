@@ -157,6 +157,7 @@ impl PeerTask {
 
     /// Does all that can be done now, then waits for one thing.
     async fn step(&mut self) -> Result<(), End> {
+        self.take_orders()?;
         self.push_haves();
         self.read_ahead();
         self.write()?;
@@ -224,6 +225,19 @@ impl PeerTask {
                 self.read_done(blocks, outcome);
             }
             Woken::Time => self.time_passed()?,
+        }
+        Ok(())
+    }
+
+    /// Takes what the torrent ordered, before the haves: a bitfield that is on its way must not be overtaken by what came
+    /// to be had after it.
+    fn take_orders(&mut self) -> Result<(), End> {
+        while self.writer.has_room() {
+            match self.parts.orders.try_recv() {
+                Ok(order) => self.obey(order)?,
+                Err(mpsc::error::TryRecvError::Empty) => break,
+                Err(mpsc::error::TryRecvError::Disconnected) => return Err(End::Dropped),
+            }
         }
         Ok(())
     }
@@ -444,3 +458,6 @@ async fn receive<T>(slot: &mut Option<oneshot::Receiver<T>>) -> Result<T, onesho
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,9 @@
 //! Two or more sessions on loopback, in folders that vanish with the test.
 
+#![allow(dead_code, reason = "each test file uses a part of this")]
+
+pub mod server;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -64,7 +68,10 @@ impl Node {
             if wanted(&status) {
                 return status;
             }
-            assert!(tokio::time::Instant::now() < end, "it took too long to be {what}: {status:#?}");
+            if tokio::time::Instant::now() >= end {
+                let peers = self.session.peers(id).await;
+                panic!("it took too long to be {what}: {status:#?} {peers:#?}");
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
