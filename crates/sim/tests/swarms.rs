@@ -46,10 +46,10 @@ fn seeds_that_once_failed_finish() {
 
 #[test]
 fn swarms_with_even_seeds_finish() {
-    assert_eventful(run((0..200).step_by(2)));
+    assert_eventful(run((0..300).step_by(2)));
 }
 
 #[test]
 fn swarms_with_odd_seeds_finish() {
-    assert_eventful(run((1..200).step_by(2)));
+    assert_eventful(run((1..300).step_by(2)));
 }
