@@ -23,7 +23,10 @@ use clap::Parser;
 pub const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => wrong_command_line(&error),
+    };
     log(cli.global.verbose);
     let code = match commands::run(cli) {
         Ok(code) => code,
@@ -34,6 +37,24 @@ fn main() -> ExitCode {
     };
     // Not by returning: threads that still hash or copy must not delay the end. Everything that has to be durable is.
     std::process::exit(code.into());
+}
+
+/// Says what is wrong with the command line in a sentence or two; help and version are printed whole.
+fn wrong_command_line(error: &clap::Error) -> ! {
+    use clap::error::ErrorKind;
+    let whole =
+        [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
+    if whole.contains(&error.kind()) {
+        error.exit();
+    }
+    let text = error.to_string();
+    let usage = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
+    // 3: the sentence, what it names, a tip.
+    for line in text.lines().filter(|line| !line.trim().is_empty()).take_while(usage).take(3) {
+        eprintln!("{line}");
+    }
+    eprintln!("(--help shows what can be written)");
+    std::process::exit(2);
 }
 
 fn log(verbose: u8) {

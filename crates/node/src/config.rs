@@ -101,7 +101,7 @@ impl Config {
         };
         let wrong = |reason| NodeError::Config { path: path.to_owned(), reason };
         let config: Config = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
             wrong(format!("line {line}: {}", error.message().lines().next().unwrap_or("not understood")))
         })?;
         config.check().map_err(wrong)?;

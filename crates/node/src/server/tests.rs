@@ -1,1 +1,209 @@
-//! The API as its callers meet it: what is answered, and who is refused.
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+use rpc::{NodeMode, Problem};
+use serde_json::{Value, json};
+
+use crate::{Home, Node, Options};
+
+/// A node in a home of its own, and a client that knows its token.
+struct Alice {
+    node: Option<Node>,
+    http: Client,
+    api: SocketAddr,
+    token: String,
+    home: tempfile::TempDir,
+}
+
+impl Alice {
+    async fn start() -> Alice {
+        // An error means that another test was first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(Some(folder.path())).unwrap();
+        let lock = home.lock().unwrap().unwrap();
+        let options = Options {
+            mode: NodeMode::Daemon,
+            listen: Some("127.0.0.1:0".parse().unwrap()),
+            api: None,
+            down_limit: None,
+            up_limit: None,
+        };
+        let node = Node::start(home.clone(), lock, options).await.unwrap();
+        let http = Client::builder().no_proxy().build().unwrap();
+        Alice { api: node.api(), node: Some(node), http, token: home.token().unwrap(), home: folder }
+    }
+
+    fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("http://{}{path}", self.api))
+    }
+
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        self.bare(method, path).bearer_auth(&self.token)
+    }
+
+    async fn stop(mut self) {
+        self.node.take().unwrap().shutdown().await;
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+async fn problem(response: Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let problem: Problem = response.json().await.unwrap();
+    assert_eq!(problem.status, status);
+    (status, problem.detail)
+}
+
+#[test]
+fn only_who_shows_the_token_is_let_in() {
+    run(async {
+        let alice = Alice::start().await;
+        let path = "/api/v1/torrents";
+        let (status, detail) = problem(alice.bare(Method::GET, path).send().await.unwrap()).await;
+        assert_eq!(status, 401);
+        assert!(detail.contains("token"), "{detail}");
+        let wrong = alice.bare(Method::GET, path).bearer_auth("0".repeat(64)).send().await.unwrap();
+        assert_eq!(problem(wrong).await.0, 401);
+        assert_eq!(alice.call(Method::GET, path).send().await.unwrap().status(), 200);
+        for open in ["/health", "/api/v1/openapi.json"] {
+            assert_eq!(alice.bare(Method::GET, open).send().await.unwrap().status(), 200, "{open}");
+        }
+        alice.stop().await;
+    });
+}
+
+#[test]
+fn a_page_from_elsewhere_is_refused_even_with_the_token() {
+    run(async {
+        let alice = Alice::start().await;
+        for (name, value) in [
+            ("host", "evil.example".to_owned()),
+            ("host", format!("evil.example:{}", alice.api.port())),
+            ("origin", "http://evil.example".to_owned()),
+            ("origin", format!("https://{}", alice.api)),
+            ("origin", "null".to_owned()),
+        ] {
+            let request = alice.call(Method::GET, "/api/v1/session").header(name, &value);
+            assert_eq!(problem(request.send().await.unwrap()).await.0, 403, "{name}: {value}");
+        }
+        let own = alice.call(Method::GET, "/api/v1/session").header("origin", format!("http://{}", alice.api));
+        assert_eq!(own.send().await.unwrap().status(), 200);
+        alice.stop().await;
+    });
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_said() {
+    run(async {
+        let alice = Alice::start().await;
+        let post = |path: &str| alice.call(Method::POST, path);
+        let cases = [
+            (post("/api/v1/torrents").body("{}"), 415, "application/json"),
+            (post("/api/v1/torrents").json(&json!({})), 400, "link or torrent_base64"),
+            (post("/api/v1/torrents").json(&json!({ "lnk": "x" })), 400, "lnk"),
+            (post("/api/v1/torrents").json(&json!({ "torrent_base64": "?" })), 400, "torrent_base64"),
+            (post("/api/v1/torrents").json(&json!({ "link": "x", "folder": "relative" })), 400, "absolute"),
+            (post("/api/v1/shares").json(&json!({ "path": "relative" })), 400, "absolute"),
+            (post("/api/v1/shares").json(&json!({ "path": "/x", "seed_ratio": -1.0 })), 400, "seed_ratio"),
+            (alice.call(Method::GET, "/api/v1/torrents/xyz"), 404, "40 hexadecimal digits"),
+            (alice.call(Method::GET, "/api/v1/jobs/7"), 404, "no job"),
+            (alice.call(Method::GET, "/api/v1/nothing"), 404, "openapi.json"),
+            (alice.call(Method::PUT, "/api/v1/torrents"), 405, "PUT"),
+        ];
+        for (request, status, words) in cases {
+            let (found, detail) = problem(request.send().await.unwrap()).await;
+            assert_eq!(found, status, "{detail}");
+            assert!(detail.contains(words), "{words:?} is not in {detail:?}");
+        }
+        let huge = post("/api/v1/torrents").header("content-type", "application/json");
+        let (status, detail) = problem(huge.body(vec![b' '; crate::MAX_BODY_BYTES + 1]).send().await.unwrap()).await;
+        assert_eq!(status, 413, "{detail}");
+        alice.stop().await;
+    });
+}
+
+#[test]
+fn limits_are_changed_and_read_back() {
+    run(async {
+        let alice = Alice::start().await;
+        let limits = json!({ "download_bytes_per_s": 1000, "upload_bytes_per_s": null });
+        let put = alice.call(Method::PUT, "/api/v1/limits").json(&limits).send().await.unwrap();
+        assert_eq!(put.status(), 200);
+        let read: Value = alice.call(Method::GET, "/api/v1/limits").send().await.unwrap().json().await.unwrap();
+        assert_eq!(read, limits);
+        alice.stop().await;
+    });
+}
+
+#[test]
+fn a_share_is_a_job_that_ends_with_a_torrent() {
+    run(async {
+        let alice = Alice::start().await;
+        let folder = alice.home.path().join("photos");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("a"), b"bytes").unwrap();
+        let path = folder.to_str().unwrap();
+        let begun = alice.call(Method::POST, "/api/v1/shares").json(&json!({ "path": path })).send().await.unwrap();
+        assert_eq!(begun.status(), 202);
+        let mut job: rpc::Job = begun.json().await.unwrap();
+        while job.state == rpc::JobState::Running {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            let url = format!("/api/v1/jobs/{}", job.id);
+            job = alice.call(Method::GET, &url).send().await.unwrap().json().await.unwrap();
+        }
+        assert_eq!(job.problem, None);
+        let id = job.torrent.unwrap();
+        let url = format!("/api/v1/torrents/{id}");
+        let detail: rpc::TorrentDetail = alice.call(Method::GET, &url).send().await.unwrap().json().await.unwrap();
+        assert_eq!((detail.summary.name.as_str(), detail.summary.total_bytes), ("photos", 5));
+        assert!(detail.summary.complete);
+        assert!(detail.magnet.contains("x.pe=127.0.0.1"), "{}", detail.magnet);
+        alice.stop().await;
+    });
+}
+
+#[test]
+fn an_event_stream_begins_with_everything() {
+    run(async {
+        let alice = Alice::start().await;
+        let mut events = alice.call(Method::GET, "/api/v1/events").send().await.unwrap();
+        assert_eq!(events.headers()["content-type"], "text/event-stream");
+        let first = String::from_utf8(events.chunk().await.unwrap().unwrap().to_vec()).unwrap();
+        assert!(first.contains("\"event\":\"snapshot\""), "{first}");
+        alice.stop().await;
+    });
+}
+
+#[test]
+fn the_document_and_the_routes_are_the_same() {
+    run(async {
+        let alice = Alice::start().await;
+        let document = serde_json::to_value(crate::openapi()).unwrap();
+        let mut described = BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                described.insert((method.to_ascii_uppercase(), path.clone()));
+            }
+        }
+        assert!(described.len() > 20, "{described:?}");
+        // A route that exists answers anything but "no such method" and "nothing there".
+        for path in described.iter().map(|(_, path)| path).collect::<BTreeSet<_>>() {
+            for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+                let url = path.replace("{id}", "0000000000000000000000000000000000000000");
+                let request = alice.call(method.parse().unwrap(), &url).send().await.unwrap();
+                let status = request.status().as_u16();
+                let text = if status == 404 { request.text().await.unwrap() } else { String::new() };
+                let there = status != 405 && !text.contains("openapi.json");
+                let wanted = described.contains(&(method.to_owned(), path.clone()));
+                assert_eq!(there, wanted, "{method} {path}: {status} {text}");
+            }
+        }
+        alice.stop().await;
+    });
+}
