@@ -4,19 +4,21 @@ use rpc::{FileInfo, FilePriority, PeerInfo, TorrentState, TorrentSummary, Tracke
 use torrent::{Direction, FileStatus, PeerStatus, Priority, Source, State, TorrentStatus, TrackerStatus};
 
 pub(crate) fn summary(status: TorrentStatus) -> TorrentSummary {
+    let (complete, wanted_bytes) = (status.is_complete(), status.wanted_bytes.unwrap_or(0));
     TorrentSummary {
         id: status.id.to_string(),
         info_hash_v1: status.hashes.v1().map(|hash| hash.to_string()),
         info_hash_v2: status.hashes.v2().map(|hash| hash.to_string()),
-        complete: status.is_complete(),
+        complete,
         name: status.name,
         state: state(status.state),
         error: status.error,
         folder: status.folder.display().to_string(),
         path: status.path.map(|path| path.display().to_string()),
         total_bytes: status.total_bytes.unwrap_or(0),
-        wanted_bytes: status.wanted_bytes.unwrap_or(0),
-        done_bytes: status.done_bytes,
+        wanted_bytes,
+        // What is paused since the start of the node counts nothing, but is remembered as complete.
+        done_bytes: if complete { wanted_bytes } else { status.done_bytes },
         progress: status.progress,
         left_s: status.eta.map(|left| left.as_secs()),
         private: status.private,

@@ -59,6 +59,7 @@ impl Session {
             record.folder = folder;
         }
         record.paused = add.paused;
+        record.completed = add.have_all.then(|| self.shared.clock.now().wall);
         record.no_tracker = add.no_tracker;
         record.sequential = add.sequential;
         record.super_seed = add.super_seed;

@@ -207,7 +207,11 @@ impl TorrentTask {
             known_peers: s.peers_known,
             by_source: self.machine.sources().iter().map(|s| (s.source, s.connected)).collect(),
             added: self.record.added,
-            completed: self.record.completed.filter(|_| s.complete),
+            completed: match s.complete {
+                true => self.record.completed.or(Some(self.record.added)),
+                // Paused since the start of this run: the machine has not looked at the files yet.
+                false => self.record.completed.filter(|_| s.state == State::Paused),
+            },
             seeding_time: self.seeding_time(),
             sequential: self.record.sequential,
             goal: self.record.goal.clone(),
