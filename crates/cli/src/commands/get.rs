@@ -275,7 +275,8 @@ impl Run {
                 _ => {}
             }
             let waits = matches!(torrent.state, TorrentState::Metadata | TorrentState::Downloading);
-            if torrent.peers > 0 || torrent.download_bytes_per_s > 0 || !waits {
+            let lacks = torrent.total_bytes == 0 || torrent.done_bytes < torrent.wanted_bytes;
+            if torrent.peers > 0 || torrent.download_bytes_per_s > 0 || !waits || !lacks {
                 alone_since = Instant::now();
             }
             if self.patience().is_some_and(|patience| alone_since.elapsed() >= patience) {

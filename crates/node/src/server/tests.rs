@@ -1,3 +1,5 @@
+//! The API as its callers meet it: what is answered, and who is refused.
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
