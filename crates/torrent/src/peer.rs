@@ -98,8 +98,6 @@ pub(crate) struct PeerTask {
     writer: Writer,
     /// Under which ids the peer takes extensions.
     ids: ExtensionIds,
-    /// The peer has everything: haves are of no use to it.
-    seed: bool,
     /// A report for which the torrent's queue had no room.
     held: Option<Report>,
     /// Blocks handed to the socket and not yet reported.
@@ -125,7 +123,6 @@ impl PeerTask {
             parts,
             writer: Writer::default(),
             ids: ExtensionIds::default(),
-            seed: false,
             held: None,
             sent: Vec::new(),
             reading: None,
@@ -207,7 +204,7 @@ impl PeerTask {
                 self.readable = true;
                 Woken::Nothing
             }
-            () = self.parts.haves.changed(), if room && !self.seed => Woken::Nothing,
+            () = self.parts.haves.changed(), if room => Woken::Nothing,
             () = &mut self.timer => Woken::Time,
         };
         match woken {
@@ -256,7 +253,7 @@ impl PeerTask {
     }
 
     fn push_haves(&mut self) {
-        while !self.seed && self.writer.has_room() {
+        while self.writer.has_room() {
             let pieces = self.parts.haves.take(HAVES_AT_ONCE);
             if pieces.is_empty() {
                 return;
@@ -408,11 +405,8 @@ impl PeerTask {
 
     /// Keeps what the writing half must know of what the peer said.
     fn note(&mut self, message: &Message) {
-        match message {
-            Message::ExtensionHandshake(handshake) => self.ids = handshake.ids,
-            Message::HaveAll => self.seed = true,
-            Message::DontHave(_) => self.seed = false,
-            _ => {}
+        if let Message::ExtensionHandshake(handshake) = message {
+            self.ids = handshake.ids;
         }
     }
 
