@@ -75,8 +75,8 @@ async fn a_restart_goes_on_where_it_was_without_fetching_again() {
     bob.session.set_limits(limits);
     bob.get(AddSource::File(file.to_bytes().into()), &alice).await;
     bob.wait(id, "half way", |s| s.done_bytes > 2 << 20).await;
+    // The peer is remembered.
     bob.restart().await;
-    bob.session.add_peer(id, &alice.address()).await.unwrap();
     let status = bob.wait_complete(id).await;
     assert_same(&alice.folder(), &bob.folder(), &files);
     assert!(status.downloaded < (8 << 20) + (1 << 20), "{} bytes were fetched", status.downloaded);

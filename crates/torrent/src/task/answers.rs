@@ -74,9 +74,7 @@ impl TorrentTask {
     fn begin_end(&mut self, ending: Ending) {
         self.ending = Some(ending);
         self.settled = false;
-        if let Some(addresses) = Some(self.machine.addresses_to_remember(50)).filter(|a| !a.is_empty()) {
-            self.record.peers = addresses.iter().map(ToString::to_string).collect();
-        }
+        self.remember_peers();
         self.end_by = Some(self.shared.clock.mono() + super::END_LIMIT);
         self.command(Command::Pause);
     }

@@ -32,12 +32,21 @@ impl TorrentTask {
                 Output::WantPeers => self.want_peers(),
                 Output::Persist(resume) => {
                     self.record.resume = Some(resume);
+                    self.remember_peers();
                     self.save();
                 }
                 Output::Event(event) => self.event(event),
             }
         }
         self.haves.extend(&mut self.new_haves);
+    }
+
+    /// Keeps good addresses for the next run; those of the last one stay where there are no newer ones.
+    pub(super) fn remember_peers(&mut self) {
+        let addresses = self.machine.addresses_to_remember(REMEMBER);
+        if !addresses.is_empty() {
+            self.record.peers = addresses.iter().map(SocketAddr::to_string).collect();
+        }
     }
 
     /// Gives an order to a connection; one that lets too many wait is not worth keeping.
@@ -182,8 +191,7 @@ impl TorrentTask {
             if let Some(info) = self.machine.info().cloned().filter(|info| info.has_v2()) {
                 self.store_file(info);
             }
-            self.record.peers =
-                self.machine.addresses_to_remember(REMEMBER).iter().map(SocketAddr::to_string).collect();
+            self.remember_peers();
             self.save();
         }
         self.shared.event(SessionEvent::State(id, state));
