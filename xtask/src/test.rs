@@ -41,7 +41,7 @@ fn all(steps: &mut Steps, yes: bool) -> Outcome {
     steps.step("building", || run(cargo().args(["build", "--workspace", "--all-targets", "--locked"])))?;
     steps.step("tests of the workspace, without a route", || {
         let cargo = cargo().get_program().to_string_lossy().into_owned();
-        run(&mut namespace::command(r#""$1" test --workspace --locked --offline"#, &[&cargo])?)
+        run(&mut namespace::command(r#""$1" test --workspace --locked --offline --no-fail-fast"#, &[&cargo])?)
     })?;
     steps.step("interop, without a route", || interop(&[]))
 }
