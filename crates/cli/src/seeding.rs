@@ -89,9 +89,11 @@ fn lines(live: &Live, torrent: &TorrentSummary, peers: &[PeerInfo]) -> Vec<Strin
     };
     let mut lines = vec![live.parts("", &head)];
     for peer in peers.iter().take(MAX_SHOWN) {
+        // A peer need not tell a seed what it has; what it got from here it has.
+        let got = peer.uploaded_bytes as f64 / torrent.total_bytes.max(1) as f64;
         let row = [
             format!("{:<22}", peer.address),
-            format!("{:>5}", show::percent(peer.progress)),
+            format!("{:>5}", show::percent(peer.progress.max(got))),
             format!("{} {:>11}", live.arrow(true), show::rate(peer.upload_bytes_per_s)),
             clean(&peer.client),
         ];

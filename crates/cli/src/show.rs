@@ -8,6 +8,15 @@ use rpc::{TorrentState, TorrentSummary};
 /// How many digits of an id are shown in lists: enough to tell thousands of torrents apart.
 pub const SHORT_ID: usize = 8;
 
+/// Shows a part of a whole; the unit once where it is the same.
+pub fn amount(done: u64, total: u64) -> String {
+    let (done, total) = (format_bytes(done), format_bytes(total));
+    match (done.split_once(' '), total.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} of {total}"),
+        _ => format!("{done} of {total}"),
+    }
+}
+
 /// Shows a rate.
 pub fn rate(bytes_per_s: u64) -> String {
     format!("{}/s", format_bytes(bytes_per_s))
@@ -90,6 +99,12 @@ mod tests {
     fn numbers_are_grouped_and_counted() {
         assert_eq!(count(1, "file", "files"), "1 file");
         assert_eq!(count(1234567, "file", "files"), "1,234,567 files");
+    }
+
+    #[test]
+    fn a_part_of_a_whole_says_its_unit_once() {
+        assert_eq!(amount(1 << 20, 3 << 20), "1.0 of 3.0 MiB");
+        assert_eq!(amount(1 << 10, 3 << 20), "1.0 KiB of 3.0 MiB");
     }
 
     #[test]

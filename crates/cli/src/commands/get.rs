@@ -428,7 +428,7 @@ impl Run {
             }
             _ => {
                 let done = show::done(torrent);
-                let amount = format!("{} of {}", format_bytes(torrent.done_bytes), format_bytes(torrent.wanted_bytes));
+                let amount = show::amount(torrent.done_bytes, torrent.wanted_bytes);
                 let down = format!("{} {}", live.arrow(false), show::rate(torrent.download_bytes_per_s));
                 let left = torrent.left_s.map(|left| format!("{} left", show::seconds(left))).unwrap_or_default();
                 let up = match torrent.upload_bytes_per_s {
@@ -449,10 +449,9 @@ fn plain(torrent: &TorrentSummary) -> String {
         TorrentState::Metadata => format!("{name}: asking for the list of files, {peers}"),
         TorrentState::Checking => format!("{name}: checking what is on disk, {}", show::percent(torrent.progress)),
         _ => format!(
-            "{name}: {}, {} of {}, {}, {peers}",
+            "{name}: {}, {}, {}, {peers}",
             show::percent(show::done(torrent)),
-            format_bytes(torrent.done_bytes),
-            format_bytes(torrent.wanted_bytes),
+            show::amount(torrent.done_bytes, torrent.wanted_bytes),
             show::rate(torrent.download_bytes_per_s)
         ),
     }

@@ -1,9 +1,11 @@
 //! `compeer share`: hashes, prints the link, then seeds until Ctrl-C.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use base::units::{format_bytes, format_duration};
+use metainfo::Magnet;
 use reqwest::Method;
 use rpc::{Job, JobState, ShareRequest, TorrentDetail, TorrentFormat};
 use serde_json::json;
@@ -178,7 +180,7 @@ pub fn progress_lines(live: &Live, verb: &str, name: &str, done: u64, total: u64
     let rate = done.saturating_mul(1000).checked_div(elapsed_ms).unwrap_or(0);
     let left = total.saturating_sub(done).checked_div(rate).unwrap_or(0);
     let left = if rate == 0 { String::new() } else { format!("{} left", show::seconds(left)) };
-    let amount = format!("{} of {}", format_bytes(done), format_bytes(total));
+    let amount = show::amount(done, total);
     let parts = [amount, show::rate(rate), left];
     vec![live.bar(&title, progress, &show::percent(progress)), live.parts("", &parts)]
 }
@@ -212,11 +214,36 @@ fn present(job: &Job, detail: &TorrentDetail, live: &mut Live, context: &Context
     live.note("");
     out::line(&detail.magnet)?;
     live.note("");
-    live.note("To get it, on any computer, in any folder:");
+    live.note(format!("To get it, {}, in any folder:", from_where(detail)));
     live.note(format!("  {} get '{}'", how_to_call(), detail.magnet));
     live.note("");
     live.note("Ctrl-C ends the sharing.");
+    live.note("");
     Ok(())
+}
+
+/// Tells from where the addresses in the link can be reached; a tracker makes others find the way.
+fn from_where(detail: &TorrentDetail) -> &'static str {
+    let magnet = detail.magnet.parse::<Magnet>().ok();
+    let peers = magnet.iter().flat_map(|magnet| &magnet.peers).filter_map(|peer| peer.host.parse().ok());
+    let mut peers = peers.peekable();
+    if !detail.trackers.is_empty() || peers.peek().is_none() {
+        return "on any computer";
+    }
+    let (mut here, mut near) = (true, true);
+    for address in peers {
+        let (loopback, local) = match address {
+            IpAddr::V4(ip) => (ip.is_loopback(), ip.is_private() || ip.is_link_local()),
+            IpAddr::V6(ip) => (ip.is_loopback(), ip.is_unique_local()),
+        };
+        here &= loopback;
+        near &= loopback || local;
+    }
+    match (here, near) {
+        (true, _) => "in another terminal of this computer",
+        (_, true) => "on this computer or another one of this network",
+        _ => "on any computer",
+    }
 }
 
 /// Returns how this program can be called again in the same way as this time.
