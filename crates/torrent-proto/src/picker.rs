@@ -347,6 +347,17 @@ impl Picker {
         blame.into_iter().collect()
     }
 
+    /// Returns the peer that sent every block of a piece that is not verified yet, if it was one peer.
+    pub fn sole_sender(&self, piece: PieceIndex) -> Option<PeerKey> {
+        let Place::Partial(slot) = self.pieces.get(piece.0 as usize)?.place else { return None };
+        let mut senders = self.partials.get(slot).cells.iter().map(|cell| match cell {
+            Cell::Writing(peer) | Cell::Written(peer) => Some(*peer),
+            Cell::Open | Cell::Requested(_) => None,
+        });
+        let first = senders.next()??;
+        senders.all(|sender| sender == Some(first)).then_some(first)
+    }
+
     /// A piece is not had (any more).
     pub fn lose(&mut self, piece: PieceIndex) {
         if !self.have.clear(piece.0) {

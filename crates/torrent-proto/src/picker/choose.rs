@@ -24,7 +24,7 @@ const END_GAME_LOOKS: usize = 4096;
 
 /// Of how many peers one block is asked in end game: first of two each, then of more. Arbitrary: each further request is
 /// another block that may come in vain.
-const END_GAME_COPIES: [usize; 2] = [2, 6];
+const END_GAME_COPIES: [usize; 2] = [2, 3];
 
 /// How many blocks are asked for again at a time. Arbitrary: about what one read of a fast socket brings, so that a fast
 /// peer keeps going and little is asked for in vain.

@@ -264,7 +264,13 @@ impl Torrent {
         if transfer.picker.have().get(piece.0) {
             return;
         }
+        let honest = transfer.picker.sole_sender(piece);
         let late = transfer.gain(piece);
+        if let Some(peer) = honest.and_then(|key| self.peers.get_mut(&key))
+            && std::mem::take(&mut peer.suspicions) > 0
+        {
+            self.list.clear_suspicion(peer.address.ip());
+        }
         transfer.durability.dirty_since.get_or_insert(self.now.mono);
         if self.peers.values().any(|p| p.kind == PeerKind::Wire) {
             self.out.push_back(Output::Have(piece));

@@ -69,6 +69,18 @@ fn a_liar_is_banned_and_the_piece_comes_from_somebody_else() {
 }
 
 #[test]
+fn a_good_piece_of_its_own_clears_a_suspect() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.seed(&info), world.leech(&info));
+    let address = world.nodes[alice].address;
+    world.nodes[bob].torrent.list.suspect(address.ip());
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    assert!(world.nodes[bob].complete && !world.nodes[bob].torrent.list.is_suspect(address.ip()));
+}
+
+#[test]
 fn what_a_silent_peer_owes_is_asked_of_another() {
     let info = info(false);
     let mut world = World::default();
