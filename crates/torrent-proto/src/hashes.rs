@@ -163,6 +163,12 @@ impl HashTrees {
         self.trees.iter().all(Tree::is_complete)
     }
 
+    /// Returns the files whose piece layer is not known, each by its root and the torrent's pieces that hold it.
+    pub fn unknown_layers(&self) -> impl Iterator<Item = (Hash, Range<u32>)> + '_ {
+        let unknown = self.trees.iter().filter(|tree| !tree.is_complete());
+        unknown.filter_map(|tree| tree.places.first().map(|&first| (tree.root, first..first + tree.pieces)))
+    }
+
     /// Returns all known piece layers by their root, for torrent files and the next run.
     pub fn layers(&self) -> impl Iterator<Item = (Hash, Vec<Hash>)> + '_ {
         let larger = self.trees.iter().filter(|tree| tree.pieces > 1);

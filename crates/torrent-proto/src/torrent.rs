@@ -12,6 +12,7 @@ mod config;
 mod connections;
 mod download;
 mod io;
+mod layers;
 mod messages;
 mod metadata;
 mod meter;
@@ -220,7 +221,10 @@ impl Torrent {
         self.settling = false;
         match &self.transfer {
             Some(transfer) if transfer.is_opening() => self.open_storage(),
-            Some(_) => self.finish_if_complete(),
+            Some(_) => {
+                self.finish_if_complete();
+                self.compute_layers();
+            }
             None => {}
         }
         self.want_peers();

@@ -100,6 +100,7 @@ impl Torrent {
             transfer.finish = Finish::Done;
         }
         self.finish_if_complete();
+        self.compute_layers();
         self.refresh_interest();
         self.request_hashes();
         self.request_from_all();
@@ -110,6 +111,7 @@ impl Torrent {
 
     /// The disk hashed the leaves of a piece for peers that asked.
     pub(super) fn leaves_read(&mut self, piece: PieceIndex, leaves: Option<&[[u8; 32]]>) {
+        self.continue_layer(piece, leaves);
         let Some(transfer) = &mut self.transfer else { return };
         let waiting = std::mem::take(&mut transfer.leaf_requests);
         let (ours, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(_, _, p)| *p == piece);

@@ -398,6 +398,8 @@ pub struct Resume {
 pub enum Event {
     /// The info dictionary arrived, checked against the info-hash.
     Metadata(Arc<Info>),
+    /// All piece layers of v2 files are known: the .torrent file can be written in full.
+    PieceLayers,
     /// The state changed.
     State(State),
     /// All wanted pieces are verified, durable, and the files have their final names.

@@ -302,7 +302,10 @@ impl Torrent {
         let Some(transfer) = &mut self.transfer else { return Ok(()) };
         match transfer.hashes.received(key, request, hashes)? {
             Learned::Leaves { piece, leaves } => self.leaves_proven(piece, &leaves),
-            Learned::Pieces(_) => self.verify_what_waited(),
+            Learned::Pieces(_) => {
+                self.verify_what_waited();
+                self.say_layers();
+            }
             Learned::Nothing => {}
         }
         self.request_hashes();

@@ -217,6 +217,7 @@ impl Torrent {
         tell.into_iter().for_each(|key| self.send(key, vec![Message::UploadOnly(true)]));
         self.refresh_interest();
         self.drop_idle_peers();
+        self.compute_layers();
     }
 
     // Pausing, and which files are wanted.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base::{Bitfield, Instant};
 use metainfo::{Block, FileIndex, Info, PieceIndex, PieceLayers};
 
+use super::layers::LayerWork;
 use super::{PeerKey, PieceHash, Priority, Resume};
 use crate::choker::Choker;
 use crate::hashes::HashTrees;
@@ -85,6 +86,11 @@ pub(super) struct Transfer {
     pub(super) bad: BTreeMap<PieceIndex, BadPiece>,
     /// Hash requests of peers that wait for the leaves of a piece.
     pub(super) leaf_requests: Vec<(PeerKey, HashRequest, PieceIndex)>,
+    /// All piece layers are known, and that was said.
+    pub(super) layers_known: bool,
+    pub(super) layer_work: Option<LayerWork>,
+    /// Files whose data does not lead to their v2 root: their maker's mistake.
+    pub(super) refuted_layers: BTreeSet<[u8; 32]>,
     /// Payload of wanted files, and how much of it is verified: kept up to date piece by piece.
     pub(super) wanted_bytes: u64,
     pub(super) done_bytes: u64,
@@ -118,11 +124,15 @@ impl Transfer {
             unverifiable: BTreeSet::new(),
             bad: BTreeMap::new(),
             leaf_requests: Vec::new(),
+            layers_known: false,
+            layer_work: None,
+            refuted_layers: BTreeSet::new(),
             wanted_bytes: 0,
             done_bytes: 0,
             storage,
             info,
         };
+        transfer.layers_known = transfer.hashes.is_complete();
         transfer.apply_priorities();
         transfer
     }

@@ -118,6 +118,12 @@ impl TorrentTask {
                 self.trackers.order(TrackerOrder::Completed);
                 self.shared.event(SessionEvent::Complete(id));
             }
+            Event::PieceLayers => {
+                if let Some(info) = self.machine.info().cloned() {
+                    self.store_file(info);
+                    self.save();
+                }
+            }
             Event::Settled => self.settled = true,
             Event::BadPiece { piece } => {
                 tracing::info!(torrent = %id, piece = piece.0, "a piece failed its hash");
@@ -187,10 +193,6 @@ impl TorrentTask {
             self.connections.values().filter(|c| c.url.is_some()).for_each(|c| c.task.abort());
         }
         if matches!(state, State::Seeding | State::Paused) {
-            // Hashes fetched from peers are known by now: store them with the torrent.
-            if let Some(info) = self.machine.info().cloned().filter(|info| info.has_v2()) {
-                self.store_file(info);
-            }
             self.remember_peers();
             self.save();
         }
