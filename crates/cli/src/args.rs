@@ -299,9 +299,9 @@ pub struct TorrentCreate {
     /// Replace the .torrent file if it is there
     #[arg(long, short)]
     pub force: bool,
-    /// Leave out the date, so that the same input gives the same file
+    /// Write today's date into it; without, the same input gives the same file
     #[arg(long)]
-    pub no_date: bool,
+    pub date: bool,
     #[command(flatten)]
     pub options: CreateOptions,
 }

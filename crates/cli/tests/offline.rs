@@ -54,10 +54,13 @@ fn the_same_input_gives_the_same_file() {
     let place = Place::new();
     place.photos(".");
     let create = |name: &str| {
-        ok(place.run(&["torrent", "create", "photos", "--no-date", "-o", name]));
+        ok(place.run(&["torrent", "create", "photos", "-o", name]));
         std::fs::read(place.join(name)).unwrap()
     };
     assert_eq!(create("a.torrent"), create("b.torrent"));
+    assert!(json(place.run(&["torrent", "show", "a.torrent", "--json"]))["created_at_s"].is_null());
+    ok(place.run(&["torrent", "create", "photos", "--date", "-o", "dated.torrent"]));
+    assert!(json(place.run(&["torrent", "show", "dated.torrent", "--json"]))["created_at_s"].is_u64());
     let again = place.run(&["torrent", "create", "photos", "-o", "a.torrent"]);
     assert!(stderr(&again).contains("--force"), "{}", stderr(&again));
     ok(place.run(&["torrent", "create", "photos", "-o", "a.torrent", "--force"]));

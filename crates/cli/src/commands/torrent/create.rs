@@ -82,7 +82,7 @@ fn target(command: &TorrentCreate, path: &Path) -> Result<PathBuf> {
 
 fn options(command: &TorrentCreate) -> create::Options {
     let options = &command.options;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|time| time.as_secs()).ok();
+    let today = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|time| time.as_secs()).ok();
     create::Options {
         mode: match (options.hybrid, options.v2) {
             (true, _) => create::Mode::Hybrid,
@@ -96,7 +96,7 @@ fn options(command: &TorrentCreate) -> create::Options {
         comment: options.comment.clone(),
         source: options.source.clone(),
         created_by: Some(format!("Compeer {}", env!("CARGO_PKG_VERSION"))),
-        creation_date: if command.no_date { None } else { now },
+        creation_date: command.date.then(today).flatten(),
     }
 }
 
