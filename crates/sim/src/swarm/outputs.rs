@@ -125,6 +125,7 @@ impl Swarm {
                 self.say(node, format_args!("is complete"));
                 self.check_complete(node);
             }
+            Said::PieceLayers => self.say(node, format_args!("knows all piece layers")),
             Said::Settled => self.settled(node),
             Said::BadPiece { .. } => {}
             Said::Banned { address } => {
