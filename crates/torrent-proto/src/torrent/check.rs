@@ -6,7 +6,7 @@ use base::Bitfield;
 use metainfo::PieceIndex;
 
 use super::transfer::{Finish, Storage};
-use super::{CheckScope, DiskOrder, Output, PeerKey, Torrent};
+use super::{CheckScope, DiskOrder, Output, PeerKey, Reason, Torrent};
 use crate::hashes::Serve;
 use crate::wire::Message;
 
@@ -78,6 +78,19 @@ impl Torrent {
         } else if transfer.picker.have().get(piece.0) {
             transfer.lose(piece);
             transfer.finish = Finish::No;
+            self.tell_loss(piece);
+        }
+    }
+
+    /// Takes back what was said of a piece (BEP 54); whoever does not understand that has to come again.
+    fn tell_loss(&mut self, piece: PieceIndex) {
+        let wire: Vec<(PeerKey, bool)> = self.peers.iter().map(|(key, p)| (*key, p.ids.dont_have != 0)).collect();
+        for (key, understands) in wire {
+            if understands {
+                self.send(key, vec![Message::DontHave(piece)]);
+            } else {
+                self.drop_peer(key, Reason::LostPiece);
+            }
         }
     }
 

@@ -372,6 +372,8 @@ pub enum Reason {
     TimedOut,
     /// The peer broke the protocol: what it did.
     Protocol(&'static str),
+    /// We no longer have a piece that we said we have, and the peer cannot be told.
+    LostPiece,
     /// The peer sent bad data (proven).
     BadData,
     /// The peer is banned.

@@ -253,6 +253,25 @@ fn a_recheck_finds_what_is_gone_and_fetches_it_again() {
 }
 
 #[test]
+fn a_loss_is_told_to_those_who_understand_it_and_others_come_again() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob, carol) = (world.seed(&info), world.leech(&info), world.leech(&info));
+    for node in [bob, carol] {
+        let skip = vec![(FileIndex(0), Priority::Skip), (FileIndex(1), Priority::Skip)];
+        world.input(node, Input::Command(Command::Prioritise(skip)));
+        world.connect(alice, node, Source::Hint);
+    }
+    let [to_bob, to_carol] = [0, 1].map(|i| world.nodes[alice].torrent.peers()[i].peer);
+    // Carol's client does not know the extension.
+    world.nodes[alice].torrent.peers.get_mut(&to_carol).unwrap().ids.dont_have = 0;
+    world.nodes[alice].data[5] ^= 1;
+    world.input(alice, Input::Command(Command::Recheck));
+    assert!(world.nodes[alice].sent_messages.contains(&(to_bob, Message::DontHave(metainfo::PieceIndex(0)))));
+    assert!(world.nodes[alice].dropped.contains(&(to_carol, Reason::LostPiece)));
+}
+
+#[test]
 fn a_super_seed_shows_itself_piece_by_piece_and_everybody_gets_everything() {
     let info = info(false);
     let mut world = World::default();
