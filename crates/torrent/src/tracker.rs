@@ -3,11 +3,12 @@
 //! Owns the announcer. It awaits its orders, the exchanges under way and its timer; what it learns goes to the torrent
 //! as asks, by `try_send`: peers that find no room there are named again by the next announce.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::WallTime;
+use base::{Instant, WallTime};
 use metainfo::InfoHashes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -15,7 +16,9 @@ use torrent_proto::torrent::Source;
 use torrent_proto::tracker::announcer::{
     AnnounceId, Announcer, AnnouncerConfig, Input, Output, Progress, TierPolicy, TrackerState,
 };
-use torrent_proto::tracker::{AnnounceRequest, AnnounceResponse, TrackerError, TrackerUrl, Transport, http};
+use torrent_proto::tracker::{
+    AnnounceRequest, AnnounceResponse, ScrapeResponse, TrackerError, TrackerUrl, Transport, http,
+};
 
 use crate::ask::Ask;
 use crate::shared::Shared;
@@ -27,7 +30,10 @@ const QUEUE: usize = 32;
 /// How long an HTTP announce may take. Arbitrary; busy trackers need some seconds.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// How many announces of one torrent may be under way. The announcer has one a track; this bounds goodbyes.
+/// How often a tracker is scraped at most. Arbitrary; it is what most trackers name for announces.
+const SCRAPE_REST: Duration = Duration::from_secs(30 * 60);
+
+/// How many announces and scrapes of one torrent may be under way. The announcer has one a track; this bounds goodbyes.
 const MAX_EXCHANGES: usize = 64;
 
 /// What the torrent orders.
@@ -75,11 +81,14 @@ impl Trackers {
         let task = TrackerTask {
             shared,
             id,
+            hashes,
             announcer,
             queue,
             progress: watched,
             asks,
             exchanges: JoinSet::new(),
+            running: false,
+            scrapes: HashMap::new(),
             farewells: Vec::new(),
         };
         tokio::spawn(task.run());
@@ -99,17 +108,27 @@ fn parse(tiers: &[Vec<String>]) -> Vec<Vec<TrackerUrl>> {
     tiers.iter().map(|tier| tier.iter().filter_map(|url| url.parse().ok()).collect()).collect()
 }
 
-type Exchange = (AnnounceId, Result<AnnounceResponse, TrackerError>);
+/// How an exchange with a tracker ended.
+#[derive(Debug)]
+enum Exchange {
+    Announced { id: AnnounceId, tracker: TrackerUrl, outcome: Result<AnnounceResponse, TrackerError> },
+    Scraped { tracker: TrackerUrl, outcome: Result<ScrapeResponse, TrackerError> },
+}
 
 #[derive(Debug)]
 struct TrackerTask {
     shared: Arc<Shared>,
     id: TorrentId,
+    hashes: InfoHashes,
     announcer: Announcer,
     queue: mpsc::Receiver<TrackerOrder>,
     progress: watch::Receiver<Progress>,
     asks: mpsc::WeakSender<Ask>,
     exchanges: JoinSet<Exchange>,
+    /// Started and not stopped: announces bring the numbers.
+    running: bool,
+    /// When each tracker was last asked for its numbers.
+    scrapes: HashMap<TrackerUrl, Instant>,
     /// Who waits for the goodbyes.
     farewells: Vec<oneshot::Sender<()>>,
 }
@@ -124,8 +143,7 @@ impl TrackerTask {
                     None => return,
                 },
                 Some(done) = self.exchanges.join_next() => match done {
-                    Ok((id, Ok(response))) => self.input(Input::Answered { id, response }),
-                    Ok((id, Err(error))) => self.input(Input::Failed { id, error }),
+                    Ok(exchange) => self.done(exchange),
                     // The announcer's own time limit ends what panicked.
                     Err(error) => tracing::debug!(%error, "an announce ended badly"),
                 },
@@ -143,18 +161,75 @@ impl TrackerTask {
         self.announcer.handle(now, input);
     }
 
+    fn done(&mut self, exchange: Exchange) {
+        match exchange {
+            Exchange::Announced { id, tracker, outcome: Ok(response) } => {
+                let silent = response.seeders.is_none() && response.leechers.is_none();
+                self.input(Input::Answered { id, response });
+                if silent && self.running {
+                    self.scrape(tracker);
+                }
+            }
+            Exchange::Announced { id, outcome: Err(error), .. } => self.input(Input::Failed { id, error }),
+            Exchange::Scraped { tracker, outcome: Ok(response) } => {
+                for (info_hash, entry) in response.entries {
+                    self.input(Input::Scraped { tracker: tracker.clone(), info_hash, entry });
+                }
+            }
+            // Numbers are a courtesy: whoever does not give them is not failing.
+            Exchange::Scraped { tracker, outcome: Err(error) } => {
+                tracing::debug!(torrent = %self.id, tracker = %tracker.public(), %error, "a scrape came to nothing");
+            }
+        }
+    }
+
+    /// Asks a tracker for the numbers of the swarms, unless it was asked a short while ago.
+    fn scrape(&mut self, tracker: TrackerUrl) {
+        let now = self.shared.clock.mono();
+        let rests = self.scrapes.get(&tracker).is_some_and(|&last| now - last < SCRAPE_REST);
+        if rests || self.exchanges.len() >= MAX_EXCHANGES {
+            return;
+        }
+        self.scrapes.insert(tracker.clone(), now);
+        let (shared, hashes) = (self.shared.clone(), self.hashes);
+        self.exchanges.spawn(async move {
+            let outcome = scrape(&shared, &tracker, hashes).await;
+            Exchange::Scraped { tracker, outcome }
+        });
+    }
+
+    /// Asks for numbers that somebody looks at and that no announce brings.
+    fn scrape_idle(&mut self) {
+        if !self.running {
+            let trackers: Vec<TrackerUrl> = self.announcer.status().into_iter().map(|status| status.url).collect();
+            trackers.into_iter().for_each(|tracker| self.scrape(tracker));
+        }
+    }
+
     fn obey(&mut self, order: TrackerOrder) {
         match order {
-            TrackerOrder::Start => self.input(Input::Start),
+            TrackerOrder::Start => {
+                self.running = true;
+                self.input(Input::Start);
+            }
             TrackerOrder::Completed => self.input(Input::Completed),
             TrackerOrder::WantPeers => self.input(Input::WantPeers),
             TrackerOrder::Retry => self.input(Input::Retry),
-            TrackerOrder::Hashes(hashes) => self.input(Input::InfoHashes(hashes)),
-            TrackerOrder::Trackers(tiers) => self.input(Input::Trackers(parse(&tiers))),
+            TrackerOrder::Hashes(hashes) => {
+                self.hashes = hashes;
+                self.input(Input::InfoHashes(hashes));
+            }
+            TrackerOrder::Trackers(tiers) => {
+                // Also bounds the list: what was scraped is at most what is in the tiers.
+                self.scrapes.clear();
+                self.input(Input::Trackers(parse(&tiers)));
+            }
             TrackerOrder::Status(reply) => {
                 let _ = reply.send(self.status());
+                self.scrape_idle();
             }
             TrackerOrder::Stop(reply) => {
+                self.running = false;
                 self.farewells.extend(reply);
                 self.input(Input::Stop);
             }
@@ -172,7 +247,10 @@ impl TrackerTask {
                         continue;
                     }
                     let shared = self.shared.clone();
-                    self.exchanges.spawn(async move { (id, announce(&shared, &tracker, request).await) });
+                    self.exchanges.spawn(async move {
+                        let outcome = announce(&shared, &tracker, request).await;
+                        Exchange::Announced { id, tracker, outcome }
+                    });
                 }
                 Output::Peers(addresses) => self.found(addresses),
                 Output::ExternalIp(ip) => tracing::debug!(torrent = %self.id, %ip, "a tracker names our address"),
@@ -236,6 +314,19 @@ async fn announce(
                 (Err(TrackerError::Malformed(_)), Some(failure)) => Err(unreachable(failure)),
                 (answer, _) => answer,
             }
+        }
+    }
+}
+
+async fn scrape(shared: &Shared, tracker: &TrackerUrl, hashes: InfoHashes) -> Result<ScrapeResponse, TrackerError> {
+    let names: Vec<_> = hashes.wire().collect();
+    match tracker.transport() {
+        Transport::Udp(target) => shared.udp.scrape(target, names).await,
+        Transport::Http => {
+            let refused = || TrackerError::Unreachable("its address has no form that can be scraped".to_owned());
+            let url = http::scrape_url(tracker, &names).ok_or_else(refused)?;
+            let body = shared.http.get(&url, http::MAX_RESPONSE_LEN, HTTP_TIMEOUT).await;
+            http::parse_scrape(&body.map_err(|error| TrackerError::Unreachable(error.to_string()))?, &names)
         }
     }
 }

@@ -59,6 +59,46 @@ async fn a_failing_tracker_is_shown_with_its_words() {
     assert!(status[0].failing && status[0].message.as_ref().unwrap().contains("not welcome."), "{status:?}");
 }
 
+/// A tracker whose announces carry no numbers, and which knows 7 seeds and 5 others of every swarm when scraped.
+async fn serve_silent_tracker(hash: [u8; 20]) -> (std::net::SocketAddr, impl Fn() -> usize) {
+    let (tracker, log) = serve(move |request| {
+        if !request.target.starts_with("/scrape?") {
+            return ("200 OK".into(), b"d8:intervali1800e5:peers0:e".to_vec());
+        }
+        let body = [&b"d5:filesd20:"[..], &hash, b"d8:completei7e10:downloadedi9e10:incompletei5eeee"].concat();
+        ("200 OK".into(), body)
+    })
+    .await;
+    (tracker, move || log.lock().unwrap().iter().filter(|request| request.target.starts_with("/scrape?")).count())
+}
+
+#[tokio::test]
+async fn a_tracker_that_announces_no_numbers_is_scraped_once_also_while_paused() {
+    for paused in [false, true] {
+        let alice = Node::start().await;
+        write_files(&alice.folder(), FILES, 2);
+        let mut file = create(&alice.folder(), "a tree", FILES, options(Mode::V1, 32768));
+        let (tracker, scrapes) = serve_silent_tracker(file.hashes().key().0).await;
+        file.trackers = vec![vec![format!("http://{tracker}/announce")]];
+        let mut add = Add::new(AddSource::File(file.to_bytes().into()));
+        (add.have_all, add.paused) = (true, paused);
+        let id = alice.session.add(add).await.unwrap().id;
+        let shown = async {
+            loop {
+                // Looking is what asks for the numbers of a torrent that does not run.
+                let status = alice.session.trackers(id).await.unwrap().remove(0);
+                if status.seeds.is_some() {
+                    break (status.seeds, status.leechers);
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        let shown = tokio::time::timeout(support::PATIENCE, shown).await.expect("the numbers arrive");
+        assert_eq!((shown, scrapes()), ((Some(7), Some(5)), 1), "paused: {paused}");
+        alice.session.shutdown().await;
+    }
+}
+
 #[tokio::test]
 async fn a_web_seed_alone_is_enough() {
     for mode in [Mode::V1, Mode::Hybrid, Mode::V2] {

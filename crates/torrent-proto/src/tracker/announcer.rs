@@ -188,8 +188,8 @@ pub struct Announcer {
 struct Tracker {
     url: TrackerUrl,
     tier: usize,
-    /// The numbers of the last scrape, by swarm.
-    scraped: BTreeMap<InfoHashV1, ScrapeEntry>,
+    /// The numbers of the last scrape and when they came, by swarm.
+    scraped: BTreeMap<InfoHashV1, (Instant, ScrapeEntry)>,
 }
 
 #[derive(Debug)]
@@ -252,7 +252,7 @@ impl Announcer {
             Input::Scraped { tracker, info_hash, entry } => {
                 let known = self.tracks.iter().any(|track| track.info_hash == info_hash);
                 if let Some(tracker) = self.trackers.iter_mut().find(|known| known.url == tracker).filter(|_| known) {
-                    tracker.scraped.insert(info_hash, entry);
+                    tracker.scraped.insert(info_hash, (now, entry));
                 }
             }
             Input::Timeout => self.timeout(now),

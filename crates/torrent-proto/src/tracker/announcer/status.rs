@@ -66,12 +66,7 @@ pub(super) fn of(announcer: &Announcer) -> Vec<TrackerStatus> {
                 status.add(track, at, slot, running);
             }
         }
-        for entry in tracker.scraped.values() {
-            add(&mut status.completed, Some(entry.completed));
-            // Where an announce was answered, its numbers are the newer ones.
-            status.seeders = status.seeders.or(Some(entry.seeders));
-            status.leechers = status.leechers.or(Some(entry.leechers));
-        }
+        status.add_scrape(tracker);
         if status.words.is_empty() {
             status.words = match status.state {
                 TrackerState::Announcing => "announcing".to_owned(),
@@ -85,6 +80,24 @@ pub(super) fn of(announcer: &Announcer) -> Vec<TrackerStatus> {
 }
 
 impl TrackerStatus {
+    /// Adds the numbers of the last scrape, unless an announce brought newer ones.
+    fn add_scrape(&mut self, tracker: &Tracker) {
+        let Some(scraped) = tracker.scraped.values().map(|(at, _)| *at).max() else { return };
+        let newer = self.last.is_none_or(|last| last <= scraped);
+        let (mut seeders, mut leechers) = (None, None);
+        for (_, entry) in tracker.scraped.values() {
+            add(&mut self.completed, Some(entry.completed));
+            add(&mut seeders, Some(entry.seeders));
+            add(&mut leechers, Some(entry.leechers));
+        }
+        if newer || self.seeders.is_none() {
+            self.seeders = seeders;
+        }
+        if newer || self.leechers.is_none() {
+            self.leechers = leechers;
+        }
+    }
+
     /// Adds what one swarm knows of the tracker.
     fn add(&mut self, track: &Track, at: usize, slot: &Slot, running: bool) {
         let state = match &slot.last {

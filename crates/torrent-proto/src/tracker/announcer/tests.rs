@@ -395,6 +395,27 @@ fn a_scrape_is_shown() {
 }
 
 #[test]
+fn the_newer_of_an_announce_and_a_scrape_is_shown_over_both_swarms() {
+    let mut story = Story::of(InfoHashes::hybrid(V1, V2), TierPolicy::Each, &[&["tess"]]);
+    let entry = |seeders| ScrapeEntry { seeders, leechers: 1, completed: 2, downloaders: None };
+    for name in InfoHashes::hybrid(V1, V2).wire() {
+        story.handle(Input::Scraped { tracker: url("tess"), info_hash: name, entry: entry(8) });
+    }
+    let status = &story.announcer.status()[0];
+    assert_eq!((status.seeders, status.leechers, status.completed), (Some(16), Some(2), Some(4)));
+    story.start();
+    story.wait(MINUTE);
+    for _ in 0..2 {
+        story.answer("tess", 0);
+    }
+    let announced = story.announcer.status()[0].seeders;
+    assert_ne!(announced, Some(16), "the announce is newer");
+    story.wait(MINUTE);
+    story.handle(Input::Scraped { tracker: url("tess"), info_hash: V1, entry: entry(50) });
+    assert_eq!(story.announcer.status()[0].seeders, Some(58));
+}
+
+#[test]
 fn a_torrent_without_trackers_has_nothing_to_do() {
     let mut story = Story::new(TierPolicy::InOrder, &[&[]]);
     story.start();
