@@ -288,7 +288,8 @@ impl Session {
             client: shared.client.clone(),
             seed: fastrand::u64(..),
         };
-        let handle = Handle { hashes, asks: asks_sender.clone(), reports: own_reports.clone() };
+        let connections = record.limits.connections;
+        let handle = Handle { hashes, asks: asks_sender.clone(), reports: own_reports.clone(), connections };
         shared.registry.insert(record.id, handle).map_err(|taken| match taken {
             Some(id) => AddError::Source { input: id.to_string(), reason: "this torrent is here already".to_owned() },
             None => AddError::ShuttingDown,

@@ -58,6 +58,8 @@ pub(crate) struct Handle {
     pub hashes: InfoHashes,
     pub asks: mpsc::Sender<Ask>,
     pub reports: mpsc::Sender<Report>,
+    /// The torrent's own limit of connections, if it has one.
+    pub connections: Option<u32>,
 }
 
 /// The table of torrents. Invariant: every wire name of every torrent in `torrents` is in `names`.
@@ -98,6 +100,13 @@ impl Registry {
                 // A name that another torrent holds stays its own.
                 table.names.entry(name).or_insert(id);
             }
+        }
+    }
+
+    /// Notes a torrent's own limit of connections, which holds at the door too.
+    pub(crate) fn limit(&self, id: TorrentId, connections: Option<u32>) {
+        if let Some(handle) = self.lock().torrents.get_mut(&id) {
+            handle.connections = connections;
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use metainfo::FileIndex;
 use metainfo::create::Mode;
 use support::{Node, assert_same, create, open, open_with, options, write_files};
-use torrent::{Add, AddError, AddSource, Priority, State};
+use torrent::{Add, AddError, AddSource, Priority, State, TorrentLimits};
 
 #[test]
 fn a_node_killed_at_any_moment_fetches_little_again() {
@@ -212,4 +212,25 @@ async fn a_ratio_goal_pauses_the_torrent() {
     bob.get(AddSource::File(file.to_bytes().into()), &alice).await;
     bob.wait_complete(id).await;
     alice.wait(id, "paused", |s| s.state == State::Paused).await;
+}
+
+#[tokio::test]
+async fn a_torrents_own_limit_of_connections_holds_for_those_who_come_too() {
+    const FILES: &[(&str, usize)] = &[("one.bin", 300_000)];
+    let home = tempfile::tempdir().unwrap();
+    let session = open_with(home.path(), |config| config.limits.connections_per_torrent = 1).await;
+    let alice = Node { session, home };
+    write_files(&alice.folder(), FILES, 9);
+    let file = create(&alice.folder(), "one.bin", FILES, options(Mode::V1, 32768));
+    let id = alice.share(&file).await;
+    // Those who get next to nothing stay connected.
+    let limits = TorrentLimits { connections: Some(3), up_bytes_per_s: Some(1), ..TorrentLimits::default() };
+    alice.session.limit(id, limits).await.unwrap();
+    let mut others = Vec::new();
+    for n in 1..=3 {
+        let other = Node::start().await;
+        other.get(AddSource::File(file.to_bytes().into()), &alice).await;
+        alice.wait(id, "connected with each", |status| status.peers == n).await;
+        others.push(other);
+    }
 }

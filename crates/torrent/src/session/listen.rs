@@ -79,7 +79,7 @@ async fn greet(shared: Arc<Shared>, mut stream: TcpStream, address: SocketAddr) 
         Ok(found) => found,
         Err(error) => return tracing::debug!(%address, %error, "a handshake came to nothing"),
     };
-    if let Err(refusal) = pass.join(id, None) {
+    if let Err(refusal) = pass.join(id, handle.connections) {
         return tracing::debug!(%address, %refusal, "a connection was refused");
     }
     let established = established(met, stream, pass, address, Direction::Incoming, Source::Incoming);
