@@ -5,7 +5,7 @@
 //! order that touches all files) waits until everything before it is done and holds back everything behind it.
 //! Invariant: while a barrier runs nothing else of the storage does, reads excepted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -79,7 +79,16 @@ struct State {
 struct Lane {
     queue: Mutex<LaneQueue>,
     /// Locked by the one thread that works the lane off.
-    warm: Mutex<HashMap<PieceIndex, Warm>>,
+    pieces: Mutex<Pieces>,
+}
+
+/// What is known of pieces under way.
+#[derive(Default)]
+struct Pieces {
+    warm: HashMap<PieceIndex, Warm>,
+    /// Blocks that could not be written, and why: to hash what lies there instead would put the blame on a peer. Bounded
+    /// by the torrent's pieces; a piece leaves it when they are written after all, or by its verification.
+    lost: HashMap<PieceIndex, (BTreeSet<u32>, DiskError)>,
 }
 
 #[derive(Default)]
@@ -193,7 +202,7 @@ impl Inner {
     /// Does what is queued in a lane now; what comes meanwhile waits behind the other lanes' work.
     fn work_off(self: &Arc<Self>, index: usize) {
         let lane = &self.orders.lanes[index];
-        let mut warm = locked(&lane.warm);
+        let mut pieces = locked(&lane.pieces);
         let jobs = mem::take(&mut locked(&lane.queue).jobs);
         let done = Done { inner: self.clone(), count: jobs.len(), is_barrier: false };
         let mut writes: Vec<PieceWrite> = Vec::new();
@@ -210,22 +219,28 @@ impl Inner {
                 },
                 PieceJob::Verify { expected } => {
                     if let Some(at) = pending {
-                        self.write(&mut warm, writes.swap_remove(at));
+                        self.write(&mut pieces, writes.swap_remove(at));
                     }
-                    self.verify(warm.remove(&piece), piece, expected);
+                    let warm = pieces.warm.remove(&piece);
+                    match pieces.lost.remove(&piece) {
+                        Some((_, error)) => {
+                            self.answer(DiskAnswer::Failed { blocks: Vec::new(), piece: Some(piece), error });
+                        }
+                        None => self.verify(warm, piece, expected),
+                    }
                 }
                 PieceJob::Leaves => {
                     if let Some(at) = pending {
-                        self.write(&mut warm, writes.swap_remove(at));
+                        self.write(&mut pieces, writes.swap_remove(at));
                     }
                     self.leaves(piece);
                 }
             }
         }
         for write in writes {
-            self.write(&mut warm, write);
+            self.write(&mut pieces, write);
         }
-        drop(warm);
+        drop(pieces);
         let mut queue = locked(&lane.queue);
         queue.scheduled = !queue.jobs.is_empty();
         if queue.scheduled {
@@ -235,12 +250,23 @@ impl Inner {
         drop(done);
     }
 
-    fn write(&self, warm: &mut HashMap<PieceIndex, Warm>, (piece, mut blocks, orders): PieceWrite) {
+    fn write(&self, pieces: &mut Pieces, (piece, mut blocks, orders): PieceWrite) {
         // Stable: of two that overlap, the later order's bytes stay.
         blocks.sort_by_key(|(block, _)| block.offset);
+        let Pieces { warm, lost } = pieces;
         let mut state = warm.remove(&piece).unwrap_or_else(|| Warm::new(&self.files.info, piece));
         let written = self.write_warm(&mut state, piece, &blocks);
-        if written.is_ok() {
+        if let Err(error) = &written {
+            let (offsets, last) = lost.entry(piece).or_insert_with(|| (BTreeSet::new(), error.clone()));
+            offsets.extend(blocks.iter().map(|(block, _)| block.offset));
+            *last = error.clone();
+        } else {
+            if let Some((offsets, _)) = lost.get_mut(&piece) {
+                offsets.retain(|offset| !blocks.iter().any(|(block, _)| block.offset == *offset));
+                if offsets.is_empty() {
+                    lost.remove(&piece);
+                }
+            }
             if warm.len() >= MAX_WARM
                 && let Some(&victim) = warm.keys().next()
             {
@@ -272,7 +298,7 @@ impl Inner {
     /// Forgets the hashes of all pieces under way: the files behind them changed.
     pub(crate) fn forget_warm(&self) {
         for lane in &self.orders.lanes {
-            locked(&lane.warm).clear();
+            locked(&lane.pieces).warm.clear();
         }
     }
 }

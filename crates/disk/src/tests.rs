@@ -308,6 +308,28 @@ fn a_pipe_or_folder_in_the_way_is_a_plain_error() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_could_not_be_written_is_no_bad_piece() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&[("a", 40_000)], 32768);
+    let way = home.path().join("album/a.part");
+    fs::create_dir(home.path().join("album")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&way).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let mut trial = Trial::open(&content, home.path());
+    let (first, second) = (content.blocks(0)[..1].to_vec(), content.blocks(0)[1..].to_vec());
+    let written = trial.error(DiskOrder::Write { blocks: first.clone() });
+    // The trouble is over, but its block is not there: to hash zeros would put the blame on whoever sent it.
+    fs::remove_file(&way).unwrap();
+    fs::write(&way, vec![0; 40_000]).unwrap();
+    trial.write(second);
+    let verify = || DiskOrder::Verify { piece: PieceIndex(0), expected: content.expected(0) };
+    assert_eq!(trial.error(verify()), written);
+    trial.write(first);
+    assert_eq!(trial.verify(&content, 0), VerifyOutcome::Good);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told_apart_from_other_failures() {
