@@ -36,6 +36,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// allows, since a full socket buffer is certain, silence is not.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// After so long without a byte taken, what was read for a peer is given back. Arbitrary; longer than a lost packet takes
+/// to be sent again.
+const STALL_TIME: Duration = Duration::from_secs(2);
+
 /// How many haves go out at once. Arbitrary; the control buffer holds 7,000.
 const HAVES_AT_ONCE: usize = 1000;
 
@@ -109,6 +113,8 @@ pub(crate) struct PeerTask {
     read_after: Option<Instant>,
     write_after: Option<Instant>,
     last_write: Instant,
+    /// Since when what is to be written waits.
+    stall_from: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -132,6 +138,7 @@ impl PeerTask {
             read_after: None,
             write_after: None,
             last_write: now,
+            stall_from: now,
             timer: Box::pin(tokio::time::sleep_until(now + KEEP_ALIVE)),
         }
     }
@@ -287,7 +294,13 @@ impl PeerTask {
 
     fn read_done(&mut self, blocks: Vec<Block>, outcome: Result<Vec<Bytes>, DiskError>) {
         match outcome {
-            Ok(data) => self.writer.push_blocks(blocks.into_iter().zip(data).collect()),
+            Ok(data) => {
+                if self.writer.pending() == 0 {
+                    // Silence before there was anything to say is no stall.
+                    self.stall_from = Instant::now();
+                }
+                self.writer.push_blocks(blocks.into_iter().zip(data).collect(), Instant::now());
+            }
             Err(error) => {
                 let report = Report::UploadFailed { peer: self.parts.key, blocks, error };
                 // Held only while nothing else is: a second one cannot come before the first is gone, since reading
@@ -322,6 +335,8 @@ impl PeerTask {
                     self.writer.advance(written, &mut self.sent);
                     self.parts.up.refund(granted - written);
                     self.last_write = Instant::now();
+                    self.stall_from = self.last_write;
+                    self.writer.taken(written, self.last_write);
                     self.read_ahead();
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -421,7 +436,9 @@ impl PeerTask {
     /// Sets the timer if it would fire too late; one that fires too early only costs a look.
     fn set_timer(&mut self) {
         let idle = if self.writer.pending() > 0 { WRITE_TIMEOUT } else { KEEP_ALIVE };
-        let due = [self.read_after, self.write_after].into_iter().flatten().fold(self.last_write + idle, Instant::min);
+        let stall = self.writer.may_stall().then(|| self.stall_from + STALL_TIME);
+        let due = [self.read_after, self.write_after, stall].into_iter().flatten();
+        let due = due.fold(self.last_write + idle, Instant::min);
         if self.timer.is_elapsed() || due < self.timer.deadline() {
             self.timer.as_mut().reset(due);
         }
@@ -431,6 +448,9 @@ impl PeerTask {
         let now = Instant::now();
         if self.read_after.is_some_and(|at| at <= now) {
             self.read_after = None;
+        }
+        if self.writer.may_stall() && now - self.stall_from >= STALL_TIME {
+            self.writer.stall();
         }
         let idle = now - self.last_write;
         let waits_for_limit = self.write_after.take().is_some();

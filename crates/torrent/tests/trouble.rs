@@ -7,7 +7,10 @@ use std::time::Duration;
 use metainfo::FileIndex;
 use metainfo::create::Mode;
 use support::{Node, assert_same, create, open, open_with, options, write_files};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use torrent::{Add, AddError, AddSource, Priority, State, TorrentLimits};
+use torrent_proto::wire::{self, ExtensionIds, Handshake, Message, PeerId, Reserved};
 
 #[test]
 fn a_node_killed_at_any_moment_fetches_little_again() {
@@ -233,4 +236,55 @@ async fn a_torrents_own_limit_of_connections_holds_for_those_who_come_too() {
         alice.wait(id, "connected with each", |status| status.peers == n).await;
         others.push(other);
     }
+}
+
+/// Connects, asks for everything, and never reads any of it.
+async fn stalled_peer(address: &str, file: &metainfo::TorrentFile) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let peer_id = PeerId(std::array::from_fn(|_| fastrand::u8(..)));
+    let handshake = Handshake { reserved: Reserved::default(), info_hash: file.hashes().key(), peer_id };
+    let mut bytes = handshake.encode().to_vec();
+    let mut say = |message| wire::encode(&message, &ExtensionIds::default(), &mut bytes);
+    say(Message::Interested);
+    stream.write_all(&bytes).await.unwrap();
+    // The answer: a handshake, a bitfield of a few bytes, and (the last one) that it may ask.
+    let mut heard = Vec::new();
+    while !heard.ends_with(&[0, 0, 0, 1, 1]) {
+        assert!(stream.read_buf(&mut heard).await.unwrap() > 0, "alice closed");
+    }
+    let layout = file.info.layout();
+    let mut bytes = Vec::new();
+    for block in layout.pieces().flat_map(|piece| layout.blocks(piece)) {
+        wire::encode(&Message::Request(block), &ExtensionIds::default(), &mut bytes);
+    }
+    stream.write_all(&bytes).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn peers_that_stop_reading_take_no_memory_from_others() {
+    const FILES: &[(&str, usize)] = &[("one.bin", 16 << 20)];
+    let home = tempfile::tempdir().unwrap();
+    let session = open_with(home.path(), |config| {
+        config.memory_bytes = 4 << 20;
+        config.limits.connections_per_address = 100;
+        config.limits.upload_slots = Some(100);
+    })
+    .await;
+    let alice = Node { session, home };
+    write_files(&alice.folder(), FILES, 11);
+    let file = create(&alice.folder(), "one.bin", FILES, options(Mode::V1, 262_144));
+    let id = alice.share(&file).await;
+    let mut stalled = Vec::new();
+    for _ in 0..16 {
+        stalled.push(stalled_peer(&alice.address(), &file).await);
+    }
+    let bob = Node::start().await;
+    let started = std::time::Instant::now();
+    bob.get(AddSource::File(file.to_bytes().into()), &alice).await;
+    bob.wait_complete(id).await;
+    // Those who stall are closed only after a minute.
+    assert!(started.elapsed() < Duration::from_secs(30), "it took {:?}", started.elapsed());
+    // Bob may have left a seed that has nothing for him.
+    assert!(alice.session.status(id).await.unwrap().peers >= 16, "the others are still there");
 }

@@ -2,12 +2,18 @@
 //!
 //! Owns what waits for the socket. Control messages go before blocks, but never into the middle of one. Invariant:
 //! `begun` bytes of the first block (its header included) were written; without blocks it is 0.
+//!
+//! What is read ahead follows what the peer takes: large reads for one that is fast, two blocks for one that is slow or
+//! new, and nothing for one that stalls, whose blocks are given back and read again when it goes on. So a hundred peers
+//! that stop reading hold no memory that others need.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::time::Duration;
 
 use bytes::Bytes;
-use metainfo::Block;
+use metainfo::{BLOCK_LEN, Block};
+use tokio::time::Instant;
 use torrent_proto::wire::{self, ExtensionIds, Message, PIECE_HEADER_LEN};
 
 /// How many bytes of control messages may wait; beyond it nothing is taken from the torrent until the peer reads.
@@ -16,6 +22,16 @@ const MAX_CONTROL: usize = 64 * 1024;
 
 /// How many blocks go out in one write. Measured: the gain ends there.
 const BLOCKS_A_WRITE: usize = 16;
+
+/// How many blocks are read at once for a peer that is slow or new: what the pool has a buffer of its own size for.
+const BLOCKS_A_SLOW_READ: usize = 2;
+
+/// A peer that takes a slow read's worth within this time is fast: 1.6 MB/s. Arbitrary.
+const FAST_WITHIN: Duration = Duration::from_millis(20);
+
+/// A fast peer that takes longer than this for a write's worth is slow again: 1 MB/s. Arbitrary; less than what makes
+/// it fast, so that it does not go to and fro.
+const SLOW_BEYOND: Duration = Duration::from_millis(250);
 
 /// A block on its way out.
 #[derive(Debug)]
@@ -41,6 +57,11 @@ pub(crate) struct Writer {
     block_bytes: usize,
     /// Blocks that are to be read from disk and sent.
     todo: VecDeque<Block>,
+    fast: bool,
+    /// The peer takes nothing: nothing is read for it.
+    stalled: bool,
+    /// Since when the pace is measured, and how much went out since; `None` while nothing waits.
+    measured: Option<(Instant, usize)>,
 }
 
 impl Writer {
@@ -64,18 +85,64 @@ impl Writer {
         self.todo.len()
     }
 
-    /// Takes the next blocks to read, if the socket has no more than one write's worth ahead of it: one is written while
+    /// Takes the next blocks to read, if the socket has no more than one read's worth ahead of it: one is written while
     /// the next is read.
     pub(crate) fn next_read(&mut self) -> Option<Vec<Block>> {
-        if self.todo.is_empty() || self.blocks.len() > BLOCKS_A_WRITE {
+        let most = if self.fast { BLOCKS_A_WRITE } else { BLOCKS_A_SLOW_READ };
+        if self.todo.is_empty() || self.stalled || self.blocks.len() > most {
             return None;
         }
-        let count = self.todo.len().min(BLOCKS_A_WRITE);
+        let count = self.todo.len().min(most);
         Some(self.todo.drain(..count).collect())
     }
 
+    /// Tells whether blocks are held that a peer who stalls must give back.
+    pub(crate) fn may_stall(&self) -> bool {
+        !self.stalled && !self.blocks.is_empty()
+    }
+
+    /// Gives back what was read for a peer that takes nothing: it is read again once the peer goes on. The first block
+    /// stays, to try the socket with and since it may be half out; it moves to memory of its own, since a slice would
+    /// hold the whole buffer.
+    pub(crate) fn stall(&mut self) {
+        self.stalled = true;
+        self.fast = false;
+        let Some(mut first) = self.blocks.pop_front() else { return };
+        for outgoing in self.blocks.drain(..).rev() {
+            self.block_bytes -= outgoing.len();
+            self.todo.push_front(outgoing.block);
+        }
+        first.data = Bytes::copy_from_slice(&first.data);
+        self.blocks.push_back(first);
+    }
+
+    /// Notes that the socket took bytes at this time, and judges how fast the peer is.
+    pub(crate) fn taken(&mut self, bytes: usize, now: Instant) {
+        self.stalled = false;
+        let (since, before) = self.measured.unwrap_or((now, 0));
+        let sum = before + bytes;
+        let (blocks, limit) = if self.fast { (BLOCKS_A_WRITE, SLOW_BEYOND) } else { (BLOCKS_A_SLOW_READ, FAST_WITHIN) };
+        self.measured = Some((since, sum));
+        if sum >= blocks * BLOCK_LEN as usize {
+            self.fast = now - since <= limit;
+            self.measured = Some((now, 0));
+        }
+        if self.blocks.is_empty() {
+            // What comes next may come after a pause that is not the peer's fault.
+            self.measured = None;
+        }
+    }
+
     /// Adds blocks that were read.
-    pub(crate) fn push_blocks(&mut self, blocks: Vec<(Block, Bytes)>) {
+    pub(crate) fn push_blocks(&mut self, blocks: Vec<(Block, Bytes)>, now: Instant) {
+        if self.stalled {
+            // Read before the peer stalled.
+            blocks.into_iter().rev().for_each(|(block, _)| self.todo.push_front(block));
+            return;
+        }
+        if self.blocks.is_empty() {
+            self.measured = Some((now, 0));
+        }
         for (block, data) in blocks {
             let outgoing = Outgoing { header: wire::encode_piece_header(block), data, block };
             self.block_bytes += outgoing.len();
@@ -180,7 +247,7 @@ mod tests {
         for step in [1, 5, 13, 14, 999, 1013, 1014, 4000, 100_000] {
             let mut writer = Writer::default();
             writer.push(&Message::Unchoke, &ExtensionIds::default());
-            writer.push_blocks((0..40).map(block).collect());
+            writer.push_blocks((0..40).map(block).collect(), Instant::now());
             let (out, finished) = drain(&mut writer, step, 30);
             assert_eq!(finished, (0..40).map(|n| block(n).0).collect::<Vec<_>>());
             let (mut rest, mut pieces, mut haves) = (&out[..], 0, 0);
@@ -200,18 +267,68 @@ mod tests {
         }
     }
 
-    #[test]
-    fn reading_ahead_stops_when_the_socket_does() {
+    fn uploads(count: u32) -> Writer {
         let mut writer = Writer::default();
-        let blocks: Vec<Block> =
-            (0..100).map(|n| Block { piece: PieceIndex(n), offset: 0, length: metainfo::BLOCK_LEN }).collect();
-        writer.upload(blocks);
+        writer.upload((0..count).map(|n| Block { piece: PieceIndex(n), offset: 0, length: BLOCK_LEN }).collect());
+        writer
+    }
+
+    /// Reads as far ahead as the writer wants; returns how many blocks that were.
+    fn read(writer: &mut Writer, now: Instant) -> usize {
         let mut read = 0;
         while let Some(blocks) = writer.next_read() {
             read += blocks.len();
-            let data = Bytes::from(vec![0; metainfo::BLOCK_LEN as usize]);
-            writer.push_blocks(blocks.into_iter().map(|b| (b, data.clone())).collect());
+            let data = Bytes::from(vec![0; BLOCK_LEN as usize]);
+            writer.push_blocks(blocks.into_iter().map(|b| (b, data.clone())).collect(), now);
         }
-        assert_eq!((read, writer.waiting()), (32, 68));
+        read
+    }
+
+    /// Lets the socket take so many bytes.
+    fn take(writer: &mut Writer, bytes: usize, now: Instant) {
+        let written: usize = writer.slices(bytes).iter().map(|s| s.len()).sum();
+        writer.advance(written, &mut Vec::new());
+        writer.taken(written, now);
+    }
+
+    #[test]
+    fn reading_ahead_follows_what_the_peer_takes() {
+        let start = Instant::now();
+        let mut writer = uploads(200);
+        assert_eq!(read(&mut writer, start), 4, "a new peer is given little");
+        let mut now = start + Duration::from_millis(1);
+        take(&mut writer, usize::MAX, now);
+        assert_eq!(read(&mut writer, now), 32, "one that takes it at once is fast");
+        for _ in 0..20 {
+            now += Duration::from_millis(20);
+            take(&mut writer, BLOCK_LEN as usize, now);
+        }
+        assert!(read(&mut writer, now) == 0 && !writer.fast, "one that takes 800 kB/s is not");
+        while writer.pending() > 0 {
+            now += Duration::from_millis(40);
+            take(&mut writer, BLOCK_LEN as usize, now);
+        }
+        assert_eq!(read(&mut writer, now), 4);
+    }
+
+    #[test]
+    fn a_peer_that_stalls_gives_back_what_was_read_and_gets_it_later() {
+        let now = Instant::now();
+        let mut writer = uploads(40);
+        read(&mut writer, now);
+        take(&mut writer, 1000, now);
+        assert!(writer.may_stall());
+        writer.stall();
+        assert_eq!((read(&mut writer, now), writer.blocks.len(), writer.waiting()), (0, 1, 39));
+        assert!(!writer.may_stall());
+        let mut finished = Vec::new();
+        while writer.pending() > 0 {
+            let written: usize = writer.slices(usize::MAX).iter().map(|s| s.len()).sum();
+            writer.advance(written, &mut finished);
+            writer.taken(written, now);
+            read(&mut writer, now);
+        }
+        let pieces: Vec<u32> = finished.iter().map(|block| block.piece.0).collect();
+        assert_eq!(pieces, (0..40).collect::<Vec<_>>(), "each goes out once, in order");
     }
 }
