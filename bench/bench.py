@@ -295,7 +295,7 @@ class Bench:
 
 
 MANY = """
-import sys, libtorrent as lt
+import sys, warnings; warnings.simplefilter("ignore"); import libtorrent as lt
 src, n = sys.argv[1], int(sys.argv[2])
 for i in range(n):
     f = "%s/%05d.bin" % (src, i)
