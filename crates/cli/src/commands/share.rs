@@ -214,8 +214,10 @@ fn present(job: &Job, detail: &TorrentDetail, live: &mut Live, context: &Context
     live.note("");
     out::line(&detail.magnet)?;
     live.note("");
-    live.note(format!("To get it, {}, in any folder:", from_where(detail)));
-    live.note(format!("  {} get '{}'", how_to_call(), detail.magnet));
+    let call = how_to_call();
+    let folder = if call.starts_with("cargo run") { "in a checkout like this one" } else { "in any folder" };
+    live.note(format!("To get it, {}, {folder}:", from_where(detail)));
+    live.note(format!("  {call} get '{}'", detail.magnet));
     live.note("");
     live.note("Ctrl-C ends the sharing.");
     live.note("");
