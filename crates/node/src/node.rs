@@ -12,9 +12,10 @@ use torrent::{Session, SessionConfig, SessionError};
 use crate::server::{self, AppState};
 use crate::{Config, Home, HomeLock, NodeError};
 
-/// How much payload may be in memory at once where the settings do not say. From shared measurements of a block's way:
-/// enough for the bandwidth × delay of a gigabit line.
-const MEMORY_BYTES: u64 = 64 << 20;
+/// How much payload may be in memory at once where the settings do not say; half of it for what arrives. Measured on
+/// loopback at 800 MB/s: a download takes the same CPU time and wall time with 24, 32 and 64 MiB, and uses what it is
+/// given. Half of 32 MiB is more than the bandwidth × delay of a gigabit line at 100 ms.
+const MEMORY_BYTES: u64 = 32 << 20;
 
 /// What a command says about the node that it starts; the rest is in the settings.
 #[derive(Clone, Debug)]
