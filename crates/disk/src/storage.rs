@@ -60,10 +60,7 @@ impl Storage {
     pub fn order(&self, order: DiskOrder) {
         let inner = &self.0;
         match order {
-            DiskOrder::Open { .. } => inner.barrier(|inner| {
-                let found_data = inner.files.probe();
-                inner.answer(DiskAnswer::Opened { found_data });
-            }),
+            DiskOrder::Open { .. } => inner.barrier(|inner| inner.open()),
             DiskOrder::Write { blocks } => inner.order_write(blocks),
             DiskOrder::Verify { piece, expected } => {
                 inner.submit([Work::Piece(piece, PieceJob::Verify { expected })]);

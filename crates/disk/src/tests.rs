@@ -193,6 +193,26 @@ fn skipped_files_are_not_created_and_come_out_of_the_part_file_when_wanted() {
 }
 
 #[test]
+fn what_became_wanted_between_two_runs_comes_out_of_the_part_file() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    let mut config = StorageConfig::new(content.info.clone(), home.path().to_owned());
+    config.wanted = vec![true, false, false, false, false];
+    let mut first = Trial::with(config);
+    first.fetch(&content, [0, 1, 2, 3]);
+    first.finish();
+    assert_eq!(listing(home.path()).len(), 2, "the wanted file and the part file");
+    drop(first);
+    let mut config = StorageConfig::new(content.info.clone(), home.path().to_owned());
+    config.known = true;
+    let mut second = Trial::with(config);
+    second.fetch(&content, [4, 5, 6, 7, 8]);
+    second.finish();
+    assert_complete(&content, home.path());
+    assert_eq!(listing(home.path()).len(), 5, "the part file is gone");
+}
+
+#[test]
 fn after_a_crash_only_what_was_ever_written_is_hashed() {
     let home = tempfile::tempdir().unwrap();
     let content = Content::v1(&[("big", 1 << 20)], 32768);

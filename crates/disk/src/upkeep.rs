@@ -21,6 +21,21 @@ use crate::storage::Inner;
 const MAX_SINGLE_SYNCS: usize = 32;
 
 impl Inner {
+    /// Looks what is there. What the part file holds of files that became wanted while this was closed moves out of it.
+    pub(crate) fn open(&self) {
+        let files = &self.files;
+        let found_data = files.probe();
+        if files.parts_exist() {
+            for index in (0..files.layout().files().len()).filter(|&index| files.is_wanted(index)) {
+                if let Err(error) = self.move_out_of_parts(index) {
+                    return self.failed(error);
+                }
+            }
+            self.drop_unneeded_parts();
+        }
+        self.answer(DiskAnswer::Opened { found_data });
+    }
+
     /// Changes which files are wanted: what the part file holds of newly wanted ones moves out of it.
     pub(crate) fn want(&self, wanted: &[bool]) {
         let files = &self.files;
@@ -36,6 +51,12 @@ impl Inner {
                 return self.failed(error);
             }
         }
+        self.drop_unneeded_parts();
+    }
+
+    /// Removes the part file when every file is wanted.
+    fn drop_unneeded_parts(&self) {
+        let files = &self.files;
         let all = (0..files.layout().files().len()).all(|index| files.is_wanted(index));
         if all && files.parts_exist() {
             files.handles.forget((files.storage, PARTS));
