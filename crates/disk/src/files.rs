@@ -229,6 +229,9 @@ impl Files {
         if state.place == Place::Nowhere && !self.is_wanted(index) {
             return Ok(Target::Parts);
         }
+        if state.place == Place::Nowhere && state.blocked && !self.is_ours(index) {
+            return Err(self.occupied(index, state.side));
+        }
         let place = if state.place == Place::Nowhere { Place::Incomplete } else { state.place };
         let (root, components) = self.place(index, place, state.side);
         let open = below::open(&root, &components, Access::Read)
