@@ -31,12 +31,21 @@ fn main() -> ExitCode {
     let code = match commands::run(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", sentence(&error));
             1
         }
     };
     // Not by returning: threads that still hash or copy must not delay the end. Everything that has to be durable is.
     std::process::exit(code.into());
+}
+
+/// Joins an error and its causes, leaving out a cause whose words were said before.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        _ if said.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
 }
 
 /// Says what is wrong with the command line in a sentence or two; help and version are printed whole.
@@ -68,4 +77,16 @@ fn log(verbose: u8) {
     let Some(filter) = chosen.as_deref().or(default) else { return };
     let filter = tracing_subscriber::EnvFilter::new(filter);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let taken = anyhow::anyhow!("the port is taken");
+        let twice = taken.context("node: the port is taken; choose another").context("cannot start");
+        assert_eq!(sentence(&twice), "cannot start: node: the port is taken; choose another");
+    }
 }
