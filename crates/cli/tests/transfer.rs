@@ -93,6 +93,24 @@ fn who_followed_a_node_goes_on_when_it_ends() {
 }
 
 #[test]
+fn a_get_of_more_files_than_the_last_one_fetches_the_rest() {
+    let place = Place::new();
+    let photos = place.photos("source");
+    let (_sharing, link) = share(&place, "source/photos", &[]);
+    ok(place.run(&["torrent", "create", "source/photos"]));
+    let peer = link.split("x.pe=").nth(1).unwrap();
+    let get = ["get", "photos.torrent", "--peer", peer, "--output", "got", "--listen", "127.0.0.2:0"];
+    let missing = |number: &str| {
+        ok(place.run_in("bob", &[&get[..], &["--files", number]].concat()));
+        std::fs::read_dir(place.join("got/photos")).unwrap().count()
+    };
+    let first = missing("0");
+    assert!(missing("1") >= first);
+    ok(place.run_in("bob", &get));
+    assert_same(&photos, &place.join("got/photos"));
+}
+
+#[test]
 fn a_stopped_get_goes_on_where_it_was() {
     let place = Place::new();
     let film = place.file("source/film.bin", 6_000_000, 5);

@@ -80,7 +80,8 @@ pub fn select(only: &Ranges, files: &[FileInfo]) -> Result<Vec<FileChoice>> {
     Ok(files.iter().map(choice).collect())
 }
 
-fn check(list: &Ranges, files: &[FileInfo]) -> Result<()> {
+/// Refuses numbers that the torrent does not have.
+pub fn check(list: &Ranges, files: &[FileInfo]) -> Result<()> {
     if list.largest() as usize >= files.len() {
         bail!("there is no file {}: the torrent's files are 0 to {}", list.largest(), files.len().saturating_sub(1));
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use base::units::format_bytes;
 use reqwest::Method;
-use rpc::{JobState, TorrentState, TorrentSummary};
+use rpc::{FileChoice, FileInfo, FilePriority, JobState, TorrentState, TorrentSummary};
 use serde_json::json;
 
 use super::Context;
@@ -146,8 +146,11 @@ impl Run {
     async fn work(&mut self, attached: &Attached, context: &Context) -> Step<()> {
         let client = &attached.client;
         let added = client.add(&self.request(attached)?).await?;
-        let (id, was) = (added.torrent.id.clone(), added.torrent);
+        let (id, mut was) = (added.torrent.id.clone(), added.torrent);
         let active = added.existed && !matches!(was.state, TorrentState::Paused | TorrentState::Failed);
+        if added.existed && self.want_more(client, &id).await? {
+            was.complete = false;
+        }
         let result = self.complete(client, &was, added.existed, active).await;
 
         // A daemon goes on by its own rules; elsewhere what this command began ends with it.
@@ -197,6 +200,28 @@ impl Run {
         }
         self.source.fill(&mut request);
         Ok(request)
+    }
+
+    /// Adds what this run asks for to what an earlier one chose; false when all of that was chosen already.
+    async fn want_more(&self, client: &Client, id: &str) -> Step<bool> {
+        let path = format!("/torrents/{id}/files");
+        let files: Vec<FileInfo> = client.get(&path).await?;
+        if let Some(chosen) = &self.get.files
+            && !files.is_empty()
+        {
+            super::files::check(chosen, &files)?;
+        }
+        let asked = |file: &&FileInfo| self.get.files.as_ref().is_none_or(|chosen| chosen.contains(file.index));
+        let skipped = files.iter().filter(asked).filter(|file| file.priority == FilePriority::Skip);
+        let choices: Vec<FileChoice> =
+            skipped.map(|file| FileChoice { index: file.index, priority: FilePriority::Normal }).collect();
+        if choices.is_empty() {
+            return Ok(false);
+        }
+        client.tell(Method::PATCH, &path, Some(&choices)).await?;
+        // Until the choice has reached the torrent, it still looks complete.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(true)
     }
 
     /// Brings the content to the output folder, from wherever it has to come.
