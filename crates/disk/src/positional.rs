@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Range;
 
+use crate::LARGE;
+
 /// Writes all of `slices` at `offset`, in one call where the system allows it. At most 1,024 slices (POSIX's IOV_MAX on
 /// Linux).
 pub(crate) fn write_all(file: &File, slices: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
@@ -86,6 +88,49 @@ pub(crate) fn holds_data(file: &File, range: Range<u64>) -> bool {
         }
     }
     file.metadata().is_ok_and(|metadata| metadata.len() > range.start)
+}
+
+/// Returns the first part of a range of a file in which something was ever written; where the file system cannot say, all
+/// of the range that the file reaches into. `None`: there is none.
+pub(crate) fn next_data(file: &File, range: Range<u64>) -> io::Result<Option<Range<u64>>> {
+    let end = range.end.min(file.metadata()?.len());
+    if range.start >= end {
+        return Ok(None);
+    }
+    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+    {
+        use rustix::fs::{SeekFrom, seek};
+        // Moves the file's own position, which nothing here uses.
+        match seek(file, SeekFrom::Data(range.start)) {
+            Ok(data) if data >= end => return Ok(None),
+            Ok(data) => return Ok(Some(data..seek(file, SeekFrom::Hole(data)).map_or(end, |hole| hole.min(end)))),
+            Err(rustix::io::Errno::NXIO) => return Ok(None),
+            Err(_) => {}
+        }
+    }
+    Ok(Some(range.start..end))
+}
+
+/// Copies what was ever written in a range of a file to `to_offset` of another; holes stay holes as far as the system
+/// tells them. `buffer` holds [`LARGE`] bytes.
+pub(crate) fn copy_data(
+    from: &File,
+    range: Range<u64>,
+    to: &File,
+    to_offset: u64,
+    buffer: &mut [u8],
+) -> io::Result<()> {
+    let mut at = range.start;
+    while let Some(data) = next_data(from, at..range.end)? {
+        at = data.start;
+        while at < data.end {
+            let part = &mut buffer[..(data.end - at).min(LARGE as u64) as usize];
+            read_exact(from, part, at)?;
+            write_all(to, &mut [IoSlice::new(part)], to_offset + (at - range.start))?;
+            at += part.len() as u64;
+        }
+    }
+    Ok(())
 }
 
 /// Reserves room for a whole file where the file system can; elsewhere nothing happens.

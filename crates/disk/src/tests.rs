@@ -213,6 +213,26 @@ fn what_became_wanted_between_two_runs_comes_out_of_the_part_file() {
 }
 
 #[test]
+fn what_came_of_a_skipped_file_is_there_when_it_is_wanted_again() {
+    let home = tempfile::tempdir().unwrap();
+    // The piece 3 begins with the last 20,000 bytes of "a"; its first block is all in "a", and 1 is in the middle of it.
+    let content = Content::v1(&[("a", 3 * 32768 + 20_000), ("b", 30_000)], 32768);
+    let mut config = StorageConfig::new(content.info.clone(), home.path().to_owned());
+    config.wanted = vec![false, true];
+    let mut trial = Trial::with(config);
+    trial.fetch(&content, [1]);
+    let mut blocks = content.blocks(3);
+    let later = blocks.split_off(1);
+    trial.write(blocks);
+    trial.storage.order(DiskOrder::Wanted { wanted: vec![true; 2] });
+    trial.write(later);
+    assert_eq!(trial.verify(&content, 3), VerifyOutcome::Good);
+    trial.fetch(&content, [0, 2, 4]);
+    trial.finish();
+    assert_complete(&content, home.path());
+}
+
+#[test]
 fn after_a_crash_only_what_was_ever_written_is_hashed() {
     let home = tempfile::tempdir().unwrap();
     let content = Content::v1(&[("big", 1 << 20)], 32768);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use metainfo::{Block, FileIndex, PieceIndex};
+use metainfo::FileIndex;
 use torrent_proto::torrent::{DiskAnswer, DiskError};
 
 use crate::below::{self, Access};
@@ -73,25 +73,18 @@ impl Inner {
             return Ok(());
         }
         let Some(parts) = files.parts_file(false)? else { return Ok(()) };
-        let pieces = files.layout().file_pieces(FileIndex(index as u32));
-        // Only the first and last piece of a file can be shared with another.
-        let shared: BTreeSet<u32> = pieces.clone().take(1).chain(pieces.last()).collect();
-        for piece in shared.into_iter().map(PieceIndex) {
-            let whole = Block { piece, offset: 0, length: files.layout().piece_len(piece) };
-            for segment in files.layout().file_ranges(whole) {
-                let at = files.parts_offset(piece, segment.block_offset);
-                let length = u64::from(segment.length);
-                if segment.file != Some(FileIndex(index as u32)) || !positional::holds_data(&parts, at..at + length) {
-                    continue;
-                }
-                let Target::File(file) = files.writer(FileIndex(index as u32))? else { continue };
-                self.disk
-                    .with_buffer(|buffer| copy_part(&parts, at, &file, segment.file_offset, length, buffer))
-                    .map_err(|error| failure("move bytes from the part file to", &files.path(index), &error))?;
-                files.touched(index as u32);
-            }
+        // A byte lies at the same place in the part file as in the torrent. Not only shared pieces are there: also what was
+        // asked for before the file was skipped and came afterwards.
+        let file = &files.layout().files()[index];
+        let range = file.offset..file.end();
+        let moving = |error| failure("move bytes from the part file to", &files.path(index), &error);
+        if positional::next_data(&parts, range.clone()).map_err(moving)?.is_none() {
+            return Ok(());
         }
-        Ok(())
+        let Target::File(target) = files.writer(FileIndex(index as u32))? else { return Ok(()) };
+        let copied = self.disk.with_buffer(|buffer| positional::copy_data(&parts, range, &target, 0, buffer));
+        files.touched(index as u32);
+        copied.map_err(moving)
     }
 
     /// Makes what was written durable.
@@ -343,28 +336,6 @@ fn prepare(file: &std::fs::File, length: u64, executable: bool) -> io::Result<()
         file.set_permissions(std::fs::Permissions::from_mode(mode | (mode & 0o444) >> 2))?;
     }
     let _ = executable;
-    Ok(())
-}
-
-fn copy_part(
-    from: &std::fs::File,
-    from_offset: u64,
-    to: &std::fs::File,
-    to_offset: u64,
-    length: u64,
-    buffer: &mut [u8],
-) -> io::Result<()> {
-    let mut done = 0;
-    while done < length {
-        let len = (length - done).min(buffer.len() as u64) as usize;
-        match positional::read_exact(from, &mut buffer[..len], from_offset + done) {
-            // Nothing was written there: nothing is lost.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            other => other?,
-        }
-        positional::write_all(to, &mut [io::IoSlice::new(&buffer[..len])], to_offset + done)?;
-        done += len as u64;
-    }
     Ok(())
 }
 
