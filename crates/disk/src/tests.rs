@@ -233,6 +233,18 @@ fn what_came_of_a_skipped_file_is_there_when_it_is_wanted_again() {
 }
 
 #[test]
+fn an_incomplete_folder_that_is_the_target_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    let mut config = StorageConfig::new(content.info.clone(), home.path().to_owned());
+    config.incomplete = Incomplete::Folder(home.path().to_owned());
+    let mut trial = Trial::with(config);
+    trial.fetch_all(&content);
+    trial.finish();
+    assert_complete(&content, home.path());
+}
+
+#[test]
 fn after_a_crash_only_what_was_ever_written_is_hashed() {
     let home = tempfile::tempdir().unwrap();
     let content = Content::v1(&[("big", 1 << 20)], 32768);

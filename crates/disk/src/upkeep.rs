@@ -189,11 +189,14 @@ impl Inner {
         match below::move_new((&from.0, &from.1), (&to.0, &to.1)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let equal = same_content((&from.0, &from.1), (&to.0, &to.1));
-                if !equal.map_err(|error| failure("compare", &from_path, &error))? {
-                    return Err(files.occupied(index, state.side));
+                let equal = compare((&from.0, &from.1), (&to.0, &to.1));
+                match equal.map_err(|error| failure("compare", &from_path, &error))? {
+                    Comparison::Same => {}
+                    Comparison::Equal => {
+                        below::remove_file(&from.0, &from.1).map_err(|error| failure("remove", &from_path, &error))?;
+                    }
+                    Comparison::Different => return Err(files.occupied(index, state.side)),
                 }
-                below::remove_file(&from.0, &from.1).map_err(|error| failure("remove", &from_path, &error))?;
             }
             Err(error) => return Err(failure("rename", &from_path, &error)),
         }
@@ -339,22 +342,45 @@ fn prepare(file: &std::fs::File, length: u64, executable: bool) -> io::Result<()
     Ok(())
 }
 
-/// Tells whether two files are equal.
-fn same_content(one: (&Path, &[String]), other: (&Path, &[String])) -> io::Result<bool> {
+/// What two names have in common.
+enum Comparison {
+    /// They are names of one file: the folder for incomplete files is the target itself, perhaps by another name.
+    Same,
+    /// Two files of equal content.
+    Equal,
+    Different,
+}
+
+fn compare(one: (&Path, &[String]), other: (&Path, &[String])) -> io::Result<Comparison> {
+    let [one_path, other_path] = [one, other].map(|(root, components)| below::join(root, components).canonicalize());
     let mut one = below::open(one.0, one.1, Access::Read)?;
-    let Ok(mut other) = below::open(other.0, other.1, Access::Read) else { return Ok(false) };
+    let Ok(mut other) = below::open(other.0, other.1, Access::Read) else { return Ok(Comparison::Different) };
+    if one_path? == other_path? || is_same(&one.metadata()?, &other.metadata()?) {
+        return Ok(Comparison::Same);
+    }
     if one.metadata()?.len() != other.metadata()?.len() {
-        return Ok(false);
+        return Ok(Comparison::Different);
     }
     let (mut a, mut b) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
         let n = one.read(&mut a)?;
         if n == 0 {
-            return Ok(true);
+            return Ok(Comparison::Equal);
         }
         other.read_exact(&mut b[..n])?;
         if a[..n] != b[..n] {
-            return Ok(false);
+            return Ok(Comparison::Different);
         }
     }
+}
+
+#[cfg(unix)]
+fn is_same(one: &std::fs::Metadata, other: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_one: &std::fs::Metadata, _other: &std::fs::Metadata) -> bool {
+    false
 }
