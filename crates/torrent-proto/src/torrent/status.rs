@@ -151,8 +151,9 @@ impl super::Torrent {
             downloaded_bytes: self.earlier.0 + self.down.total(),
             uploaded_bytes: self.earlier.1 + self.up.total(),
             wasted_bytes: self.wasted,
-            down_rate_bytes_per_s: self.down.rate_bytes_per_s(),
-            up_rate_bytes_per_s: self.up.rate_bytes_per_s(),
+            // Nobody ticks the meters while nobody is connected.
+            down_rate_bytes_per_s: if self.peers.is_empty() { 0 } else { self.down.rate_bytes_per_s() },
+            up_rate_bytes_per_s: if self.peers.is_empty() { 0 } else { self.up.rate_bytes_per_s() },
             peers_connected: self.peers.len() as u32,
             seeds_connected: self.peers.values().filter(|p| p.is_seed()).count() as u32,
             peers_known: self.list.candidates() as u32,

@@ -165,6 +165,7 @@ fn a_full_disk_stops_the_torrent_until_there_is_room() {
     let status = world.nodes[bob].torrent.status();
     assert_eq!(status.state, State::Failed);
     assert!(status.error.is_some_and(|e| e.full) && world.nodes[bob].torrent.peers().is_empty());
+    assert_eq!(status.down_rate_bytes_per_s, 0, "what has stopped has no rate");
     world.nodes[bob].disk_full = false;
     world.pass(20);
     assert_eq!(world.nodes[bob].torrent.status().state, State::Downloading);
