@@ -75,6 +75,7 @@ impl Torrent {
         if outgoing {
             self.dialing = self.dialing.saturating_sub(1);
         }
+        self.give_way(connected);
         if let Err(reason) = self.admit(connected) {
             if outgoing {
                 self.list.dial_failed(self.now.mono, connected.address);
@@ -121,6 +122,21 @@ impl Torrent {
         self.peers.insert(connected.peer, peer);
         if web_seed {
             self.request_more(connected.peer);
+        }
+    }
+
+    /// Two who dial one another at once each hear of the other's connection first, and would each refuse its own. Of two
+    /// connections in opposite directions both ends keep the one that the greater peer id dialled.
+    fn give_way(&mut self, connected: &Connected) {
+        let ours_counts = self.config.peer_id > connected.peer_id;
+        if connected.kind != PeerKind::Wire || (connected.direction == Direction::Outgoing) != ours_counts {
+            return;
+        }
+        let other_way = |p: &Peer| {
+            p.id == connected.peer_id && p.direction != connected.direction && p.address.ip() == connected.address.ip()
+        };
+        if let Some(key) = self.peers.iter().find(|(_, p)| other_way(p)).map(|(key, _)| *key) {
+            self.drop_peer(key, Reason::Duplicate);
         }
     }
 

@@ -51,6 +51,21 @@ fn both_come_to_know_when_nothing_is_left_to_do() {
 }
 
 #[test]
+fn two_who_dial_one_another_at_once_keep_one_connection() {
+    let info = info(false);
+    for seed_first in [true, false] {
+        let mut world = World::default();
+        let (a, b) = match seed_first {
+            true => (world.seed(&info), world.leech(&info)),
+            false => (world.leech(&info), world.seed(&info)),
+        };
+        world.connect_at_once(a, b, Source::Tracker);
+        world.pass(30);
+        assert!(world.nodes[a].data == world.nodes[b].data, "what is left is of use");
+    }
+}
+
+#[test]
 fn a_liar_is_banned_and_the_piece_comes_from_somebody_else() {
     let info = info(false);
     let mut world = World::default();

@@ -118,13 +118,30 @@ impl World {
     }
 
     pub fn connect(&mut self, a: usize, b: usize, source: Source) {
+        let ends = self.link(a, b, source);
+        self.inbox.extend(ends);
+        self.run();
+    }
+
+    /// Both dial at the same moment: each hears the other's handshake before the answer to its own.
+    pub fn connect_at_once(&mut self, a: usize, b: usize, source: Source) {
+        let ([out_a, mut in_b], [out_b, mut in_a]) = (self.link(a, b, source), self.link(b, a, source));
+        for (_, input) in [&mut in_a, &mut in_b] {
+            if let Input::Connected(connected) = input {
+                connected.address.set_port(50_000);
+            }
+        }
+        self.inbox.extend([in_a, in_b, out_a, out_b]);
+        self.run();
+    }
+
+    fn link(&mut self, a: usize, b: usize, source: Source) -> [(usize, Input); 2] {
         let (ka, kb) = (PeerKey(self.next_key), PeerKey(self.next_key + 1));
         self.next_key += 2;
         self.nodes[a].links.insert(ka, (b, kb));
         self.nodes[b].links.insert(kb, (a, ka));
-        for (me, other, key, direction, source) in
-            [(a, b, ka, Direction::Outgoing, source), (b, a, kb, Direction::Incoming, Source::Incoming)]
-        {
+        let ends = [(a, b, ka, Direction::Outgoing, source), (b, a, kb, Direction::Incoming, Source::Incoming)];
+        ends.map(|(me, other, key, direction, source)| {
             let connected = Connected {
                 peer: key,
                 address: self.nodes[other].address,
@@ -135,9 +152,8 @@ impl World {
                 reserved: Reserved { extension: true, fast: self.nodes[other].fast, ..Reserved::default() },
                 peer_id: self.nodes[other].torrent.config.peer_id,
             };
-            self.inbox.push_back((me, Input::Connected(connected)));
-        }
-        self.run();
+            (me, Input::Connected(connected))
+        })
     }
 
     pub fn input(&mut self, node: usize, input: Input) {
