@@ -17,9 +17,9 @@ import drivers
 
 # who takes part where, besides Compeer; libtorrent first: the ratios are to it
 OTHERS = {
-    "create": ["libtorrent", "mktorrent"],
-    "pair": ["libtorrent:libtorrent", "libtorrent:compeer", "compeer:libtorrent", "compeer:compeer"],
-    "swarm": ["libtorrent"],
+    "create": ["libtorrent", "mktorrent", "transmission-create"],
+    "pair": ["libtorrent:libtorrent", "libtorrent:compeer", "compeer:libtorrent", "compeer:compeer", "libtorrent:aria2", "aria2:aria2"],
+    "swarm": ["libtorrent", "aria2"],
     "recheck": ["libtorrent", "transmission", "aria2"],
     "idle": ["libtorrent"],
 }
