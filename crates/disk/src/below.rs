@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::positional;
+
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -204,21 +206,19 @@ mod imp {
 
 pub(crate) use imp::{open, remove_file, remove_folder, rename_new, sync_folder};
 
-/// Moves a file to a name that must be free: by a rename, or by a durable copy where the two lie on different file
-/// systems.
-pub(crate) fn move_new(from: (&Path, &[String]), to: (&Path, &[String])) -> io::Result<()> {
-    match rename_new(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
-        other => return other,
-    }
+/// Copies a file durably to a name that must be free, holes and permissions included. `buffer` holds [`crate::LARGE`]
+/// bytes.
+pub(crate) fn copy_new(from: (&Path, &[String]), to: (&Path, &[String]), buffer: &mut [u8]) -> io::Result<()> {
     let target = join(to.0, to.1);
     if target.symlink_metadata().is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    let mut source = open(from.0, from.1, Access::Read)?;
-    let mut copy = open(to.0, to.1, Access::Create)?;
-    let copied = io::copy(&mut source, &mut copy)
-        .and_then(|_| copy.set_permissions(source.metadata()?.permissions()))
+    let source = open(from.0, from.1, Access::Read)?;
+    let copy = open(to.0, to.1, Access::Create)?;
+    let metadata = source.metadata()?;
+    let copied = positional::copy_data(&source, 0..metadata.len(), &copy, 0, buffer)
+        .and_then(|()| copy.set_len(metadata.len()))
+        .and_then(|()| copy.set_permissions(metadata.permissions()))
         .and_then(|()| copy.sync_all());
     if let Err(error) = copied {
         drop(copy);
@@ -226,5 +226,5 @@ pub(crate) fn move_new(from: (&Path, &[String]), to: (&Path, &[String])) -> io::
         let _ = remove_file(to.0, to.1);
         return Err(error);
     }
-    remove_file(from.0, from.1)
+    Ok(())
 }

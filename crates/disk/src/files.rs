@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use metainfo::{FileIndex, Info, Layout, PieceIndex};
 use torrent_proto::torrent::DiskError;
 
+use crate::LARGE;
 use crate::below::{self, Access};
 use crate::config::{Incomplete, StorageConfig};
 use crate::error::failure;
@@ -278,7 +279,15 @@ impl Files {
         let to = self.place(file, Place::Incomplete, state.side);
         if self.is_ours(file) {
             self.handles.forget((self.storage, file as u32));
-            below::move_new((&from.0, &from.1), (&to.0, &to.1))
+            // The piece that is to be written is known to be bad: whoever reads the file meanwhile can wait for the copy.
+            below::rename_new((&from.0, &from.1), (&to.0, &to.1))
+                .or_else(|error| match error.kind() {
+                    io::ErrorKind::CrossesDevices => {
+                        below::copy_new((&from.0, &from.1), (&to.0, &to.1), &mut vec![0; LARGE])
+                            .and_then(|()| below::remove_file(&from.0, &from.1))
+                    }
+                    _ => Err(error),
+                })
                 .map_err(|error| failure("rename", &below::join(&from.0, &from.1), &error))?;
             state.place = Place::Incomplete;
             self.touched_folders_of(&from.0, &from.1);

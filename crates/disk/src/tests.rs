@@ -308,6 +308,46 @@ fn an_album_moves_while_it_loads_and_is_removed_without_its_neighbours() {
     assert_eq!(listing(home.path()), ["new/album/b/notes.txt", "taken/album/c"]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn uploads_go_on_while_an_album_is_copied_to_another_file_system() {
+    use std::os::unix::fs::MetadataExt;
+    let home = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir_in("/dev/shm").unwrap();
+    if fs::metadata(home.path()).unwrap().dev() == fs::metadata(other.path()).unwrap().dev() {
+        eprintln!("only one file system is here: nothing can be copied to another");
+        return;
+    }
+    // The part file reaches over 48 MiB, of which a few kilobytes are there.
+    let content = Content::v1(&[("a", 48 << 20), ("b", 20_000), ("c", 20_000)], 1 << 20);
+    let mut config = StorageConfig::new(content.info.clone(), home.path().to_owned());
+    config.wanted = vec![true, true, false];
+    let mut trial = Trial::with(config);
+    trial.fetch_all(&content);
+    trial.finish();
+    let block = content.blocks(0).swap_remove(0).0;
+    let (sender, moved) = std::sync::mpsc::channel();
+    trial.storage.move_to(other.path().to_owned(), move |result| drop(sender.send(result)));
+    let mut reads = 0;
+    let result = loop {
+        match moved.try_recv() {
+            Ok(result) => break result,
+            Err(_) => assert_eq!(trial.read(&[block])[0].len(), 16384),
+        }
+        // Both are there only while one is copied to the other.
+        reads += u32::from([&home, &other].iter().all(|folder| folder.path().join("album/a").exists()));
+    };
+    result.unwrap();
+    assert!(reads > 5, "{reads} reads while 48 MiB were copied");
+    assert_eq!(listing(home.path()), [] as [&str; 0]);
+    let parts = other.path().join(format!(".{}.parts", content.info.hashes().key()));
+    let metadata = fs::metadata(parts).unwrap();
+    assert!(metadata.len() > 48 << 20 && metadata.blocks() * 512 < 1 << 20, "{} blocks", metadata.blocks());
+    trial.storage.order(DiskOrder::Wanted { wanted: vec![true; 3] });
+    trial.finish();
+    assert_complete(&content, other.path());
+}
+
 #[test]
 fn thousands_of_small_files_need_few_open_ones() {
     let home = tempfile::tempdir().unwrap();

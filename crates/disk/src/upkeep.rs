@@ -12,7 +12,7 @@ use torrent_proto::torrent::{DiskAnswer, DiskError};
 
 use crate::below::{self, Access};
 use crate::error::failure;
-use crate::files::{Dirty, PARTS, Place, Target};
+use crate::files::{Dirty, FileState, PARTS, Place, Target};
 use crate::positional;
 use crate::storage::Inner;
 
@@ -174,36 +174,41 @@ impl Inner {
             }
             files.writer(FileIndex(index as u32))?;
         }
-        let mut state = files.state(index);
-        if state.place != Place::Incomplete {
-            return Ok(());
-        }
-        let from = files.place(index, Place::Incomplete, state.side);
-        let to = files.place(index, Place::Final, state.side);
+        let side = {
+            let state = files.state(index);
+            if state.place != Place::Incomplete {
+                return Ok(());
+            }
+            state.side
+        };
+        let from = files.place(index, Place::Incomplete, side);
+        let to = files.place(index, Place::Final, side);
         let from_path = below::join(&from.0, &from.1);
         let handle =
             below::open(&from.0, &from.1, Access::Write).map_err(|error| failure("open", &from_path, &error))?;
         prepare(&handle, file.length, file.executable).map_err(|error| failure("complete", &from_path, &error))?;
         drop(handle);
-        files.handles.forget((files.storage, index as u32));
-        match below::move_new((&from.0, &from.1), (&to.0, &to.1)) {
-            Ok(()) => {}
+        let note = |state: &mut FileState| (state.place, state.blocked) = (Place::Final, false);
+        match self.move_file(index as u32, &from, &to, note) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let equal = compare((&from.0, &from.1), (&to.0, &to.1));
-                match equal.map_err(|error| failure("compare", &from_path, &error))? {
-                    Comparison::Same => {}
-                    Comparison::Equal => {
-                        below::remove_file(&from.0, &from.1).map_err(|error| failure("remove", &from_path, &error))?;
-                    }
-                    Comparison::Different => return Err(files.occupied(index, state.side)),
+                let equal = equal.map_err(|error| failure("compare", &from_path, &error))?;
+                if matches!(equal, Comparison::Different) {
+                    return Err(files.occupied(index, side));
                 }
+                let mut state = files.state(index);
+                files.handles.forget((files.storage, index as u32));
+                note(&mut state);
+                drop(state);
+                if matches!(equal, Comparison::Equal) {
+                    below::remove_file(&from.0, &from.1).map_err(|error| failure("remove", &from_path, &error))?;
+                }
+                files.touched_folders_of(&from.0, &from.1);
+                files.touched_folders_of(&to.0, &to.1);
             }
-            Err(error) => return Err(failure("rename", &from_path, &error)),
+            other => other.map_err(|error| failure("rename", &from_path, &error))?,
         }
-        (state.place, state.blocked) = (Place::Final, false);
         files.set_ours(index);
-        files.touched_folders_of(&from.0, &from.1);
-        files.touched_folders_of(&to.0, &to.1);
         Ok(())
     }
 
@@ -240,26 +245,27 @@ impl Inner {
 
     fn relocate_file(&self, index: usize, side: u8) -> Result<(), DiskError> {
         let files = &self.files;
-        let mut state = files.state(index);
-        let moves = match state.place {
+        let (place, old) = {
+            let state = files.state(index);
+            (state.place, state.side)
+        };
+        let moves = match place {
             Place::Nowhere => false,
             Place::Incomplete => files.marked_move_along(),
             Place::Final => true,
         };
-        if moves && state.side != side {
-            let from = files.place(index, state.place, state.side);
-            let to = files.place(index, state.place, side);
+        if moves && old != side {
+            let from = files.place(index, place, old);
+            let to = files.place(index, place, side);
             let path = below::join(&from.0, &from.1);
             let final_name = files.place(index, Place::Final, side);
             if below::join(&final_name.0, &final_name.1).symlink_metadata().is_ok() {
                 return Err(files.occupied(index, side));
             }
-            files.handles.forget((files.storage, index as u32));
-            below::move_new((&from.0, &from.1), (&to.0, &to.1)).map_err(|error| failure("move", &path, &error))?;
-            files.touched_folders_of(&from.0, &from.1);
-            files.touched_folders_of(&to.0, &to.1);
+            self.move_file(index as u32, &from, &to, |state| state.side = side)
+                .map_err(|error| failure("move", &path, &error))?;
         }
-        state.side = side;
+        files.state(index).side = side;
         Ok(())
     }
 
@@ -267,10 +273,46 @@ impl Inner {
         if !self.files.parts_move_along() || !self.files.parts_exist() {
             return Ok(());
         }
-        self.files.handles.forget((self.files.storage, PARTS));
         let (from, to) = (self.files.parts(old), self.files.parts(new));
-        below::move_new((&from.0, &from.1), (&to.0, &to.1))
+        self.move_file(PARTS, &from, &to, |_| {})
             .map_err(|error| failure("move", &below::join(&from.0, &from.1), &error))
+    }
+
+    /// Moves the file of a slot to a name that must be free, and lets `note` say so in its state. Reads go on meanwhile:
+    /// the state is locked for a moment only, not while the file is copied to another file system.
+    fn move_file(
+        &self,
+        slot: u32,
+        from: &(PathBuf, Vec<String>),
+        to: &(PathBuf, Vec<String>),
+        note: impl FnOnce(&mut FileState),
+    ) -> io::Result<()> {
+        let files = &self.files;
+        let from = (&*from.0, &*from.1);
+        let to = (&*to.0, &*to.1);
+        let lock = || (slot != PARTS).then(|| files.state(slot as usize));
+        let mut state = lock();
+        let renamed = below::rename_new(from, to);
+        let copied = matches!(&renamed, Err(error) if error.kind() == io::ErrorKind::CrossesDevices);
+        if copied {
+            drop(state);
+            // Nobody writes to it: this is part of a barrier.
+            self.disk.with_buffer(|buffer| below::copy_new(from, to, buffer))?;
+            state = lock();
+        } else {
+            renamed?;
+        }
+        files.handles.forget((files.storage, slot));
+        if let Some(state) = &mut state {
+            note(state);
+        }
+        drop(state);
+        if copied && let Err(error) = below::remove_file(from.0, from.1) {
+            tracing::warn!(%error, path = %below::join(from.0, from.1).display(), "a file was copied, and stays behind");
+        }
+        files.touched_folders_of(from.0, from.1);
+        files.touched_folders_of(to.0, to.1);
+        Ok(())
     }
 
     /// Removes the files that are the torrent's, then the folders that this leaves empty.
