@@ -177,16 +177,15 @@ impl Torrent {
         if self.transfer.is_some() || !self.is_running() {
             return;
         }
-        let mut asks = Vec::new();
-        for (key, peer) in &self.peers {
-            if let Some(size) = peer.metadata_size
-                && peer.ids.metadata != 0
-            {
-                let requests = self.fetch.requests(*key, size, self.now.mono);
-                asks.push((*key, requests.into_iter().map(Message::Metadata).collect()));
-            }
+        self.fetch.expire(self.now.mono);
+        let offers = self.peers.iter().filter(|(_, peer)| peer.ids.metadata != 0);
+        let offers = offers.filter_map(|(key, peer)| Some((self.fetch.strikes(*key), *key, peer.metadata_size?)));
+        let mut offers: Vec<(u32, PeerKey, u32)> = offers.collect();
+        offers.sort_unstable();
+        for (_, key, size) in offers {
+            let requests = self.fetch.requests(key, size, self.now.mono);
+            self.send(key, requests.into_iter().map(Message::Metadata).collect());
         }
-        asks.into_iter().for_each(|(key, messages)| self.send(key, messages));
     }
 
     fn metadata_message(&mut self, key: PeerKey, message: MetadataMessage) {

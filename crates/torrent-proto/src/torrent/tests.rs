@@ -6,7 +6,7 @@ use base::Bitfield;
 use metainfo::FileIndex;
 
 use super::*;
-use crate::wire::Message;
+use crate::wire::{ExtensionHandshake, LOCAL_IDS, Message};
 use world::{PIECE, START, World, config, info, payload};
 
 #[test]
@@ -37,6 +37,33 @@ fn a_magnet_begins_with_its_metadata_and_keeps_its_connection() {
     world.pass(30);
     assert!(world.nodes[bob].complete && world.nodes[bob].data == payload());
     assert!(world.nodes[bob].dropped.iter().all(|(_, reason)| *reason == Reason::BothSeeds));
+}
+
+#[test]
+fn a_peer_that_keeps_its_metadata_to_itself_does_not_hold_up_a_magnet() {
+    for (size, rejects) in [(1 << 20, false), (1 << 20, true), (info(false).raw().len() as u32, true)] {
+        let info = info(false);
+        let mut world = World::default();
+        let alice = world.seed(&info);
+        let mallory = world.add(TorrentConfig { info: None, paused: false, ..config(8, &info) }, &info, Vec::new());
+        let bob = world.add(TorrentConfig { info: None, ..config(9, &info) }, &info, Vec::new());
+        world.connect(bob, mallory, Source::Hint);
+        let key = world.nodes[bob].torrent.peers()[0].peer;
+        let lie = ExtensionHandshake {
+            ids: LOCAL_IDS,
+            client: None,
+            port: None,
+            request_queue: None,
+            metadata_size: Some(size),
+            your_ip: None,
+            upload_only: false,
+        };
+        world.nodes[mallory].mute = !rejects;
+        world.input(bob, Input::Received { peer: key, messages: vec![Message::ExtensionHandshake(Box::new(lie))] });
+        world.connect(bob, alice, Source::Hint);
+        world.pass(60);
+        assert!(world.nodes[bob].complete, "size {size}, rejects: {rejects}");
+    }
 }
 
 #[test]

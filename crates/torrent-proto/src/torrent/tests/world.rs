@@ -62,6 +62,8 @@ pub struct Node {
     pub flush_fails: bool,
     pub corrupts: bool,
     pub silent: bool,
+    /// It answers nothing at all.
+    pub mute: bool,
     /// (their key at our end) → (node, our key at their end)
     pub links: BTreeMap<PeerKey, (usize, PeerKey)>,
     pub persisted: Option<Resume>,
@@ -94,6 +96,7 @@ impl World {
             flush_fails: false,
             corrupts: false,
             silent: false,
+            mute: false,
             links: BTreeMap::new(),
             persisted: None,
             complete: false,
@@ -197,7 +200,9 @@ impl World {
             Output::Send { peer, messages } => {
                 node.requested += messages.iter().filter(|m| matches!(m, Message::Request(_))).count() as u64;
                 node.sent_messages.extend(messages.iter().map(|m| (peer, m.clone())));
-                if let Some(&(to, key)) = node.links.get(&peer) {
+                if let Some(&(to, key)) = node.links.get(&peer)
+                    && !node.mute
+                {
                     self.inbox.push_back((to, Input::Received { peer: key, messages }));
                 }
             }
