@@ -50,6 +50,9 @@ struct State {
     idle_bytes: usize,
     idle: [Vec<Box<[Page]>>; CLASSES.len()],
     waiting: VecDeque<Waiter>,
+    /// Some thread is giving buffers to those who wait; it also sees what comes back meanwhile. Without this a buffer
+    /// that comes back inside `give` would begin a serving inside the serving.
+    serving: bool,
 }
 
 struct Waiter {
@@ -74,7 +77,7 @@ struct Frozen {
 impl Pool {
     /// Builds a pool whose buffers in use never exceed `budget_bytes`; a budget below one large buffer is raised to that.
     pub fn new(budget_bytes: usize) -> Pool {
-        let state = State { out: 0, idle_bytes: 0, idle: Default::default(), waiting: VecDeque::new() };
+        let state = State { out: 0, idle_bytes: 0, idle: Default::default(), waiting: VecDeque::new(), serving: false };
         Pool(Arc::new(Shared { budget: budget_bytes.max(LARGE), state: Mutex::new(state) }))
     }
 
@@ -180,21 +183,40 @@ impl Shared {
 
     /// Gives buffers to those who wait, in order, as far as the budget reaches.
     fn serve(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if state.serving {
+            return;
+        }
+        state.serving = true;
+        drop(state);
+        let ended = Ended(self);
         loop {
-            let mut state = self.lock();
+            state = self.lock();
             let fits = |waiter: &Waiter| {
                 let wish: usize = waiter.classes.iter().map(|&class| CLASSES[class]).sum();
                 state.out == 0 || state.out + wish <= self.budget
             };
-            if !state.waiting.front().is_some_and(fits) {
+            let next = if state.waiting.front().is_some_and(fits) { state.waiting.pop_front() } else { None };
+            let Some(waiter) = next else {
+                // Under the same lock: whatever comes back later begins a serving of its own.
+                state.serving = false;
+                std::mem::forget(ended);
                 return;
-            }
-            let Some(waiter) = state.waiting.pop_front() else { return };
+            };
             let reused: Vec<_> = waiter.classes.iter().map(|&class| (class, state.take(class))).collect();
             drop(state);
             let buffers = reused.into_iter().map(|(class, pages)| self.buffer(class, pages)).collect();
             (waiter.give)(buffers);
         }
+    }
+}
+
+/// Ends a serving that a panic of `give` cut off.
+struct Ended<'a>(&'a Shared);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.lock().serving = false;
     }
 }
 
@@ -315,6 +337,21 @@ mod tests {
         assert!(served.try_recv().is_err(), "the large one uses the whole budget");
         drop(large);
         assert_eq!(served.try_recv().unwrap().0, "small");
+        assert_eq!(pool.in_use(), 0);
+    }
+
+    #[test]
+    fn a_crowd_that_hung_up_at_once_is_passed_over_without_deep_recursion() {
+        let pool = Pool::new(LARGE);
+        let held = pool.try_acquire(1).unwrap();
+        // Each gives its buffer back while the next is served.
+        for _ in 0..100_000 {
+            pool.acquire_then(LARGE, drop);
+        }
+        let (sender, last) = std::sync::mpsc::channel();
+        pool.acquire_then(LARGE, move |buffer| drop(sender.send(buffer)));
+        drop(held);
+        assert_eq!(last.try_recv().unwrap().len(), LARGE);
         assert_eq!(pool.in_use(), 0);
     }
 
