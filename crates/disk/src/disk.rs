@@ -43,7 +43,7 @@ impl Disk {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Disk(Arc::new(Shared {
             fast: Threads::new("disk", config.threads),
-            slow: Threads::new("disk-slow", SLOW_THREADS),
+            slow: Threads::new("disk-slow", SLOW_THREADS).eager(),
             checks: Threads::new("disk-check", 1),
             check_threads: config.check_threads.unwrap_or_else(cores).max(1),
             handles: Arc::new(Handles::new(config.max_open_files)),

@@ -18,6 +18,8 @@ const BACKLOG: usize = 2;
 pub(crate) struct Threads {
     name: &'static str,
     limit: usize,
+    /// How many tasks must wait before a further thread is woken.
+    backlog: usize,
     shared: Arc<Shared>,
 }
 
@@ -42,14 +44,20 @@ impl Threads {
     /// Prepares up to `limit` threads; they start when they are needed.
     pub(crate) fn new(name: &'static str, limit: usize) -> Threads {
         let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new() });
-        Threads { name, limit: limit.max(1), shared }
+        Threads { name, limit: limit.max(1), backlog: BACKLOG, shared }
+    }
+
+    /// Wakes a further thread for every task that would wait: where one may take minutes.
+    pub(crate) fn eager(mut self) -> Threads {
+        self.backlog = 1;
+        self
     }
 
     /// Queues a task.
     pub(crate) fn push(&self, task: Task) {
         let mut state = self.shared.lock();
         state.queue.push_back(task);
-        if state.active > 0 && state.queue.len() < BACKLOG {
+        if state.active > 0 && state.queue.len() < self.backlog {
             return;
         }
         if state.idle > 0 {
@@ -158,6 +166,19 @@ mod tests {
         for i in 0..3 {
             assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok(i));
         }
+        drop(release);
+    }
+
+    #[test]
+    fn a_single_task_does_not_wait_for_a_long_one() {
+        let threads = Threads::new("test", 2).eager();
+        let (release, stuck) = mpsc::channel::<()>();
+        threads.push(Box::new(move || {
+            let _ = stuck.recv();
+        }));
+        let (sender, receiver) = mpsc::channel();
+        threads.push(Box::new(move || sender.send(()).unwrap()));
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok(()));
         drop(release);
     }
 }
