@@ -122,10 +122,10 @@ pub struct CreateOptions {
     #[arg(long, help_heading = "Torrent")]
     pub private: bool,
     /// A tracker; repeat it for the next tier, separate equals by commas
-    #[arg(long, value_name = "URL[,URL]", help_heading = "Torrent")]
+    #[arg(long, value_name = "URL[,URL]", value_parser = trackers, help_heading = "Torrent")]
     pub tracker: Vec<String>,
     /// A web server that has the same files; repeatable
-    #[arg(long, value_name = "URL", help_heading = "Torrent")]
+    #[arg(long, value_name = "URL", value_parser = web_seed, help_heading = "Torrent")]
     pub web_seed: Vec<String>,
     /// A remark for people
     #[arg(long, value_name = "TEXT", help_heading = "Torrent")]
@@ -328,13 +328,13 @@ pub struct TorrentEdit {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Replace the trackers; repeat it for the next tier, separate equals by commas
-    #[arg(long, value_name = "URL[,URL]")]
+    #[arg(long, value_name = "URL[,URL]", value_parser = trackers)]
     pub tracker: Vec<String>,
     /// Remove all trackers
     #[arg(long, conflicts_with = "tracker")]
     pub no_trackers: bool,
     /// Replace the web seeds; repeatable
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = web_seed)]
     pub web_seed: Vec<String>,
     /// Remove all web seeds
     #[arg(long, conflicts_with = "web_seed")]
@@ -389,8 +389,24 @@ impl CreateOptions {
 
 /// Splits every argument at its commas: one tier an argument.
 pub fn tiers(arguments: &[String]) -> Vec<Vec<String>> {
-    let split = |tier: &String| tier.split(',').map(|url| url.trim().to_owned()).filter(|u| !u.is_empty()).collect();
-    arguments.iter().map(split).filter(|tier: &Vec<String>| !tier.is_empty()).collect()
+    arguments
+        .iter()
+        .map(|tier| urls(tier).map(str::to_owned).collect())
+        .filter(|tier: &Vec<String>| !tier.is_empty())
+        .collect()
+}
+
+fn urls(tier: &str) -> impl Iterator<Item = &str> {
+    tier.split(',').map(str::trim).filter(|url| !url.is_empty())
+}
+
+fn trackers(tier: &str) -> Result<String, String> {
+    urls(tier).try_for_each(node::check_tracker).map(|()| tier.to_owned())
+}
+
+fn web_seed(text: &str) -> Result<String, String> {
+    let url = text.trim();
+    node::check_web_seed(url).map(|()| url.to_owned())
 }
 
 fn rate(text: &str) -> Result<u64, String> {

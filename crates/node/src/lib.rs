@@ -12,6 +12,7 @@ mod home;
 mod jobs;
 mod node;
 mod server;
+mod urls;
 
 pub use config::Config;
 pub use error::NodeError;
@@ -19,3 +20,4 @@ pub use home::{Home, HomeLock};
 pub use jobs::Progress;
 pub use node::{Node, Options};
 pub use server::{MAX_BODY_BYTES, openapi};
+pub use urls::{check_tracker, check_web_seed};

@@ -15,6 +15,7 @@ use super::problem::ApiError;
 use super::torrents::{absolute, goal, wanted};
 use crate::content::{self, ContentError};
 use crate::jobs::{Outcome, Progress};
+use crate::urls::{check_tracker, check_web_seed};
 
 /// Hashes a file or folder of this computer and seeds it.
 #[utoipa::path(post, path = "/api/v1/shares", request_body = ShareRequest, responses(
@@ -30,6 +31,8 @@ pub(crate) async fn share(
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
     let path = absolute(&request.path)?;
     goal(request.seed_ratio, request.seed_time_s)?;
+    request.trackers.iter().flatten().try_for_each(|url| check_tracker(url)).map_err(ApiError::bad_request)?;
+    request.web_seeds.iter().try_for_each(|url| check_web_seed(url)).map_err(ApiError::bad_request)?;
     begin(&state, JobKind::Share, request.path.clone(), None, |state, progress| async move {
         run_share(&state, path, request, progress).await
     })

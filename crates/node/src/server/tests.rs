@@ -113,6 +113,8 @@ fn what_is_wrong_with_a_request_is_said() {
             (post("/api/v1/torrents").json(&json!({ "link": "x", "folder": "relative" })), 400, "absolute"),
             (post("/api/v1/shares").json(&json!({ "path": "relative" })), 400, "absolute"),
             (post("/api/v1/shares").json(&json!({ "path": "/x", "seed_ratio": -1.0 })), 400, "seed_ratio"),
+            (post("/api/v1/shares").json(&json!({ "path": "/x", "trackers": [["foo"]] })), 400, "udp://"),
+            (post("/api/v1/shares").json(&json!({ "path": "/x", "web_seeds": ["foo"] })), 400, "https://"),
             (alice.call(Method::GET, "/api/v1/torrents/xyz"), 404, "40 hexadecimal digits"),
             (alice.call(Method::GET, "/api/v1/jobs/7"), 404, "no job"),
             (alice.call(Method::GET, "/api/v1/nothing"), 404, "openapi.json"),
