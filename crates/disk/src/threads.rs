@@ -173,10 +173,13 @@ mod tests {
     fn a_single_task_does_not_wait_for_a_long_one() {
         let threads = Threads::new("test", 2).eager();
         let (release, stuck) = mpsc::channel::<()>();
+        let (sender, receiver) = mpsc::channel();
+        let begun = sender.clone();
         threads.push(Box::new(move || {
+            begun.send(()).unwrap();
             let _ = stuck.recv();
         }));
-        let (sender, receiver) = mpsc::channel();
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok(()));
         threads.push(Box::new(move || sender.send(()).unwrap()));
         assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok(()));
         drop(release);
