@@ -375,25 +375,35 @@ fn marked_names(config: &StorageConfig) -> Vec<String> {
     let Incomplete::Suffix(suffix) = &config.incomplete else {
         return files.iter().map(|file| file.path.last().cloned().unwrap_or_default()).collect();
     };
-    let finals: BTreeSet<(&[String], String)> = files.iter().map(|file| key(&file.path)).collect();
-    let marked = |(index, file): (usize, &metainfo::File)| {
+    // Files, and the folders above them.
+    let mut taken: BTreeSet<(&[String], String)> = BTreeSet::new();
+    for file in files {
+        for len in (1..=file.path.len()).rev() {
+            // Those above are noted already.
+            if !taken.insert(key(&file.path[..len])) {
+                break;
+            }
+        }
+    }
+    let mut marked = Vec::with_capacity(files.len());
+    for (index, file) in files.iter().enumerate() {
         let mut name = file.path.last().cloned().unwrap_or_default();
-        let room = metainfo::names::MAX_COMPONENT_LEN.saturating_sub(suffix.len() + 12);
+        let room = metainfo::names::MAX_COMPONENT_LEN.saturating_sub(suffix.len() + 24);
         if name.len() > room {
-            let cut = (0..=room).rev().find(|&at| name.is_char_boundary(at)).unwrap_or(0);
-            name.truncate(cut);
+            name.truncate(name.floor_char_boundary(room));
             // Cut names may have become equal: the number tells them apart.
             name = format!("{name}~{index}");
         }
+        let folder = &file.path[..file.path.len().saturating_sub(1)];
         let mut candidate = format!("{name}{suffix}");
         let mut n = 0;
-        while finals.contains(&(&file.path[..file.path.len().saturating_sub(1)], candidate.to_lowercase())) {
+        while !taken.insert((folder, candidate.to_lowercase())) {
             n += 1;
             candidate = format!("{name}.{index}-{n}{suffix}");
         }
-        candidate
-    };
-    files.iter().enumerate().map(marked).collect()
+        marked.push(candidate);
+    }
+    marked
 }
 
 /// Returns a path such that names differing in case only are equal.

@@ -444,6 +444,19 @@ fn a_torrent_that_uses_our_suffix_gets_other_marks() {
     assert_complete(&content, home.path());
 }
 
+#[test]
+fn marked_names_meet_neither_each_other_nor_folders() {
+    let home = tempfile::tempdir().unwrap();
+    // "a" cannot be called "a.part", nor as a file of the torrent would be called while it is incomplete.
+    let files = [("a", 20_000), ("a.part", 20_000), ("a.0-1", 20_000), ("d", 20_000), ("d.part/e", 20_000)];
+    let content = Content::v1(&files, 16384);
+    let mut trial = Trial::open(&content, home.path());
+    trial.fetch_all(&content);
+    assert_eq!(listing(home.path()).len(), 5, "{:?}", listing(home.path()));
+    trial.finish();
+    assert_complete(&content, home.path());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
