@@ -269,6 +269,7 @@ impl Files {
             state.place = Place::Incomplete;
             self.touched_folders_of(&root, &components);
         }
+        self.set_ours(index);
         Ok(Target::File(self.handles.keep((self.storage, file.0), open, true)))
     }
 

@@ -457,6 +457,18 @@ fn marked_names_meet_neither_each_other_nor_folders() {
     assert_complete(&content, home.path());
 }
 
+#[test]
+fn an_incomplete_file_of_somebody_else_is_not_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&[("a", 20_000), ("b", 20_000)], 16384);
+    fs::create_dir(home.path().join("album")).unwrap();
+    fs::write(home.path().join("album/b.part"), "a browser's").unwrap();
+    let mut trial = Trial::open(&content, home.path());
+    trial.fetch(&content, [0]);
+    trial.reply(|storage, reply| storage.remove_files(reply)).unwrap();
+    assert_eq!(listing(home.path()), ["album/b.part"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 

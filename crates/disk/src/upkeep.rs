@@ -322,7 +322,7 @@ impl Inner {
         self.forget_warm();
         for index in 0..files.layout().files().len() {
             let mut state = files.state(index);
-            if state.place == Place::Nowhere || (state.place == Place::Final && !files.is_ours(index)) {
+            if state.place == Place::Nowhere || !files.is_ours(index) {
                 continue;
             }
             let (root, components) = files.place(index, state.place, state.side);
