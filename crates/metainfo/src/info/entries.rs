@@ -6,6 +6,13 @@ use crate::deviation::{Deviation, Deviations};
 use crate::names::NameError;
 use crate::{MetainfoError, Problem};
 
+/// How much memory the paths of a file tree may take, in bytes. Arbitrary: enough for two million ordinary files. A tree
+/// names a folder once, and each path in it repeats the name, so that the length of the tree is no bound.
+const MAX_PATHS_LEN: usize = 512 << 20;
+
+/// What a component of a path takes beside its text, in bytes; about.
+const COMPONENT_COST: usize = 40;
+
 /// A file as one of the lists tells it, its names not yet made safe.
 pub(super) struct Entry<'a> {
     /// Below the torrent's folder; empty for the file of a single-file torrent.
@@ -72,7 +79,8 @@ pub(super) fn v2_files<'a>(dict: &Dict<'a>, deviations: &mut Deviations) -> Resu
     let at = dict.offset_of(b"file tree");
     let tree = required(dict, "file tree")?.as_dict().ok_or(wrong_type(at, "file tree", "a dictionary"))?;
     let mut files = Vec::new();
-    walk(tree, &mut Vec::new(), &mut files, deviations)?;
+    let mut room = MAX_PATHS_LEN;
+    walk(tree, &mut Vec::new(), &mut files, &mut room, deviations)?;
     if files.is_empty() {
         return Err(MetainfoError::invalid(at, "\"file tree\" holds no file"));
     }
@@ -92,6 +100,7 @@ fn walk<'a>(
     tree: &Dict<'a>,
     path: &mut Vec<&'a [u8]>,
     files: &mut Vec<Entry<'a>>,
+    room: &mut usize,
     deviations: &mut Deviations,
 ) -> Result<(), MetainfoError> {
     if !tree.is_sorted() {
@@ -105,12 +114,15 @@ fn walk<'a>(
         let node = node.as_dict().ok_or(wrong_type(at, "file tree", "a tree of dictionaries"))?;
         path.push(component);
         match node.get(b"") {
-            None => walk(node, path, files, deviations)?,
+            None => walk(node, path, files, room, deviations)?,
             Some(_) if node.len() > 1 => {
                 return Err(MetainfoError::invalid(at, "an entry of \"file tree\" is both a file and a folder"));
             }
             Some(file) => {
                 let file = file.as_dict().ok_or(wrong_type(at, "file tree", "a tree of dictionaries"))?;
+                let cost: usize = path.iter().map(|component| component.len() + COMPONENT_COST).sum();
+                let too_long = || MetainfoError::invalid(at, "the paths of all files together are too long");
+                *room = room.checked_sub(cost).ok_or_else(too_long)?;
                 files.push(v2_file(file, path.clone(), deviations)?);
             }
         }

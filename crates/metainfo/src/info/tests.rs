@@ -196,3 +196,14 @@ fn an_empty_name_becomes_the_info_hash() {
     assert_eq!(info.name(), info.hashes().key().to_string());
     assert_eq!(info.layout().files()[0].path, [info.name()]);
 }
+
+#[test]
+fn a_deep_folder_of_many_files_is_refused_before_it_fills_the_memory() {
+    let file = "d0:d6:lengthi1e11:pieces root32:rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrree";
+    let files: String = (0..100_000).map(|i| format!("5:{i:05}{file}")).collect();
+    let folder = format!("d55:{}", "f".repeat(55));
+    let tree = format!("{}d{files}e{}", folder.repeat(60), "e".repeat(60));
+    let dict = format!("d9:file tree{tree}12:meta versioni2e4:name1:n12:piece lengthi16384ee");
+    let error = read(&dict).unwrap_err().to_string();
+    assert!(error.contains("paths"), "{error}");
+}
