@@ -296,11 +296,12 @@ impl PeerList {
     }
 
     /// A peer that dialled us told where it listens (extension handshake `p`): that address is known and connected now.
+    /// The first word counts: each further one would be one more address to keep.
     pub fn set_listen_port(&mut self, address: SocketAddr, port: u16) {
         let address = canonical(address);
         let listens = SocketAddr::new(address.ip(), port);
         let Some(connection) = self.connections.get_mut(&address) else { return };
-        if listens == address || !can_be_dialled(listens) {
+        if connection.listens.is_some() || listens == address || !can_be_dialled(listens) {
             return;
         }
         connection.listens = Some(listens);

@@ -44,6 +44,18 @@ fn an_own_address_learned_late_sorts_who_waits() {
 }
 
 #[test]
+fn a_peer_names_the_port_that_it_listens_on_once() {
+    let mut list = PeerList::new();
+    let mallory = addr("10.0.0.1:50000");
+    list.connected(mallory, Source::Incoming).unwrap();
+    (1..100).for_each(|port| list.set_listen_port(mallory, port));
+    list.assert_invariants();
+    list.disconnected(at(1), mallory, false);
+    list.assert_invariants();
+    assert_eq!((list.candidates(), list.candidates.len()), (1, 1));
+}
+
+#[test]
 fn each_failure_doubles_the_wait() {
     let mut list = PeerList::new();
     let alice = numbered(1);
