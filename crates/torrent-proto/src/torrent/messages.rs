@@ -14,6 +14,10 @@ use crate::wire::{ExtensionHandshake, HashRequest, Message, MetadataMessage};
 /// Pieces that one peer may allow us to request while choked, at most; BEP 6 suggests sets of ten.
 const MAX_ALLOWED_FAST: usize = 64;
 
+/// How often a peer may say what it has, all at once. BEP 3 and BEP 6: once, first of all; some say nothing first and
+/// correct themselves. Each costs a walk over all pieces.
+const MAX_PIECE_SETS: u32 = 4;
+
 /// What one batch of messages adds up to, handed on once at its end.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -105,7 +109,10 @@ impl Torrent {
         {
             self.list.set_listen_port(peer.address, port);
         }
-        if let (Some(ip), Some(port)) = (handshake.your_ip, self.config.listen_port) {
+        // Heard once a connection, since all candidates are sorted anew.
+        if let (Some(ip), Some(port)) = (handshake.your_ip, self.config.listen_port)
+            && !std::mem::replace(&mut peer.told_our_address, true)
+        {
             self.list.set_own_address((ip, port).into());
         }
         self.request_metadata();
@@ -138,6 +145,10 @@ impl Torrent {
 
     fn peer_has_set(&mut self, key: PeerKey, message: &Message) -> Result<(), &'static str> {
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
+        peer.piece_sets += 1;
+        if peer.piece_sets > MAX_PIECE_SETS {
+            return Err("what it has, over and over");
+        }
         let Pieces::Known(old) = &peer.pieces else {
             peer.keep_raw(message);
             return Ok(());

@@ -54,6 +54,10 @@ pub(super) struct Peer {
     pub(super) v2: bool,
     pub(super) ids: ExtensionIds,
     pub(super) metadata_size: Option<u32>,
+    /// It said under which address it sees us.
+    pub(super) told_our_address: bool,
+    /// How often it said what it has, all at once.
+    pub(super) piece_sets: u32,
     pub(super) pieces: Pieces,
     pub(super) am_choking: bool,
     pub(super) am_interested: bool,
@@ -105,6 +109,8 @@ impl Peer {
             v2: speaks_v2,
             ids: ExtensionIds::default(),
             metadata_size: None,
+            told_our_address: false,
+            piece_sets: 0,
             pieces,
             am_choking: true,
             am_interested: web_seed,

@@ -67,6 +67,18 @@ fn a_peer_that_keeps_its_metadata_to_itself_does_not_hold_up_a_magnet() {
 }
 
 #[test]
+fn a_flood_of_bitfields_ends_the_connection() {
+    let info = info(false);
+    let mut world = World::default();
+    let (mallory, bob) = (world.leech(&info), world.leech(&info));
+    world.connect(bob, mallory, Source::Hint);
+    let key = world.nodes[bob].torrent.peers()[0].peer;
+    let messages = vec![Message::HaveNone; 100];
+    world.input(bob, Input::Received { peer: key, messages });
+    assert!(matches!(world.nodes[bob].dropped[..], [(_, Reason::Protocol(_))]));
+}
+
+#[test]
 fn both_come_to_know_when_nothing_is_left_to_do() {
     let info = info(false);
     let mut world = World::default();
