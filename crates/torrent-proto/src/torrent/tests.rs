@@ -3,7 +3,7 @@
 mod world;
 
 use base::Bitfield;
-use metainfo::FileIndex;
+use metainfo::{Block, FileIndex, PieceIndex};
 
 use super::*;
 use crate::wire::{ExtensionHandshake, LOCAL_IDS, Message};
@@ -76,6 +76,28 @@ fn a_flood_of_bitfields_ends_the_connection() {
     let messages = vec![Message::HaveNone; 100];
     world.input(bob, Input::Received { peer: key, messages });
     assert!(matches!(world.nodes[bob].dropped[..], [(_, Reason::Protocol(_))]));
+}
+
+#[test]
+fn rejects_of_one_read_share_their_orders() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.seed(&info), world.leech(&info));
+    world.nodes[alice].silent = true;
+    world.connect(bob, alice, Source::Hint);
+    let key = world.nodes[alice].torrent.peers()[0].peer;
+    world.input(alice, Input::Received { peer: key, messages: vec![Message::NotInterested] });
+    world.nodes[alice].torrent.choke(key);
+    while world.nodes[alice].torrent.poll_output().is_some() {}
+    let block = Block { piece: PieceIndex(0), offset: 0, length: 16384 };
+    let messages = vec![Message::Request(block); 1024];
+    world.nodes[alice].torrent.handle(world.now, Input::Received { peer: key, messages });
+    let (mut orders, mut rejects) = (0, 0);
+    while let Some(output) = world.nodes[alice].torrent.poll_output() {
+        let Output::Send { messages, .. } = output else { continue };
+        (orders, rejects) = (orders + 1, rejects + messages.len());
+    }
+    assert!(rejects == 1024 && orders <= 16, "{rejects} rejects in {orders} orders");
 }
 
 #[test]

@@ -15,6 +15,9 @@ const MAX_WINDOW: u64 = 2 << 20;
 /// Bytes in one order to read and send: one large read, one vectored write.
 const UPLOAD_BATCH: u64 = 256 << 10;
 
+/// Rejects in one order to send, at most: few orders for a peer that is choked, little memory for one that floods.
+const REJECTS_AT_ONCE: usize = 64;
+
 impl Torrent {
     /// A peer asks for a block. The error says what is wrong with the request.
     pub(super) fn requested(&mut self, key: PeerKey, block: Block) -> Result<(), &'static str> {
@@ -29,7 +32,7 @@ impl Torrent {
         let choked = peer.am_choking && !(poor && peer.offered_fast.contains(&block.piece));
         if choked || !here || peer.wanted.len() >= REQUEST_QUEUE as usize {
             if peer.fast {
-                self.send(key, vec![Message::RejectRequest(block)]);
+                self.reject(key, block);
             }
             return Ok(());
         }
@@ -42,7 +45,19 @@ impl Torrent {
         let before = peer.wanted.len();
         peer.wanted.retain(|b| *b != block);
         if peer.fast && peer.wanted.len() < before {
-            self.send(key, vec![Message::RejectRequest(block)]);
+            self.reject(key, block);
+        }
+    }
+
+    /// Rejects a request. A choke, or cancels of all that a peer waits for, lead to a thousand in one read: they share
+    /// their orders, so that the peer's queue has room.
+    fn reject(&mut self, key: PeerKey, block: Block) {
+        let message = Message::RejectRequest(block);
+        match self.out.back_mut() {
+            Some(Output::Send { peer, messages }) if *peer == key && messages.len() < REJECTS_AT_ONCE => {
+                messages.push(message);
+            }
+            _ => self.send(key, vec![message]),
         }
     }
 
@@ -140,7 +155,7 @@ impl Torrent {
         self.send(key, vec![Message::Unchoke]);
     }
 
-    fn choke(&mut self, key: PeerKey) {
+    pub(super) fn choke(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.am_choking = true;
         let void = std::mem::take(&mut peer.wanted);
