@@ -6,7 +6,7 @@ use base::Bitfield;
 use metainfo::PieceIndex;
 
 use super::transfer::{Finish, Storage};
-use super::{CheckScope, DiskOrder, Output, PeerKey, Reason, Torrent};
+use super::{CheckScope, DiskOrder, Output, PeerKey, Reason, Resume, Torrent};
 use crate::hashes::Serve;
 use crate::wire::Message;
 
@@ -49,6 +49,17 @@ impl Torrent {
     }
 
     pub(super) fn recheck(&mut self) {
+        if let Some(transfer) = &mut self.transfer
+            && let Storage::Opening { resume, complete, .. } = &mut transfer.storage
+        {
+            // The files are looked at once they are open, or by the next run.
+            let have = Bitfield::new(transfer.info.layout().piece_count());
+            transfer.durability.durable = have.clone();
+            transfer.durability.clean = false;
+            *resume = Some(Resume { have, clean: false, downloaded: 0, uploaded: 0 });
+            *complete = false;
+            return self.persist();
+        }
         if self.transfer.as_ref().is_some_and(|t| t.is_ready()) {
             let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
             keys.into_iter().for_each(|key| self.abandon_requests(key, true));

@@ -101,6 +101,22 @@ fn rejects_of_one_read_share_their_orders() {
 }
 
 #[test]
+fn a_recheck_asked_for_before_the_files_are_open_is_not_forgotten() {
+    let info = info(false);
+    let mut world = World::default();
+    let have = Bitfield::full(info.layout().piece_count());
+    let resume = Some(Resume { have, clean: true, downloaded: 0, uploaded: 0 });
+    let mut spoilt = payload();
+    spoilt[0] ^= 1;
+    let bob = world.add(TorrentConfig { resume, paused: true, ..config(9, &info) }, &info, spoilt);
+    world.input(bob, Input::Command(Command::Recheck));
+    assert!(world.nodes[bob].persisted.as_ref().is_some_and(|resume| !resume.clean && resume.have.is_none()));
+    world.input(bob, Input::Command(Command::Resume));
+    world.pass(1);
+    assert_eq!(world.nodes[bob].torrent.status().pieces_done, info.layout().piece_count() - 1);
+}
+
+#[test]
 fn both_come_to_know_when_nothing_is_left_to_do() {
     let info = info(false);
     let mut world = World::default();
