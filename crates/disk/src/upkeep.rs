@@ -16,7 +16,7 @@ use crate::files::{Dirty, FileState, PARTS, Place, Target};
 use crate::positional;
 use crate::storage::Inner;
 
-/// How many dirty files are flushed one by one; beyond it the whole file system is flushed at once, which costs one
+/// How many dirty files and folders are flushed one by one; beyond it the whole file system is flushed at once, which costs one
 /// journal commit instead of thousands. Arbitrary.
 const MAX_SINGLE_SYNCS: usize = 32;
 
@@ -104,7 +104,7 @@ impl Inner {
     }
 
     fn sync(&self, dirty: &Dirty) -> Result<(), DiskError> {
-        if dirty.files.len() > MAX_SINGLE_SYNCS {
+        if dirty.files.len() + dirty.folders.len() > MAX_SINGLE_SYNCS {
             let roots: BTreeSet<&PathBuf> = dirty.folders.iter().map(|(root, _)| root).collect();
             let side = self.files.side.load(Ordering::Relaxed);
             let mut all: BTreeSet<PathBuf> = roots.into_iter().cloned().collect();
@@ -154,14 +154,20 @@ impl Inner {
             return self.failed(error);
         }
         self.remove_empty_folders(Place::Incomplete);
-        let renamed = Dirty { files: BTreeSet::new(), folders: mem::take(&mut files.dirty().folders) };
-        match self.sync(&renamed) {
+        match self.sync_names() {
             Ok(()) => self.answer(DiskAnswer::Finished),
-            Err(error) => {
-                files.dirty().folders.extend(renamed.folders);
-                self.failed(error);
-            }
+            Err(error) => self.failed(error),
         }
+    }
+
+    /// Makes new names durable. Part of a barrier: no flush runs beside it.
+    fn sync_names(&self) -> Result<(), DiskError> {
+        let renamed = Dirty { files: BTreeSet::new(), folders: mem::take(&mut self.files.dirty().folders) };
+        let synced = self.sync(&renamed);
+        if synced.is_err() {
+            self.files.dirty().folders.extend(renamed.folders);
+        }
+        synced
     }
 
     fn finish_file(&self, index: usize) -> Result<(), DiskError> {
@@ -240,6 +246,10 @@ impl Inner {
             self.remove_empty_folders_of(Place::Incomplete, old);
         }
         files.set_root(old, files.root(new));
+        // Before the new folder is recorded: after a crash the files must be where the record says.
+        if let Err(error) = self.sync_names() {
+            tracing::warn!(%error.message, "the move may not outlast a crash before the next flush");
+        }
         Ok(())
     }
 
