@@ -7,7 +7,7 @@ use metainfo::{Block, FileIndex, PieceIndex, Segment};
 use torrent_proto::torrent::DiskError;
 
 use crate::error::failure;
-use crate::files::{Files, PARTS, Target};
+use crate::files::{Files, PARTS, Place, Target};
 use crate::{below, positional};
 
 /// How many slices one system call takes at most. Linux allows 1,024; 16 blocks make a batch, beyond 64 nothing is
@@ -100,6 +100,13 @@ impl Files {
             Target::File(open) => positional::read_exact(&open, part, segment.file_offset).map_err(|error| {
                 let path = self.path(file.0 as usize);
                 if error.kind() == io::ErrorKind::UnexpectedEof {
+                    let (place, side) = {
+                        let state = self.state(file.0 as usize);
+                        (state.place, state.side)
+                    };
+                    if place == Place::Final && !self.is_ours(file.0 as usize) {
+                        return self.occupied(file.0 as usize, side);
+                    }
                     let message = format!("{} is shorter than it was: check the torrent again", path.display());
                     return DiskError { full: false, message };
                 }

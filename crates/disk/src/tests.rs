@@ -130,6 +130,27 @@ fn a_stranger_under_our_name_is_never_overwritten() {
 }
 
 #[test]
+fn a_short_stranger_is_no_file_of_ours_that_was_cut() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    let read = |trial: &Trial| {
+        let blocks = content.blocks(5).into_iter().map(|(block, _)| block).collect();
+        trial.reply(|storage, reply| storage.read(blocks, reply)).unwrap_err().message
+    };
+    fs::create_dir(home.path().join("album")).unwrap();
+    fs::write(home.path().join("album/c"), b"mine").unwrap();
+    let message = read(&Trial::open(&content, home.path()));
+    assert!(message.contains("album/c exists already and is not this torrent's"), "{message}");
+    fs::remove_file(home.path().join("album/c")).unwrap();
+    let mut trial = Trial::open(&content, home.path());
+    trial.fetch_all(&content);
+    trial.finish();
+    fs::write(home.path().join("album/c"), b"cut").unwrap();
+    let message = read(&trial);
+    assert!(message.contains("album/c is shorter than it was"), "{message}");
+}
+
+#[test]
 fn small_equal_files_are_recognised_at_the_end() {
     let home = tempfile::tempdir().unwrap();
     let content = Content::v1(&[("x", 10), ("y", 10), ("z", 10)], 32768);
