@@ -323,7 +323,10 @@ impl PeerTask {
             let granted = match self.parts.up.take(want) {
                 Ok(granted) => granted,
                 Err(wait) => {
-                    self.write_after = Some(Instant::now() + wait);
+                    // It is our limit that holds this up, not the peer.
+                    let now = Instant::now();
+                    (self.last_write, self.stall_from) = (now, now);
+                    self.write_after = Some(now + wait);
                     return Ok(());
                 }
             };
@@ -453,9 +456,9 @@ impl PeerTask {
             self.writer.stall();
         }
         let idle = now - self.last_write;
-        let waits_for_limit = self.write_after.take().is_some();
+        self.write_after = None;
         if self.writer.pending() > 0 {
-            if idle >= WRITE_TIMEOUT && !waits_for_limit {
+            if idle >= WRITE_TIMEOUT {
                 return Err(End::Stuck);
             }
         } else if idle >= KEEP_ALIVE {

@@ -10,6 +10,9 @@ use super::{CheckScope, DiskOrder, Output, PeerKey, Reason, Resume, Torrent};
 use crate::hashes::Serve;
 use crate::wire::Message;
 
+/// Losses that are told piece by piece (arbitrary: 13 bytes each); after more a peer does better to come again.
+const MAX_LOSSES: usize = 256;
+
 impl Torrent {
     /// The storage is open: what the last run left, or what lies in the folder, decides how to go on.
     pub(super) fn opened(&mut self, found_data: bool) {
@@ -71,42 +74,68 @@ impl Torrent {
     fn check(&mut self, scope: CheckScope) {
         let Some(transfer) = &mut self.transfer else { return };
         let pieces = transfer.info.layout().pieces();
-        let of = match &scope {
-            CheckScope::All => pieces.len() as u32,
-            CheckScope::AllBut(known) => known.len() - known.count(),
+        let trusted = match &scope {
+            CheckScope::All => Bitfield::new(pieces.len() as u32),
+            CheckScope::AllBut(known) => known.clone(),
         };
+        let of = trusted.len() - trusted.count();
         let expected = Arc::new(pieces.map(|piece| transfer.expected(piece)).collect());
-        transfer.storage = Storage::Checking { done: 0, of };
+        transfer.storage = Storage::Checking { done: 0, of, trusted, lost: Vec::new() };
         self.out.push_back(Output::Disk(DiskOrder::Check { scope, expected }));
     }
 
     pub(super) fn checked(&mut self, piece: PieceIndex, good: bool) {
         let Some(transfer) = &mut self.transfer else { return };
-        let Storage::Checking { done, .. } = &mut transfer.storage else { return };
+        let Storage::Checking { done, trusted, lost, .. } = &mut transfer.storage else { return };
         *done += 1;
         if good {
+            trusted.set(piece.0);
             self.piece_is_good(piece);
         } else if transfer.picker.have().get(piece.0) {
+            lost.push(piece);
             transfer.lose(piece);
             transfer.finish = Finish::No;
-            self.tell_loss(piece);
         }
     }
 
-    /// Takes back what was said of a piece (BEP 54); whoever does not understand that has to come again.
-    fn tell_loss(&mut self, piece: PieceIndex) {
+    /// Takes back what was said of pieces (BEP 54); whoever does not understand that has to come again.
+    fn tell_losses(&mut self, lost: &[PieceIndex]) {
+        if lost.is_empty() {
+            return;
+        }
         let wire: Vec<(PeerKey, bool)> = self.peers.iter().map(|(key, p)| (*key, p.ids.dont_have != 0)).collect();
         for (key, understands) in wire {
-            if understands {
-                self.send(key, vec![Message::DontHave(piece)]);
+            if understands && lost.len() <= MAX_LOSSES {
+                self.send(key, lost.iter().map(|piece| Message::DontHave(*piece)).collect());
             } else {
                 self.drop_peer(key, Reason::LostPiece);
             }
         }
     }
 
+    /// A check is broken off: nothing counts but what it left out or found good, and the rest is checked when the torrent
+    /// goes on, or by the next run.
+    pub(super) fn interrupt_check(&mut self) {
+        let Some(transfer) = &mut self.transfer else { return };
+        let Storage::Checking { trusted, .. } = &mut transfer.storage else { return };
+        let have = std::mem::take(trusted);
+        let unchecked: Vec<u32> = transfer.picker.have().iter().filter(|&piece| !have.get(piece)).collect();
+        unchecked.into_iter().for_each(|piece| transfer.lose(PieceIndex(piece)));
+        transfer.finish = Finish::No;
+        transfer.durability.clean = false;
+        let resume = Resume { have, clean: false, downloaded: 0, uploaded: 0 };
+        transfer.storage = Storage::Opening { resume: Some(resume), complete: false, ordered: false };
+        self.out.push_back(Output::Disk(DiskOrder::StopCheck));
+        self.persist();
+    }
+
     pub(super) fn check_done(&mut self) {
-        if self.transfer.as_ref().is_some_and(|t| matches!(t.storage, Storage::Checking { .. })) {
+        let checking = self.transfer.as_mut().and_then(|t| match &mut t.storage {
+            Storage::Checking { lost, .. } => Some(std::mem::take(lost)),
+            Storage::Opening { .. } | Storage::Ready => None,
+        });
+        if let Some(lost) = checking {
+            self.tell_losses(&lost);
             self.ready(false);
             self.persist();
             if !self.is_running() {

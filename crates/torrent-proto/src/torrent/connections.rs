@@ -89,6 +89,9 @@ impl Torrent {
         if connected.kind == PeerKind::Wire
             && let Err(refused) = self.list.connected(connected.address, connected.source)
         {
+            if outgoing {
+                self.list.dial_failed(self.now.mono, connected.address);
+            }
             let reason = match refused {
                 Refused::Banned => Reason::Banned,
                 Refused::Duplicate => Reason::Duplicate,

@@ -217,10 +217,7 @@ impl Torrent {
         if self.transfer.is_some() {
             return;
         }
-        let parsed = Info::from_bytes(raw.clone());
-        let expected = self.config.hashes;
-        let matching = expected.verify(&raw);
-        if !matching {
+        if !self.config.hashes.verify(&raw) {
             let liar = self.fetch.refuted();
             if let Some(key) = liar {
                 self.drop_peer(key, Reason::Protocol("metadata that does not match the info-hash"));
@@ -228,7 +225,7 @@ impl Torrent {
             self.request_metadata();
             return;
         }
-        match parsed {
+        match Info::from_bytes(raw) {
             Ok(info) => self.metadata_known(Arc::new(info)),
             Err(error) => self.fail(super::DiskError {
                 full: false,

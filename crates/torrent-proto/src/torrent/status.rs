@@ -133,7 +133,7 @@ impl super::Torrent {
         let transfer = self.transfer.as_ref();
         let layout = transfer.map(|t| t.info.layout());
         let (checked_pieces, check_pieces) = match transfer.map(|t| &t.storage) {
-            Some(super::transfer::Storage::Checking { done, of }) => (*done, *of),
+            Some(super::transfer::Storage::Checking { done, of, .. }) => (*done, *of),
             _ => (0, 0),
         };
         let rarest = transfer.and_then(|t| t.info.layout().pieces().map(|p| t.picker.availability(p)).min());

@@ -224,14 +224,7 @@ impl Torrent {
 
     pub(super) fn stop_transfer(&mut self) {
         self.drop_all(Reason::Stopped);
-        if let Some(transfer) = &mut self.transfer
-            && matches!(transfer.storage, Storage::Checking { .. })
-        {
-            // What is not checked yet is checked when the torrent goes on.
-            let resume = Resume { have: transfer.picker.have().clone(), clean: false, downloaded: 0, uploaded: 0 };
-            transfer.storage = Storage::Opening { resume: Some(resume), complete: false, ordered: false };
-            self.out.push_back(Output::Disk(DiskOrder::StopCheck));
-        }
+        self.interrupt_check();
         self.settling = true;
     }
 

@@ -346,6 +346,27 @@ fn a_recheck_finds_what_is_gone_and_fetches_it_again() {
 }
 
 #[test]
+fn a_check_that_is_broken_off_trusts_only_what_it_saw() {
+    let info = info(false);
+    let mut torrent = Torrent::new(Now::default(), TorrentConfig { complete: true, ..config(1, &info) });
+    let now = Now::default();
+    torrent.handle(now, Input::Disk(DiskAnswer::Opened { found_data: true }));
+    torrent.handle(now, Input::Command(Command::Recheck));
+    torrent.handle(now, Input::Disk(DiskAnswer::Checked { piece: metainfo::PieceIndex(3), good: true }));
+    torrent.handle(now, Input::Disk(DiskAnswer::Checked { piece: metainfo::PieceIndex(4), good: false }));
+    torrent.handle(now, Input::Command(Command::Pause));
+    let outputs: Vec<Output> = std::iter::from_fn(|| torrent.poll_output()).collect();
+    let last = outputs.iter().rev().find_map(|o| if let Output::Persist(resume) = o { Some(resume) } else { None });
+    assert!(last.is_some_and(|resume| !resume.clean && resume.have.iter().all(|piece| piece == 3)), "{last:?}");
+    torrent.handle(now, Input::Disk(DiskAnswer::CheckDone));
+    torrent.handle(now, Input::Command(Command::Resume));
+    torrent.handle(now, Input::Disk(DiskAnswer::Opened { found_data: true }));
+    let check = std::iter::from_fn(|| torrent.poll_output())
+        .find_map(|o| if let Output::Disk(DiskOrder::Check { scope, .. }) = o { Some(scope) } else { None });
+    assert!(matches!(check, Some(CheckScope::AllBut(known)) if known.iter().eq([3])), "the rest is checked");
+}
+
+#[test]
 fn a_loss_is_told_to_those_who_understand_it_and_others_come_again() {
     let info = info(false);
     let mut world = World::default();

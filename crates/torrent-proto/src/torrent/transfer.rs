@@ -26,8 +26,8 @@ pub(super) const MAX_LEAF_REQUESTS: usize = 64;
 pub(super) enum Storage {
     /// `Open` was or will be ordered; what the last run left decides what comes next.
     Opening { resume: Option<Resume>, complete: bool, ordered: bool },
-    /// A check runs.
-    Checking { done: u32, of: u32 },
+    /// A check runs. `trusted`: the pieces that it leaves out or found good; `lost`: those found gone, to be told.
+    Checking { done: u32, of: u32, trusted: Bitfield, lost: Vec<PieceIndex> },
     /// Transfer may happen.
     Ready,
 }
