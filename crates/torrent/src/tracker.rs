@@ -17,7 +17,7 @@ use torrent_proto::tracker::announcer::{
     AnnounceId, Announcer, AnnouncerConfig, Input, Output, Progress, TierPolicy, TrackerState,
 };
 use torrent_proto::tracker::{
-    AnnounceRequest, AnnounceResponse, ScrapeResponse, TrackerError, TrackerUrl, Transport, http,
+    AnnounceRequest, AnnounceResponse, ParseTrackerUrlError, ScrapeResponse, TrackerError, TrackerUrl, Transport, http,
 };
 
 use crate::ask::Ask;
@@ -83,6 +83,7 @@ impl Trackers {
             id,
             hashes,
             announcer,
+            refused: refused(tiers),
             queue,
             progress: watched,
             asks,
@@ -108,6 +109,30 @@ fn parse(tiers: &[Vec<String>]) -> Vec<Vec<TrackerUrl>> {
     tiers.iter().map(|tier| tier.iter().filter_map(|url| url.parse().ok()).collect()).collect()
 }
 
+/// Returns those that [`parse`] leaves out, each with its reason.
+fn refused(tiers: &[Vec<String>]) -> Vec<TrackerStatus> {
+    let all = tiers.iter().enumerate().flat_map(|(tier, urls)| urls.iter().map(move |url| (tier, url)));
+    let status = |(tier, url): (usize, &String)| {
+        let reason = match url.parse::<TrackerUrl>() {
+            Ok(_) => return None,
+            Err(ParseTrackerUrlError::Scheme { .. }) => "only http://, https:// and udp:// are supported".to_owned(),
+            Err(ParseTrackerUrlError::Malformed { why, .. }) => format!("this is no tracker's URL: {why}"),
+        };
+        Some(TrackerStatus {
+            url: url.clone(),
+            tier: tier as u32,
+            message: Some(reason),
+            failing: true,
+            last_announce: None,
+            next_announce: None,
+            seeds: None,
+            leechers: None,
+            peers: 0,
+        })
+    };
+    all.filter_map(status).collect()
+}
+
 /// How an exchange with a tracker ended.
 #[derive(Debug)]
 enum Exchange {
@@ -121,6 +146,8 @@ struct TrackerTask {
     id: TorrentId,
     hashes: InfoHashes,
     announcer: Announcer,
+    /// Those that cannot be asked.
+    refused: Vec<TrackerStatus>,
     queue: mpsc::Receiver<TrackerOrder>,
     progress: watch::Receiver<Progress>,
     asks: mpsc::WeakSender<Ask>,
@@ -222,6 +249,7 @@ impl TrackerTask {
             TrackerOrder::Trackers(tiers) => {
                 // Also bounds the list: what was scraped is at most what is in the tiers.
                 self.scrapes.clear();
+                self.refused = refused(&tiers);
                 self.input(Input::Trackers(parse(&tiers)));
             }
             TrackerOrder::Status(reply) => {
@@ -293,7 +321,10 @@ impl TrackerTask {
             leechers: s.leechers,
             peers: s.peers.unwrap_or(0),
         };
-        self.announcer.status().into_iter().map(status).collect()
+        let mut all: Vec<TrackerStatus> = self.announcer.status().into_iter().map(status).collect();
+        all.extend(self.refused.iter().cloned());
+        all.sort_by_key(|tracker| tracker.tier);
+        all
     }
 }
 
@@ -335,5 +366,20 @@ async fn sleep_until(due: Option<tokio::time::Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tracker_that_cannot_be_asked_is_listed_with_its_reason() {
+        let tiers = [vec!["http://a.example/".to_owned(), "ftp://x/".to_owned()], vec!["udp://y".to_owned()]];
+        let words: Vec<_> = refused(&tiers).into_iter().map(|t| (t.tier, t.url, t.message.unwrap())).collect();
+        let [(0, ftp, scheme), (1, udp, port)] = &words[..] else { panic!("{words:?}") };
+        assert_eq!((ftp.as_str(), udp.as_str()), ("ftp://x/", "udp://y"));
+        assert!(scheme.contains("udp://") && port.contains("needs a port"), "{words:?}");
+        assert_eq!(parse(&tiers).concat().len(), 1);
     }
 }
