@@ -41,6 +41,13 @@ fn each_mistake_gets_one_clear_sentence() {
         format!("http://{}/x.torrent", listener.local_addr().unwrap())
     };
     let hash = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567";
+    let seeded = |name: &str, seed: &str| {
+        ok(place.run(&["torrent", "create", "photos", "-o", name, "--web-seed", seed, "--source", name]));
+    };
+    seeded("no-ranges.torrent", &page);
+    seeded("missing.torrent", &none);
+    seeded("dead.torrent", &closed);
+    let unusable = format!("{hash}&tr=ftp%3A%2F%2Fx%2F");
     let cases: &[(&[&str], &[&str])] = &[
         (&["get", "none.torrent"], &["none.torrent", "no such file"]),
         (&["get", "what is this"], &["what is this", "magnet:"]),
@@ -63,6 +70,10 @@ fn each_mistake_gets_one_clear_sentence() {
         (&["get", "photos.torrent", "--down-limit", "fast"], &["fast"]),
         (&["get", "photos.torrent", "--nonsense"], &["--nonsense"]),
         (&["get", hash, "--output", "got", "--wait", "1s"], &["peer"]),
+        (&["get", &unusable, "--output", "got", "--wait", "1s"], &["tracker ftp://x/", "only http://"]),
+        (&["get", "missing.torrent", "-o", "got", "--wait", "2s"], &["web seed http://127.0.0.1", "failed", "404"]),
+        (&["get", "no-ranges.torrent", "-o", "got2", "--wait", "2s"], &["web seed", "parts of files"]),
+        (&["get", "dead.torrent", "-o", "got3", "--wait", "2s"], &["web seed", "failed"]),
         (&["share", "nothing"], &["nothing", "no such file"]),
         (&["share", "hollow"], &["hollow"]),
         (&["share", "photos", "--piece-length", "100K"], &["power of two"]),

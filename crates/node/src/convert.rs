@@ -1,7 +1,9 @@
 //! From the engine's words to those of the API.
 
-use rpc::{FileInfo, FilePriority, PeerInfo, TorrentState, TorrentSummary, TrackerInfo};
-use torrent::{Direction, FileStatus, PeerStatus, Priority, Source, State, TorrentStatus, TrackerStatus};
+use rpc::{FileInfo, FilePriority, PeerInfo, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo};
+use torrent::{
+    Direction, FileStatus, PeerStatus, Priority, Source, State, TorrentStatus, TrackerStatus, WebSeedStatus,
+};
 
 pub(crate) fn summary(status: TorrentStatus) -> TorrentSummary {
     let (complete, wanted_bytes) = (status.is_complete(), status.wanted_bytes.unwrap_or(0));
@@ -75,6 +77,10 @@ pub(crate) fn tracker(status: TrackerStatus) -> TrackerInfo {
         answered: status.last_announce.is_some(),
         next_announce_s: status.next_announce.map(|left| left.as_secs()),
     }
+}
+
+pub(crate) fn web_seed(status: WebSeedStatus) -> WebSeedInfo {
+    WebSeedInfo { url: status.url, message: status.message, answered: status.answered, failed: status.failing }
 }
 
 fn state(state: State) -> TorrentState {

@@ -15,7 +15,7 @@ pub use problem::Problem;
 pub use session::{NodeMode, SessionInfo};
 pub use torrent::{
     AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, MoveRequest, PeerInfo,
-    TorrentDetail, TorrentState, TorrentSummary, TrackerInfo,
+    TorrentDetail, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo,
 };
 
 /// The version prefix of every resource.

@@ -99,8 +99,8 @@ pub struct TorrentDetail {
     pub created_by: Option<String>,
     /// When the torrent file was made, in seconds since 1970.
     pub created_at_s: Option<u64>,
-    /// Web seeds (BEP 19).
-    pub web_seeds: Vec<String>,
+    /// Web seeds (BEP 19) and why they failed last.
+    pub web_seeds: Vec<WebSeedInfo>,
     /// Trackers and what they said last.
     pub trackers: Vec<TrackerInfo>,
     /// Its own limits.
@@ -130,6 +130,19 @@ pub struct TrackerInfo {
     pub peers: u32,
     /// How long until it is asked again.
     pub next_announce_s: Option<u64>,
+}
+
+/// A web seed and why it failed last.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct WebSeedInfo {
+    /// Its URL.
+    pub url: String,
+    /// Why it failed last; absent where it did not, and once it has sent content since.
+    pub message: Option<String>,
+    /// Whether it ever sent content.
+    pub answered: bool,
+    /// Whether the last request failed, or it cannot be asked at all.
+    pub failed: bool,
 }
 
 /// A connected peer.

@@ -8,7 +8,9 @@ use metainfo::FileIndex;
 use tokio::sync::oneshot;
 use torrent_proto::torrent::{Priority, Source};
 
-use crate::types::{FileStatus, PeerStatus, SeedGoal, TorrentError, TorrentLimits, TorrentStatus, TrackerStatus};
+use crate::types::{
+    FileStatus, PeerStatus, SeedGoal, TorrentError, TorrentLimits, TorrentStatus, TrackerStatus, WebSeedStatus,
+};
 
 /// How many asks may wait for a torrent; the session's caller waits beyond that. Arbitrary.
 pub(crate) const ASK_QUEUE: usize = 64;
@@ -23,6 +25,7 @@ pub(crate) enum Ask {
     Peers(Reply<Vec<PeerStatus>>),
     Files(Reply<Vec<FileStatus>>),
     Trackers(Reply<Vec<TrackerStatus>>),
+    WebSeeds(Reply<Vec<WebSeedStatus>>),
     Magnet(Reply<String>),
     TorrentFile(Reply<Result<Bytes, TorrentError>>),
     Pause(Reply<()>),

@@ -135,6 +135,11 @@ impl Session {
         self.ask(id, Ask::Trackers).await
     }
 
+    /// Returns a torrent's web seeds.
+    pub async fn web_seeds(&self, id: TorrentId) -> Result<Vec<WebSeedStatus>, TorrentError> {
+        self.ask(id, Ask::WebSeeds).await
+    }
+
     /// Returns a magnet link without peer hints.
     pub async fn magnet(&self, id: TorrentId) -> Result<String, TorrentError> {
         self.ask(id, Ask::Magnet).await

@@ -233,6 +233,9 @@ impl TorrentTask {
                 self.web_seeds.failed(&url, &failure, self.shared.clock.mono());
             }
             Report::Received { peer, messages } if self.connections.contains_key(&peer) => {
+                if let Some(url) = self.connections.get(&peer).and_then(|connection| connection.url.as_ref()) {
+                    self.web_seeds.delivered(url);
+                }
                 self.input(Input::Received { peer, messages });
             }
             Report::Uploaded { peer, blocks } if self.connections.contains_key(&peer) => {

@@ -331,6 +331,19 @@ pub struct TrackerStatus {
     pub peers: u32,
 }
 
+/// A web seed of a torrent as it is now.
+#[derive(Clone, Debug)]
+pub struct WebSeedStatus {
+    /// Its URL.
+    pub url: String,
+    /// Why it failed last.
+    pub message: Option<String>,
+    /// The last request failed, or it cannot be asked.
+    pub failing: bool,
+    /// It has sent content.
+    pub answered: bool,
+}
+
 /// Something that happened, for those who follow.
 #[derive(Clone, Debug)]
 pub enum SessionEvent {

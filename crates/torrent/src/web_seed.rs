@@ -20,6 +20,7 @@ use torrent_proto::wire::Message;
 
 use crate::report::{Order, Report};
 use crate::shared::Shared;
+use crate::types::WebSeedStatus;
 
 /// How much is asked for in one run of requests. Large enough that a round trip does not matter, small enough that the
 /// picker keeps its say. Arbitrary.
@@ -84,6 +85,8 @@ impl From<HttpError> for Failure {
 #[derive(Debug)]
 pub(crate) struct WebSeeds {
     servers: Vec<Server>,
+    /// Those of another scheme than HTTP, which are only shown.
+    refused: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -93,14 +96,54 @@ struct Server {
     due: Option<Instant>,
     failures: u32,
     dropped: bool,
+    /// It has sent content.
+    answered: bool,
+    /// Why it failed last; none once it sends content again.
+    words: Option<String>,
 }
 
 impl WebSeeds {
     /// Takes the http(s) URLs of a torrent.
     pub(crate) fn new(urls: &[String]) -> WebSeeds {
         let http = |url: &&String| url.starts_with("http://") || url.starts_with("https://");
-        let server = |url: &String| Server { url: url.clone(), due: Some(Instant::START), failures: 0, dropped: false };
-        WebSeeds { servers: urls.iter().filter(http).take(MAX_SERVERS).map(server).collect() }
+        let (servers, refused): (Vec<&String>, Vec<&String>) = urls.iter().partition(http);
+        let server = |url: &String| Server {
+            url: url.clone(),
+            due: Some(Instant::START),
+            failures: 0,
+            dropped: false,
+            answered: false,
+            words: None,
+        };
+        WebSeeds {
+            servers: servers.into_iter().take(MAX_SERVERS).map(server).collect(),
+            refused: refused.into_iter().take(MAX_SERVERS).cloned().collect(),
+        }
+    }
+
+    /// Returns how each server does.
+    pub(crate) fn status(&self) -> Vec<WebSeedStatus> {
+        let used = self.servers.iter().map(|server| WebSeedStatus {
+            url: server.url.clone(),
+            message: server.words.clone(),
+            failing: server.words.is_some(),
+            answered: server.answered,
+        });
+        let refused = self.refused.iter().map(|url| WebSeedStatus {
+            url: url.clone(),
+            message: Some("only http:// and https:// web seeds are supported".to_owned()),
+            failing: true,
+            answered: false,
+        });
+        used.chain(refused).collect()
+    }
+
+    /// A server sent content.
+    pub(crate) fn delivered(&mut self, url: &str) {
+        if let Some(server) = self.servers.iter_mut().find(|server| server.url == url) {
+            server.answered = true;
+            server.words = None;
+        }
     }
 
     /// When the next server may be tried.
@@ -122,6 +165,7 @@ impl WebSeeds {
     pub(crate) fn failed(&mut self, url: &str, failure: &Failure, now: Instant) {
         let Some(server) = self.servers.iter_mut().find(|server| server.url == url) else { return };
         server.dropped |= failure.fatal;
+        server.words = Some(failure.reason.clone());
         let wait = FIRST_RETRY.saturating_mul(1 << server.failures.min(10)).min(MAX_RETRY);
         server.failures += 1;
         server.due = Some(now + failure.retry_after.unwrap_or(wait).clamp(FIRST_RETRY, MAX_RETRY));
@@ -142,6 +186,7 @@ impl WebSeeds {
         if let Some(server) = self.servers.iter_mut().find(|server| server.url == url) {
             tracing::info!(%url, reason, "a web seed is dropped");
             server.dropped = true;
+            server.words = Some(reason.to_owned());
         }
     }
 }
@@ -431,5 +476,19 @@ mod tests {
         assert_eq!(seeds.take_due(now + MAX_RETRY), ["http://a/"]);
         let busy = Failure::from(HttpError::Status { status: 503, retry_after: Some(Duration::from_secs(77)) });
         assert_eq!((busy.fatal, busy.retry_after), (false, Some(Duration::from_secs(77))));
+    }
+
+    #[test]
+    fn a_servers_last_words_are_kept_until_it_sends_content() {
+        let mut seeds = WebSeeds::new(&["http://a/".into(), "ftp://b/".into()]);
+        let words = |seeds: &WebSeeds| seeds.status().into_iter().map(|s| (s.failing, s.message)).collect::<Vec<_>>();
+        let refused = (true, Some("only http:// and https:// web seeds are supported".to_owned()));
+        assert_eq!(words(&seeds), [(false, None), refused.clone()]);
+        let no_ranges = Failure::from(HttpError::Status { status: 200, retry_after: None });
+        seeds.failed("http://a/", &no_ranges, Instant::START);
+        assert_eq!(words(&seeds)[0], (true, Some("the server does not serve parts of files".to_owned())));
+        seeds.delivered("http://a/");
+        assert_eq!(words(&seeds), [(false, None), refused]);
+        assert!(seeds.status()[0].answered);
     }
 }

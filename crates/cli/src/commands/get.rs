@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use base::units::format_bytes;
 use reqwest::Method;
-use rpc::{FileChoice, FileInfo, FilePriority, JobState, TorrentState, TorrentSummary};
+use rpc::{FileChoice, FileInfo, FilePriority, JobState, TorrentDetail, TorrentState, TorrentSummary};
 use serde_json::json;
 
 use super::Context;
@@ -31,6 +31,9 @@ const WAIT_NOTHING: Duration = Duration::from_secs(2);
 
 /// How many files can be chosen of a magnet, whose own number of files is not known yet. Arbitrary.
 const MAX_CHOSEN: usize = 100_000;
+
+/// How many trackers and how many web seeds are named when nobody could be reached. Arbitrary; `info` names all.
+const MAX_NAMED: usize = 3;
 
 /// What stands against going on.
 enum Stop {
@@ -338,19 +341,12 @@ impl Run {
             );
         }
         let detail = client.torrent(&torrent.id, false).await;
-        let words = detail.ok().and_then(|detail| {
-            let failed = detail.trackers.into_iter().find(|tracker| tracker.failed)?;
-            Some(format!(
-                "; the tracker {} says: {}",
-                clean(&failed.url),
-                clean(failed.message.as_deref().unwrap_or("nothing"))
-            ))
-        });
+        let words = detail.map(|detail| last_words(&detail)).unwrap_or_default();
         let wait = show::seconds(self.patience().unwrap_or_default().as_secs());
         anyhow::anyhow!(
             "{name}: nobody who has it could be reached for {wait}{}; what has arrived is kept: run the same command again \
              later, or name a peer with --peer HOST:PORT",
-            words.unwrap_or_default()
+            words
         )
     }
 
@@ -485,6 +481,18 @@ fn plain(torrent: &TorrentSummary) -> String {
 fn failure(torrent: &TorrentSummary) -> anyhow::Error {
     let error = torrent.error.clone().unwrap_or_else(|| "the download failed".to_owned());
     anyhow::anyhow!("{}; what has arrived is kept: the same command goes on from there", clean(&error))
+}
+
+/// Says why trackers and web seeds were of no help.
+fn last_words(detail: &TorrentDetail) -> String {
+    let trackers = detail.trackers.iter().filter(|tracker| tracker.failed);
+    let trackers = trackers.map(|tracker| ("tracker", &tracker.url, tracker.message.as_deref()));
+    let seeds = detail.web_seeds.iter().filter(|seed| seed.failed);
+    let seeds = seeds.map(|seed| ("web seed", &seed.url, seed.message.as_deref()));
+    let words = |(kind, url, message): (&str, &String, Option<&str>)| {
+        format!("; the {kind} {} failed: {}", clean(url), clean(message.unwrap_or("it said nothing")))
+    };
+    trackers.take(MAX_NAMED).chain(seeds.take(MAX_NAMED)).map(words).collect()
 }
 
 /// Tells whether two paths are the same folder, by whatever name.

@@ -77,18 +77,23 @@ fn show_torrent(detail: &TorrentDetail) -> Result<()> {
     field("comment", detail.comment.as_deref().unwrap_or_default())?;
     field("made by", detail.created_by.as_deref().unwrap_or_default())?;
     for tracker in &detail.trackers {
-        let words = tracker.message.as_deref().map(|words| format!(": {words}")).unwrap_or_default();
-        let state = match (tracker.failed, tracker.answered) {
-            (true, _) => "failed",
-            (false, true) => "works",
-            (false, false) => "not asked yet",
-        };
-        field("tracker", format!("{} {state}{words}", tracker.url))?;
+        source("tracker", &tracker.url, tracker.failed, tracker.answered, tracker.message.as_deref())?;
     }
-    for url in &detail.web_seeds {
-        field("web seed", url)?;
+    for seed in &detail.web_seeds {
+        source("web seed", &seed.url, seed.failed, seed.answered, seed.message.as_deref())?;
     }
     field("link", &detail.magnet)
+}
+
+/// Shows a tracker or web seed and its last words.
+fn source(kind: &str, url: &str, failed: bool, answered: bool, words: Option<&str>) -> Result<()> {
+    let words = words.map(|words| format!(": {words}")).unwrap_or_default();
+    let state = match (failed, answered) {
+        (true, _) => "failed",
+        (false, true) => "works",
+        (false, false) => "not asked yet",
+    };
+    field(kind, format!("{url} {state}{words}"))
 }
 
 fn limits(detail: &TorrentDetail) -> String {

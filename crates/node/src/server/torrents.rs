@@ -179,13 +179,14 @@ pub(crate) async fn one(
             upload_bytes_per_s: status.limits.up_bytes_per_s,
         },
         trackers,
+        web_seeds: session.web_seeds(id).await?.into_iter().map(convert::web_seed).collect(),
         summary: convert::summary(status),
         ..TorrentDetail::default()
     };
     if let Some(file) = file {
         detail.file_count = file.info.layout().files().len() as u32;
         (detail.comment, detail.created_by) = (file.comment, file.created_by);
-        (detail.created_at_s, detail.web_seeds) = (file.creation_date, file.web_seeds);
+        detail.created_at_s = file.creation_date;
     }
     Ok(Json(detail))
 }

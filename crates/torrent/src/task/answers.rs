@@ -20,6 +20,7 @@ impl TorrentTask {
             Ask::Peers(reply) => answer(reply, self.peers()),
             Ask::Files(reply) => answer(reply, self.files()),
             Ask::Trackers(reply) => self.trackers.order(TrackerOrder::Status(reply)),
+            Ask::WebSeeds(reply) => answer(reply, self.web_seeds.status()),
             Ask::Magnet(reply) => answer(reply, self.magnet()),
             Ask::TorrentFile(reply) => answer(reply, self.torrent_file()),
             Ask::Pause(reply) => {
