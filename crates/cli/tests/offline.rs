@@ -49,6 +49,24 @@ fn verifying_notices_what_no_piece_covers() {
     assert!(stdout(&verified).contains("photos/empty"), "{}", stdout(&verified));
 }
 
+#[cfg(unix)]
+#[test]
+fn verifying_says_what_it_may_not_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let sea = place.photos(".").join("sea.raw");
+    ok(place.run(&["torrent", "create", "photos"]));
+    std::fs::set_permissions(&sea, std::fs::Permissions::from_mode(0o000)).unwrap();
+    if std::fs::File::open(&sea).is_ok() {
+        // Nothing is hidden from the superuser.
+        return;
+    }
+    let verified = place.run(&["torrent", "verify", "photos.torrent"]);
+    assert_eq!(verified.status.code(), Some(1));
+    let text = stderr(&verified);
+    assert!(text.contains("sea.raw") && text.to_lowercase().contains("permission denied"), "{text}");
+}
+
 #[test]
 fn the_same_input_gives_the_same_file() {
     let place = Place::new();

@@ -1,5 +1,7 @@
 //! `compeer torrent verify`.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -30,6 +32,10 @@ pub fn run(command: &TorrentVerify, context: &Context) -> Result<u8> {
     })?;
     live.clear();
     let layout = file.info.layout();
+    for &index in &comparison.bad_files {
+        let Some(found) = layout.file(index) else { continue };
+        readable(&folder.join(found.path.iter().collect::<PathBuf>()))?;
+    }
     let path = |index: &metainfo::FileIndex| layout.file(*index).map(|found| found.path.join("/")).unwrap_or_default();
     let wrong: Vec<String> = comparison.bad_files.iter().map(path).collect();
     if context.json {
@@ -59,6 +65,20 @@ pub fn run(command: &TorrentVerify, context: &Context) -> Result<u8> {
 
 fn count(files: usize) -> String {
     show::count(files, "file", "files")
+}
+
+/// Refuses a file that is there and cannot be read: it is neither missing nor known to be wrong. Called only for what
+/// did not match.
+fn readable(path: &Path) -> Result<()> {
+    // Opening a pipe would wait for its other end.
+    let looked =
+        std::fs::metadata(path).and_then(|found| if found.is_file() { File::open(path).map(drop) } else { Ok(()) });
+    match looked {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            bail!("{}: cannot read it: {error}", path.display())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns the folder in which the content's own file or folder lies: `path`, or the folder around it.
