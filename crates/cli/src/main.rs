@@ -18,6 +18,9 @@ mod show;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The exit code of a command that Ctrl-C stopped before it was done: 128 + SIGINT, as shells count.
 pub const INTERRUPTED: u8 = 130;
@@ -75,8 +78,10 @@ fn log(verbose: u8) {
     };
     let chosen = std::env::var("COMPEER_LOG").ok().filter(|filter| !filter.is_empty());
     let Some(filter) = chosen.as_deref().or(default) else { return };
-    let filter = tracing_subscriber::EnvFilter::new(filter);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // What is wrong in a filter falls back to warnings: nobody asked for a log that way.
+    let filter: Targets = filter.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::WARN));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines).with(filter).init();
 }
 
 #[cfg(test)]
