@@ -142,6 +142,9 @@ pub struct Share {
     /// Name addresses of the local network and of this computer in the link, too
     #[arg(long, help_heading = "Network")]
     pub local: bool,
+    /// Offer pieces one by one, so that the first copy spreads fastest; for whoever is the only seed
+    #[arg(long, help_heading = "Seeding")]
+    pub super_seed: bool,
     #[command(flatten)]
     pub create: CreateOptions,
     #[command(flatten)]

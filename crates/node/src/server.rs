@@ -99,6 +99,7 @@ fn router(state: AppState) -> Router {
         .route("/torrents/{id}/pause", post(torrents::pause))
         .route("/torrents/{id}/resume", post(torrents::resume))
         .route("/torrents/{id}/recheck", post(torrents::recheck))
+        .route("/torrents/{id}/read", post(torrents::read))
         .route("/torrents/{id}/move", post(torrents::move_to))
         .route("/torrents/{id}/copy", post(jobs::copy))
         .route("/torrents/{id}/peers", get(torrents::peers).post(torrents::add_peer))

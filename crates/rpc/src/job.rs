@@ -46,6 +46,9 @@ pub struct ShareRequest {
     pub local: bool,
     /// Tell no tracker.
     pub no_tracker: bool,
+    /// Offer pieces one by one, so that the first copy spreads fastest (BEP 16).
+    #[serde(default)]
+    pub super_seed: bool,
 }
 
 /// Asks the node to copy what it holds, verified.

@@ -14,7 +14,7 @@ pub use job::{CopyRequest, Job, JobKind, JobState, ShareRequest, Skipped, Torren
 pub use problem::Problem;
 pub use session::{NodeMode, SessionInfo};
 pub use torrent::{
-    AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, MoveRequest, PeerInfo,
+    AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, MoveRequest, PeerInfo, ReadRequest,
     TorrentDetail, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo,
 };
 

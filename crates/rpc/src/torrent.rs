@@ -264,6 +264,18 @@ pub struct AddRequest {
     pub limits: Limits,
 }
 
+/// Says where in a file somebody reads, so that these bytes are fetched first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadRequest {
+    /// The number of the file.
+    pub file: u32,
+    /// Where in the file, in bytes.
+    pub offset_bytes: u64,
+    /// How many bytes from there, at most 256 pieces; 0: nobody reads any more.
+    pub length_bytes: u64,
+}
+
 /// Moves the content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,7 @@
 //! What the session asks of a torrent's task.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -33,6 +34,8 @@ pub(crate) enum Ask {
     Recheck(Reply<()>),
     Prioritise(Vec<(FileIndex, Priority)>, Reply<Result<(), TorrentError>>),
     Sequential(bool, Reply<()>),
+    /// A reader is at these bytes of a file.
+    Read(FileIndex, Range<u64>, Reply<Result<(), TorrentError>>),
     SuperSeed(bool, Reply<()>),
     Limit(TorrentLimits, Reply<()>),
     Goal(SeedGoal, Reply<()>),

@@ -4,6 +4,7 @@ mod add;
 mod listen;
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -178,6 +179,11 @@ impl Session {
     /// Fetches pieces in order, or no longer.
     pub async fn sequential(&self, id: TorrentId, on: bool) -> Result<(), TorrentError> {
         self.ask(id, |reply| Ask::Sequential(on, reply)).await
+    }
+
+    /// Has these bytes of a file fetched first, in order; at most 256 pieces. Replaces what an earlier call asked for.
+    pub async fn read(&self, id: TorrentId, file: FileIndex, bytes: Range<u64>) -> Result<(), TorrentError> {
+        self.ask(id, |reply| Ask::Read(file, bytes, reply)).await?
     }
 
     /// Offers pieces one by one, or no longer (BEP 16).

@@ -149,3 +149,27 @@ async fn removing_with_data_leaves_nothing() {
     alice.session.remove(id, false).await.unwrap();
     assert!(alice.folder().join("tree/a.bin").exists());
 }
+
+#[tokio::test]
+async fn what_somebody_reads_comes_first() {
+    let (alice, bob) = (Node::start().await, Node::start().await);
+    let files = [("film.bin", 8 << 20)];
+    write_files(&alice.folder(), &files, 9);
+    let file = create(&alice.folder(), "film.bin", &files, options(Mode::V1, 65536));
+    let id = alice.share(&file).await;
+    let up = torrent::TorrentLimits { up_bytes_per_s: Some(1 << 20), ..Default::default() };
+    alice.session.limit(id, up).await.unwrap();
+    let add = torrent::Add::new(AddSource::File(file.to_bytes().into()));
+    bob.session.add(add).await.unwrap();
+    let reader = 5 << 20..(5 << 20) + 70_000;
+    bob.session.read(id, metainfo::FileIndex(0), reader).await.unwrap();
+    assert!(bob.session.read(id, metainfo::FileIndex(1), 0..1).await.is_err(), "there is one file");
+    bob.session.add_peer(id, &alice.address()).await.unwrap();
+    // The ten pieces of the allowed-fast set may come before, since they are asked for while Alice still chokes (BEP 6).
+    let status = bob.wait(id, "in the middle", |s| s.done_bytes >= 16 * 65536).await;
+    assert!(status.done_bytes < 3 << 20, "{} bytes are no proof of an order", status.done_bytes);
+    let (hers, his) = (alice.folder().join("film.bin"), bob.folder().join("film.bin.part"));
+    let (hers, his) = (std::fs::read(hers).unwrap(), std::fs::read(his).unwrap());
+    let pieces = 5 << 20..(5 << 20) + 2 * 65536;
+    assert!(his.len() >= pieces.end && his[pieces.clone()] == hers[pieces], "the two pieces of the reader are here");
+}

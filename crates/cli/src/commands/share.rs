@@ -120,6 +120,7 @@ fn request(share: &Share, path: &Path) -> ShareRequest {
         seed_ratio: share.goals.seed_ratio,
         seed_time_s: share.goals.seed_time.map(|time| time.as_secs()),
         local: share.local,
+        super_seed: share.super_seed,
     }
 }
 

@@ -13,7 +13,7 @@ use super::{events, jobs, session, torrents};
     paths(
         session::health, session::info, session::limits, session::limit,
         torrents::list, torrents::add, torrents::one, torrents::remove, torrents::pause, torrents::resume,
-        torrents::recheck, torrents::move_to, torrents::peers, torrents::add_peer, torrents::files,
+        torrents::recheck, torrents::read, torrents::move_to, torrents::peers, torrents::add_peer, torrents::files,
         torrents::choose_files, torrents::trackers, torrents::limits, torrents::limit, torrents::metainfo,
         jobs::share, jobs::copy, jobs::list, jobs::one, jobs::cancel, events::events, document,
     ),

@@ -179,6 +179,7 @@ async fn run_share(
             have_all: true,
             peers: request.peers,
             no_tracker: request.no_tracker,
+            super_seed: request.super_seed,
             goal: goal(request.seed_ratio, request.seed_time_s)?,
             ..Add::new(AddSource::File(created.torrent.to_bytes().into()))
         })

@@ -6,8 +6,8 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use metainfo::{FileIndex, Magnet, PeerHint, TorrentFile};
 use rpc::{
-    AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, Limits, MoveRequest, PeerInfo, Problem, TorrentDetail,
-    TorrentSummary, TrackerInfo,
+    AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, Limits, MoveRequest, PeerInfo, Problem, ReadRequest,
+    TorrentDetail, TorrentSummary, TrackerInfo,
 };
 use serde::Deserialize;
 use torrent::{Add, AddSource, Priority, SeedGoal, Session, TorrentId};
@@ -253,6 +253,26 @@ pub(crate) async fn resume(State(state): State<AppState>, Id(id): Id) -> Result<
 ))]
 pub(crate) async fn recheck(State(state): State<AppState>, Id(id): Id) -> Result<StatusCode, ApiError> {
     state.session().recheck(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Has what somebody reads fetched first, in order: for players and previews. It replaces the request before it.
+#[utoipa::path(post, path = "/api/v1/torrents/{id}/read", params(("id" = String, Path, description = "The torrent")),
+    request_body = ReadRequest, responses(
+    (status = 204, description = "These bytes come first"),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "No such torrent", body = Problem),
+    (status = 409, description = "There is no metadata yet", body = Problem),
+    (status = 415, description = "Not JSON", body = Problem),
+))]
+pub(crate) async fn read(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Body(request): Body<ReadRequest>,
+) -> Result<StatusCode, ApiError> {
+    let bytes = request.offset_bytes..request.offset_bytes.saturating_add(request.length_bytes);
+    state.session().read(id, FileIndex(request.file), bytes).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

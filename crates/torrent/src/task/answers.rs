@@ -1,10 +1,11 @@
 //! What the session asks of a torrent.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use metainfo::{FileIndex, Magnet};
+use metainfo::{FileIndex, Magnet, PieceIndex};
 use tokio::sync::oneshot;
 use torrent_proto::torrent::{Command, Input, PeerKind, Priority, State};
 
@@ -12,6 +13,9 @@ use super::{Ending, TorrentTask};
 use crate::ask::{Ask, Reply};
 use crate::tracker::TrackerOrder;
 use crate::types::{FileStatus, PeerStatus, TorrentError, TorrentLimits, TorrentStatus};
+
+/// How many pieces a reader may ask for ahead (arbitrary: with pieces of a mebibyte some minutes of film).
+const READ_PIECES: usize = 256;
 
 impl TorrentTask {
     pub(super) fn ask(&mut self, ask: Ask) {
@@ -42,6 +46,7 @@ impl TorrentTask {
                 self.save();
                 answer(reply, ());
             }
+            Ask::Read(file, bytes, reply) => answer(reply, self.read(file, &bytes)),
             Ask::SuperSeed(on, reply) => {
                 self.record.super_seed = on;
                 self.command(Command::SuperSeed(on));
@@ -84,6 +89,19 @@ impl TorrentTask {
         self.record.paused = paused;
         self.command(if paused { Command::Pause } else { Command::Resume });
         self.save();
+    }
+
+    /// Has the pieces of a range of a file fetched first, in order.
+    fn read(&mut self, file: FileIndex, bytes: &Range<u64>) -> Result<(), TorrentError> {
+        let Some(info) = self.machine.info() else { return Err(TorrentError::NoMetadata) };
+        let layout = info.layout();
+        let Some(it) = layout.file(file) else { return Err(TorrentError::NoSuchFile(file.0)) };
+        let piece = |at: u64| it.offset.saturating_add(at.min(it.length)) / u64::from(layout.piece_length());
+        let last = if bytes.is_empty() { piece(bytes.start) } else { piece(bytes.end - 1) + 1 };
+        let pieces = (piece(bytes.start)..last).take(READ_PIECES).map(|p| PieceIndex(p as u32));
+        let pieces = pieces.filter(|p| p.0 < layout.piece_count()).collect();
+        self.command(Command::Deadlines(pieces));
+        Ok(())
     }
 
     fn prioritise(&mut self, files: Vec<(FileIndex, Priority)>) -> Result<(), TorrentError> {
