@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use torrent_proto::torrent::{Direction, DiskError, PeerKey, Source};
 use torrent_proto::wire::{Message, PeerId, Reserved};
 
+use crate::types::PeerEncryption;
 use crate::web_seed::Failure;
 
 /// How many reports may wait for a torrent. Each is what one read brought, so this is far more than it takes to keep the
@@ -52,6 +53,7 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) struct Established {
     pub stream: TcpStream,
+    pub encryption: PeerEncryption,
     pub pass: Pass,
     pub address: SocketAddr,
     pub direction: Direction,

@@ -35,7 +35,7 @@ use crate::report::{Established, ORDER_QUEUE, Order, Report, StorageSlot};
 use crate::shared::Shared;
 use crate::store::Record;
 use crate::tracker::{TrackerOrder, Trackers};
-use crate::types::{SessionEvent, TorrentError};
+use crate::types::{PeerEncryption, SessionEvent, TorrentError};
 use crate::web_seed::WebSeeds;
 
 /// How many inputs are handled before the other queues have their turn.
@@ -65,6 +65,7 @@ pub(crate) struct TaskParts {
 struct Connection {
     orders: mpsc::Sender<Order>,
     task: AbortHandle,
+    encryption: PeerEncryption,
     /// A web seed's URL.
     url: Option<String>,
     /// Counted at the gate until the connection is gone.
@@ -251,7 +252,8 @@ impl TorrentTask {
 
     /// Takes up a connection whose handshakes are done.
     fn established(&mut self, established: Established) {
-        let Established { stream, pass, address, direction, source, info_hash, reserved, peer_id, left } = established;
+        let Established { stream, encryption, pass, address, direction, source, info_hash, reserved, peer_id, left } =
+            established;
         let peer = self.new_key();
         let (orders, queue) = mpsc::channel(ORDER_QUEUE);
         let task = PeerTask::new(PeerParts {
@@ -274,7 +276,7 @@ impl TorrentTask {
             let _ = reports.send(Report::Ended(peer)).await;
         });
         self.errands.insert(handle.id(), Errand::Peer(peer));
-        self.connections.insert(peer, Connection { orders, task: handle, url: None, _pass: Some(pass) });
+        self.connections.insert(peer, Connection { orders, task: handle, encryption, url: None, _pass: Some(pass) });
         let kind = PeerKind::Wire;
         self.input(Input::Connected(Connected {
             peer,
@@ -432,7 +434,10 @@ impl TorrentTask {
                 let _ = reports.send(Report::Ended(peer)).await;
             });
             self.errands.insert(handle.id(), Errand::Peer(peer));
-            self.connections.insert(peer, Connection { orders, task: handle, url: Some(url), _pass: None });
+            self.connections.insert(
+                peer,
+                Connection { orders, task: handle, encryption: PeerEncryption::None, url: Some(url), _pass: None },
+            );
             self.input(Input::Connected(Connected {
                 peer,
                 address: SocketAddr::from(([0, 0, 0, 0], 0)),

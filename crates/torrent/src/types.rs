@@ -258,11 +258,26 @@ impl TorrentStatus {
     }
 }
 
+/// How much of a connection is hidden from those on its way (Message Stream Encryption). It hides the protocol from
+/// equipment that looks for it; it proves nothing about who the peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PeerEncryption {
+    /// Nothing.
+    #[default]
+    None,
+    /// The handshakes; what follows is plain.
+    Handshake,
+    /// Everything, by RC4.
+    Rc4,
+}
+
 /// A connection as it is now.
 #[derive(Clone, Debug)]
 pub struct PeerStatus {
     /// The remote address.
     pub address: SocketAddr,
+    /// How much of it is hidden.
+    pub encryption: PeerEncryption,
     /// The client's name, from its extension handshake or peer id; a web seed's URL.
     pub client: String,
     /// Who opened it.

@@ -240,9 +240,11 @@ impl TorrentTask {
     fn peers(&self) -> Vec<PeerStatus> {
         let pieces = self.machine.info().map_or(0, |info| info.layout().piece_count());
         let status = |p: torrent_proto::torrent::PeerStatus| {
-            let url = self.connections.get(&p.peer).and_then(|c| c.url.clone());
+            let connection = self.connections.get(&p.peer);
+            let url = connection.and_then(|c| c.url.clone());
             PeerStatus {
                 address: p.address,
+                encryption: connection.map(|c| c.encryption).unwrap_or_default(),
                 client: url.or(p.client).unwrap_or_else(|| format!("{:?}", p.peer_id)),
                 direction: p.direction,
                 source: p.source,

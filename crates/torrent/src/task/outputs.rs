@@ -13,7 +13,7 @@ use crate::peer::handshake::{self, HandshakeError, Met};
 use crate::report::{Established, Order, Report};
 use crate::shared::Shared;
 use crate::tracker::TrackerOrder;
-use crate::types::{SessionEvent, TorrentId};
+use crate::types::{PeerEncryption, SessionEvent, TorrentId};
 
 /// How many addresses are remembered for the next run. Arbitrary; a swarm is found again from a few.
 const REMEMBER: usize = 50;
@@ -235,5 +235,6 @@ pub(crate) fn established(
 ) -> Established {
     let Met { info_hash, reserved, peer_id } = met;
     let peer_id: PeerId = peer_id;
-    Established { stream, pass, address, direction, source, info_hash, reserved, peer_id, left: Vec::new() }
+    let encryption = PeerEncryption::None;
+    Established { stream, encryption, pass, address, direction, source, info_hash, reserved, peer_id, left: Vec::new() }
 }
