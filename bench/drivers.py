@@ -30,6 +30,7 @@ HERE = Path(__file__).resolve().parent
 # where setup.sh put what is not a Debian package
 PEERS = Path(os.environ.get("BENCH_PEERS", Path.home() / ".cache/compeer-bench")).resolve()
 VENV_PYTHON = str(PEERS / "venv/bin/python")
+NPM = PEERS / "npm/node_modules"      # what interop/npm pins
 TICK = os.sysconf("SC_CLK_TCK")
 
 

@@ -3,7 +3,7 @@
 //! Invariant: nothing is installed without a yes, no service that a package brings is started, and the file that prevents
 //! this is left as it was found.
 
-use crate::steps::{Outcome, program, run, succeeds};
+use crate::steps::{Outcome, program, root, run, succeeds};
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,12 +15,20 @@ const PACKAGES: &[(&str, &str)] = &[
     ("aria2", "aria2c"),
     ("qbittorrent-nox", "qbittorrent-nox"),
     ("mktorrent", "mktorrent"),
+    ("opentracker", "opentracker"),
+    ("nodejs", "node"),
+    ("npm", "npm"),
     ("iproute2", "ip"),
     ("util-linux", "unshare"),
 ];
 
 /// The wheel of libtorrent that the tests were written against.
 const LIBTORRENT: &str = "libtorrent==2.1.1";
+
+/// What npm needs to install its packages, in `interop/npm`: their pinned versions, and a package of our own that stands
+/// in for one whose install script would fetch a binary.
+const NPM_FILES: &[&str] =
+    &["package.json", "package-lock.json", "webrtc-polyfill/package.json", "webrtc-polyfill/index.js"];
 
 /// Debian asks this file before it starts a service that a package brings; 101 is "not allowed" (invoke-rc.d).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -42,14 +50,19 @@ pub fn python() -> PathBuf {
     cache().join("venv/bin/python")
 }
 
+/// The folder of the npm packages.
+fn npm() -> PathBuf {
+    cache().join("npm")
+}
+
 /// Installs what is missing, after a yes.
 ///
 /// # Errors
 /// On anything but Debian and its kin, when the answer is no, and when an installation fails.
 pub fn ensure(yes: bool) -> Outcome {
     let packages = missing_packages();
-    let wheel = !has_libtorrent();
-    if packages.is_empty() && !wheel {
+    let (wheel, npm) = (!has_libtorrent(), !has_npm_packages());
+    if packages.is_empty() && !wheel && !npm {
         println!("all foreign programs are there");
         return Ok(());
     }
@@ -58,7 +71,9 @@ pub fn ensure(yes: bool) -> Outcome {
              `cargo test --workspace` runs all that needs none of them"
             .to_owned());
     }
-    println!("missing: {}{}", packages.join(" "), if wheel { " libtorrent (a Python wheel)" } else { "" });
+    let others = [(wheel, "libtorrent (a Python wheel)"), (npm, "the packages of interop/npm")];
+    let others = others.iter().filter(|(missing, _)| *missing).map(|(_, name)| *name);
+    println!("missing: {}", packages.iter().copied().chain(others).collect::<Vec<_>>().join(", "));
     if !yes && !agreed()? {
         return Err("not installed. `cargo test --workspace` runs all that needs no foreign program".to_owned());
     }
@@ -67,6 +82,9 @@ pub fn ensure(yes: bool) -> Outcome {
     }
     if wheel {
         install_libtorrent()?;
+    }
+    if npm {
+        install_npm_packages()?;
     }
     let still = missing_packages();
     if still.is_empty() { Ok(()) } else { Err(format!("installed, but not found on the PATH: {}", still.join(" "))) }
@@ -92,6 +110,15 @@ fn has_libtorrent() -> bool {
     let version = LIBTORRENT.split_once("==").map_or("", |(_, version)| version);
     let check = format!("import libtorrent; assert libtorrent.__version__.startswith({version:?})");
     succeeds(program(python()).args(["-c", &check]))
+}
+
+/// Whether the packages are there in the versions that are wanted now: npm leaves a list of what it installed.
+fn has_npm_packages() -> bool {
+    npm().join("node_modules/.package-lock.json").is_file()
+        && NPM_FILES.iter().all(|name| {
+            let wanted = std::fs::read(root().join("interop/npm").join(name));
+            wanted.is_ok_and(|wanted| std::fs::read(npm().join(name)).is_ok_and(|there| there == wanted))
+        })
 }
 
 /// A Python that can make a virtual environment: Debian ships it without, until python3-venv is there.
@@ -126,6 +153,19 @@ fn install_libtorrent() -> Outcome {
     let folder = cache().join("venv");
     run(program(maker).args(["-m", "venv", "--clear"]).arg(&folder))?;
     run(program(python()).args(["-m", "pip", "install", "--quiet", LIBTORRENT]))
+}
+
+/// Installs what the lock file names, without running any script of a package.
+fn install_npm_packages() -> Outcome {
+    let folder = npm();
+    for name in NPM_FILES {
+        let to = folder.join(name);
+        let copied = to.parent().map_or(Ok(()), std::fs::create_dir_all);
+        copied
+            .and_then(|()| std::fs::copy(root().join("interop/npm").join(name), &to))
+            .map_err(|error| format!("{}: {error}", to.display()))?;
+    }
+    run(program("npm").current_dir(&folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]))
 }
 
 /// A command for root: as it is when we are root, by sudo otherwise.
