@@ -1,15 +1,19 @@
 //! Listening, dialling, the UDP task, bandwidth, HTTP, the clock and the gate.
 
 mod clock;
+mod dial;
 mod gate;
 mod http;
 mod limiter;
+mod stream;
 mod tcp;
 mod udp;
 
 pub use clock::Clock;
+pub use dial::{CarrierPolicy, DIAL_TIMEOUT, Dialler, Via};
 pub use gate::{Gate, GateLimits, Pass, Refusal};
 pub use http::{Body, Http, HttpError};
 pub use limiter::{Bucket, Limiter, Meter};
-pub use tcp::{DIAL_TIMEOUT, Dialler, ListenError, listen, listen_all, prepare};
-pub use udp::UdpTrackers;
+pub use stream::{Carrier, Stream};
+pub use tcp::{ListenError, listen, listen_all};
+pub use udp::{Udp, UdpConfig, UdpTrackers};

@@ -1,24 +1,14 @@
-//! TCP: listening and dialling, with the options that every peer connection gets.
+//! TCP: listening, with the options that every listening socket gets.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 
 /// How many connections may wait to be accepted. The size at which Linux caps it by default since 5.4 is 4,096; other
 /// clients ask for some hundreds at most.
 const BACKLOG: i32 = 512;
-
-/// How long a dial may take. Three SYN retransmissions of Linux (1 + 2 + 4 s) and a round trip.
-pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How many dials may be under way at once, over all torrents. Home routers are known to choke on hundreds of half-open
-/// connections; with a time limit of 10 s this still tries several addresses a second when all of them are dead.
-const MAX_DIALS: usize = 64;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -82,39 +72,6 @@ pub fn listen_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenEr
     Ok(listeners)
 }
 
-/// Sets what every peer connection wants: small messages leave at once.
-pub fn prepare(stream: &TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-}
-
-/// Dials peers: bounds how many dials run at once and how long each may take.
-#[derive(Clone, Debug)]
-pub struct Dialler {
-    bind: Option<IpAddr>,
-    permits: Arc<Semaphore>,
-}
-
-impl Dialler {
-    /// Dials from `bind`, or from wherever the system's routes lead.
-    pub fn new(bind: Option<IpAddr>) -> Dialler {
-        Dialler { bind, permits: Arc::new(Semaphore::new(MAX_DIALS)) }
-    }
-
-    /// Connects to `address` within [`DIAL_TIMEOUT`], counted from when it is this dial's turn. Cancel safe.
-    pub async fn dial(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        let _permit = self.permits.acquire().await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(ip) = self.bind.filter(|ip| ip.is_ipv4() == address.is_ipv4()) {
-            socket.bind(SocketAddr::new(ip, 0))?;
-        }
-        let stream = tokio::time::timeout(DIAL_TIMEOUT, socket.connect(address)).await??;
-        prepare(&stream);
-        Ok(stream)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,13 +98,5 @@ mod tests {
     async fn a_foreign_address_is_refused_with_its_name() {
         let error = listen("192.0.2.1:6881".parse().unwrap()).unwrap_err();
         assert!(error.to_string().starts_with("cannot listen on 192.0.2.1:6881"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_dial_reaches_the_listener_from_the_bound_address() {
-        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let dialler = Dialler::new(Some("127.0.0.1".parse().unwrap()));
-        let (dialled, accepted) = tokio::join!(dialler.dial(listener.local_addr().unwrap()), listener.accept());
-        assert_eq!(dialled.unwrap().local_addr().unwrap(), accepted.unwrap().1);
     }
 }

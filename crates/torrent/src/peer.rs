@@ -16,8 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use disk::{Buffer, Pool};
 use metainfo::Block;
-use net::Meter;
-use tokio::net::TcpStream;
+use net::{Meter, Stream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 use torrent_proto::torrent::{DiskError, PeerKey};
@@ -70,7 +69,7 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct PeerParts {
     pub key: PeerKey,
-    pub stream: TcpStream,
+    pub stream: Stream,
     /// What arrived behind the handshake.
     pub left: Vec<u8>,
     pub reports: mpsc::Sender<Report>,

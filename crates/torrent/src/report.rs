@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use disk::Storage;
 use metainfo::{Block, InfoHashV1};
-use net::Pass;
-use tokio::net::TcpStream;
+use net::{Pass, Stream};
 use torrent_proto::torrent::{Direction, DiskError, PeerKey, Source};
 use torrent_proto::wire::{Message, PeerId, Reserved};
 
@@ -52,7 +51,7 @@ pub(crate) enum Order {
 /// A connection whose handshakes are done, on its way to its torrent.
 #[derive(Debug)]
 pub(crate) struct Established {
-    pub stream: TcpStream,
+    pub stream: Stream,
     pub encryption: PeerEncryption,
     pub pass: Pass,
     pub address: SocketAddr,

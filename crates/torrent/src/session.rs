@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use disk::{Disk, DiskConfig, Pool};
 use metainfo::{FileIndex, InfoHashes, TorrentFile};
-use net::{Clock, Dialler, Gate, GateLimits, Http, Limiter, UdpTrackers};
+use net::{CarrierPolicy, Clock, Dialler, Gate, GateLimits, Http, Limiter, Udp, UdpConfig};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use torrent_proto::torrent::{Torrent, TorrentConfig};
 use torrent_proto::wire::PeerId;
@@ -55,6 +55,7 @@ impl Session {
             keep_bytes: config.memory_bytes / 8,
             ..DiskConfig::default()
         };
+        let udp = UdpConfig { bind: config.bind, port: port.unwrap_or(0), seed };
         let shared = Arc::new(Shared {
             clock,
             peer_id: draw_peer_id(seed),
@@ -64,9 +65,9 @@ impl Session {
             pool: Pool::new(config.memory_bytes / 2),
             disk: Disk::new(disk),
             gate: Gate::new(gate_limits(&limits)),
-            dialler: Dialler::new(config.bind),
+            dialler: Dialler::new(config.bind, CarrierPolicy::default()),
             limiter: Limiter::new(limits.down_bytes_per_s, limits.up_bytes_per_s),
-            udp: UdpTrackers::start(config.bind, port.unwrap_or(0), clock, seed).map_err(|error| system(&error))?,
+            udp: Udp::start(udp, clock).map_err(|error| system(&error))?,
             store,
             events: broadcast::channel(EVENT_QUEUE).0,
             incomplete: config.incomplete,

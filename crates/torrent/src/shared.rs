@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use disk::{Disk, Pool};
 use metainfo::{InfoHashV1, InfoHashes};
-use net::{Clock, Dialler, Gate, Http, Limiter, UdpTrackers};
+use net::{Clock, Dialler, Gate, Http, Limiter, Udp};
 use tokio::sync::{broadcast, mpsc};
 use torrent_proto::wire::PeerId;
 
@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub dialler: Dialler,
     pub limiter: Limiter,
     pub http: Http,
-    pub udp: UdpTrackers,
+    pub udp: Udp,
     pub store: Store,
     pub events: broadcast::Sender<SessionEvent>,
     pub incomplete: Incomplete,

@@ -334,7 +334,7 @@ async fn announce(
     request: AnnounceRequest,
 ) -> Result<AnnounceResponse, TrackerError> {
     match tracker.transport() {
-        Transport::Udp(target) => shared.udp.announce(target, request).await,
+        Transport::Udp(target) => shared.udp.trackers.announce(target, request).await,
         Transport::Http => {
             let url = http::announce_url(tracker, &request);
             let unreachable = |error: net::HttpError| TrackerError::Unreachable(error.to_string());
@@ -352,7 +352,7 @@ async fn announce(
 async fn scrape(shared: &Shared, tracker: &TrackerUrl, hashes: InfoHashes) -> Result<ScrapeResponse, TrackerError> {
     let names: Vec<_> = hashes.wire().collect();
     match tracker.transport() {
-        Transport::Udp(target) => shared.udp.scrape(target, names).await,
+        Transport::Udp(target) => shared.udp.trackers.scrape(target, names).await,
         Transport::Http => {
             let refused = || TrackerError::Unreachable("its address has no form that can be scraped".to_owned());
             let url = http::scrape_url(tracker, &names).ok_or_else(refused)?;

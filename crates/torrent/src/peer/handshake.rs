@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use metainfo::{InfoHashV1, InfoHashes};
+use net::Stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use torrent_proto::wire::{Handshake, PROTOCOL, PeerId, Reserved, WireError};
 
 /// How long both handshakes may take together. Arbitrary; a few round trips of a bad link.
@@ -41,7 +41,7 @@ pub(crate) struct Met {
 /// Speaks first. A hybrid is offered under its v1 name with the bit that invites the peer to answer with the v2 name
 /// (BEP 52, "Upgrade path").
 pub(crate) async fn dialled(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     hashes: InfoHashes,
     offer: InfoHashV1,
     ours: PeerId,
@@ -63,7 +63,7 @@ pub(crate) async fn dialled(
 /// Answers; `find` says which torrent is meant. Our half goes out as soon as the info-hash is there, since some peers
 /// keep their id until then.
 pub(crate) async fn accepted<T>(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     ours: PeerId,
     find: impl FnOnce(InfoHashV1) -> Option<(InfoHashes, T)>,
 ) -> Result<(Met, T), HandshakeError> {
@@ -92,7 +92,7 @@ fn reserved_for(hashes: &InfoHashes) -> Reserved {
 
 /// Fills `bytes`, but gives up as soon as they cannot be a handshake: an encrypted or foreign stream would otherwise
 /// keep us waiting.
-async fn read_checked(stream: &mut TcpStream, bytes: &mut [u8]) -> Result<(), HandshakeError> {
+async fn read_checked(stream: &mut Stream, bytes: &mut [u8]) -> Result<(), HandshakeError> {
     let mut filled = 0;
     while filled < bytes.len() {
         let read = stream.read(&mut bytes[filled..]).await?;
@@ -111,18 +111,18 @@ async fn read_checked(stream: &mut TcpStream, bytes: &mut [u8]) -> Result<(), Ha
 mod tests {
     use super::*;
     use metainfo::InfoHashV2;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     const V1: InfoHashV1 = InfoHashV1([1; 20]);
     const V2: InfoHashV2 = InfoHashV2([2; 32]);
     const ALICE: PeerId = PeerId(*b"-CO0001-alicealiceal");
     const BOB: PeerId = PeerId(*b"-CO0001-bobbobbobbob");
 
-    async fn pair() -> (TcpStream, TcpStream) {
+    async fn pair() -> (Stream, Stream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dial = TcpStream::connect(listener.local_addr().unwrap());
         let (dialled, accepted) = tokio::join!(dial, listener.accept());
-        (dialled.unwrap(), accepted.unwrap().0)
+        (Stream::tcp(dialled.unwrap()), Stream::tcp(accepted.unwrap().0))
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use metainfo::PieceIndex;
 use net::Limiter;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use torrent_proto::wire;
 
@@ -32,7 +32,7 @@ async fn bench(prepare: impl FnOnce(&mpsc::Sender<Order>, &Arc<Haves>)) -> Bench
     let limiter = Limiter::new(None, None);
     let task = PeerTask::new(PeerParts {
         key: PeerKey(1),
-        stream: local.unwrap().0,
+        stream: Stream::tcp(local.unwrap().0),
         left: Vec::new(),
         reports: report_sender,
         orders: order_queue,

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use net::Stream;
+use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use torrent_proto::torrent::{Direction, Source};
 
@@ -51,7 +52,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
         tokio::select! {
             accepted = listener.accept(), if handshakes.len() < MAX_HANDSHAKES => match accepted {
                 Ok((stream, address)) => {
-                    handshakes.spawn(greet(shared.clone(), stream, address));
+                    handshakes.spawn(greet(shared.clone(), Stream::tcp(stream), address));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection; is the limit of open files too low?");
@@ -68,12 +69,11 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
 }
 
 /// Passes the gate, shakes hands, and hands the connection to its torrent.
-async fn greet(shared: Arc<Shared>, mut stream: TcpStream, address: SocketAddr) {
+async fn greet(shared: Arc<Shared>, mut stream: Stream, address: SocketAddr) {
     let mut pass = match shared.gate.admit(address) {
         Ok(pass) => pass,
         Err(refusal) => return tracing::debug!(%address, %refusal, "a connection was refused"),
     };
-    net::prepare(&stream);
     let find = |name| shared.registry.find(name).map(|(id, handle)| (handle.hashes, (id, handle)));
     let (met, (id, handle)) = match handshake::accepted(&mut stream, shared.peer_id, find).await {
         Ok(found) => found,

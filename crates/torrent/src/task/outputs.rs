@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use metainfo::{Info, InfoHashes, TorrentFile};
+use net::Via;
 use tokio::sync::mpsc;
 use torrent_proto::torrent::{Direction, DiskOrder, Event, Output, PeerKey, Reason, Source, State};
 use torrent_proto::wire::PeerId;
@@ -214,7 +215,7 @@ async fn dial(
     pass.join(id, limit).map_err(|refusal| refusal.to_string())?;
     let mut last = String::new();
     for offer in hashes.wire() {
-        let mut stream = shared.dialler.dial(address).await.map_err(|error| error.to_string())?;
+        let mut stream = shared.dialler.dial(address, Via::Any).await.map_err(|error| error.to_string())?;
         match handshake::dialled(&mut stream, hashes, offer, shared.peer_id).await {
             Ok(met) => return Ok(established(met, stream, pass, address, Direction::Outgoing, source)),
             Err(error @ (HandshakeError::Failed(_) | HandshakeError::OtherTorrent)) => last = error.to_string(),
@@ -227,7 +228,7 @@ async fn dial(
 /// Joins what the handshakes brought.
 pub(crate) fn established(
     met: Met,
-    stream: tokio::net::TcpStream,
+    stream: net::Stream,
     pass: net::Pass,
     address: SocketAddr,
     direction: Direction,
