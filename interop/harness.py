@@ -110,7 +110,7 @@ class Trial:
     def environment(self, home=None):
         env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         home = home or self.sub("home")
-        return dict(env, COMPEER_HOME=str(home), HOME=str(home), RUST_BACKTRACE="1", NO_COLOR="1")
+        return dict(env, COMPEER_HOME=str(home), HOME=str(home), RUST_BACKTRACE="1", NO_COLOR="1", **compeer_driver.QUIET)
 
     def close(self):
         for c in self.clients:

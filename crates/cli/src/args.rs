@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, with one sentence on stderr; 2 the command line is wrong; \
@@ -82,6 +84,50 @@ pub struct NodeOptions {
     /// Send at most this many bytes per second
     #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Network")]
     pub up_limit: Option<u64>,
+    /// Switch parts of the network off, for example dht,lsd [default: everything that the settings leave on]
+    #[arg(long, value_name = "PART,…", value_delimiter = ',', value_parser = named::<node::Part>(&node::Part::NAMES),
+          env = "COMPEER_WITHOUT", hide_env_values = true, help_heading = "Network")]
+    pub without: Vec<node::Part>,
+    /// Obfuscate connections to peers: where they can, always, or never [default: prefer]
+    #[arg(long, value_name = "POLICY", value_parser = named::<node::Encryption>(&["prefer", "require", "off"]),
+          help_heading = "Network")]
+    pub encryption: Option<node::Encryption>,
+    /// Try this carrier first [default: TCP, with uTP a moment later]
+    #[arg(long, value_name = "CARRIER", value_parser = named::<node::Carrier>(&["tcp", "utp"]), help_heading = "Network")]
+    pub prefer: Option<node::Carrier>,
+    /// Where to enter the DHT while no node of it is known; none: nowhere [default: four well-known hosts]
+    #[arg(long, value_name = "HOST:PORT,…", value_parser = bootstrap, env = "COMPEER_BOOTSTRAP", hide_env_values = true,
+          help_heading = "Network")]
+    pub bootstrap: Option<Bootstrap>,
+}
+
+/// Hosts by which the DHT is entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bootstrap(Vec<String>);
+
+impl NodeOptions {
+    /// Returns what is said about the network.
+    pub fn network(&self) -> node::NetworkOptions {
+        node::NetworkOptions {
+            without: self.without.clone(),
+            prefer: self.prefer,
+            encryption: self.encryption,
+            bootstrap: self.bootstrap.clone().map(|hosts| hosts.0),
+        }
+    }
+
+    /// Names the first option that only a node has use for which this command starts itself.
+    pub fn only_for_own_node(&self) -> Option<&'static str> {
+        let said = |name, yes| std::env::var_os(name).is_none() && yes;
+        let options = [
+            ("--listen", self.listen.is_some()),
+            ("--without", said("COMPEER_WITHOUT", !self.without.is_empty())),
+            ("--encryption", self.encryption.is_some()),
+            ("--prefer", self.prefer.is_some()),
+            ("--bootstrap", said("COMPEER_BOOTSTRAP", self.bootstrap.is_some())),
+        ];
+        options.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
 }
 
 /// Where to find peers.
@@ -460,15 +506,20 @@ fn piece_length(text: &str) -> Result<u32, String> {
 }
 
 fn host_port(text: &str) -> Result<String, String> {
-    let error = || "write HOST:PORT, for example 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned();
-    let (host, port) = text.rsplit_once(':').ok_or_else(error)?;
-    let port: u16 = port.parse().map_err(|_| error())?;
-    let open = host.starts_with('[') == host.ends_with(']');
-    let bare_v6 = host.contains(':') && !host.starts_with('[');
-    if host.is_empty() || port == 0 || !open || bare_v6 || host.contains(char::is_whitespace) {
-        return Err(error());
-    }
-    Ok(text.to_owned())
+    node::check_host_port(text).map(|()| text.to_owned())
+}
+
+fn bootstrap(text: &str) -> Result<Bootstrap, String> {
+    let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty() && *host != "none");
+    hosts.map(host_port).collect::<Result<_, _>>().map(Bootstrap)
+}
+
+/// Reads one of the names that a part of the network, a carrier or a policy has.
+fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 fn ranges(text: &str) -> Result<Ranges, String> {
@@ -502,13 +553,16 @@ mod tests {
     }
 
     #[test]
-    fn addresses_need_a_host_and_a_port() {
-        for good in ["example.org:80", "192.0.2.7:6881", "[2001:db8::7]:6881"] {
-            assert_eq!(host_port(good).as_deref(), Ok(good));
-        }
-        for bad in ["", "example.org", ":80", "a:0", "a:b", "2001:db8::7", "[::1:80", "a b:80"] {
-            assert!(host_port(bad).is_err(), "{bad}");
-        }
+    fn what_is_switched_off_is_named() {
+        let parse = |words: &[&str]| Cli::try_parse_from([&["compeer", "up"], words].concat());
+        let Command::Up(up) = parse(&["--without", "dht,lsd", "--bootstrap", "none"]).unwrap().command else {
+            panic!()
+        };
+        let network = up.node.network();
+        assert_eq!((network.without, network.bootstrap), (vec![node::Part::Dht, node::Part::Lsd], Some(vec![])));
+        let error = parse(&["--without", "dth"]).unwrap_err().to_string();
+        assert!(error.contains("holepunch"), "{error}");
+        assert!(parse(&["--bootstrap", "router"]).is_err() && parse(&["--encryption", "strong"]).is_err());
     }
 
     #[test]

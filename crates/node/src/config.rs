@@ -1,5 +1,7 @@
 //! The settings: `config.toml` in the home. Every one has a default; an unknown name is an error, not a silence.
 
+mod network;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::NodeError;
+pub use network::{Carrier, Encryption, NetworkConfig, NetworkOptions, Part, check_host_port};
 
 /// The settings of a node.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -25,6 +28,8 @@ pub struct Config {
     pub disk: DiskConfig,
     /// When seeding ends, for torrents that have no goal of their own.
     pub seed: SeedConfig,
+    /// How peers are found and reached.
+    pub network: NetworkConfig,
 }
 
 /// Rates and counts over all torrents.
@@ -81,6 +86,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             disk: DiskConfig::default(),
             seed: SeedConfig::default(),
+            network: NetworkConfig::default(),
         }
     }
 }
@@ -120,7 +126,7 @@ impl Config {
         if !(1..=64).contains(&self.disk.threads) {
             return Err("disk.threads has to be from 1 to 64".into());
         }
-        Ok(())
+        self.network.check().map_err(|reason| format!("network: {reason}"))
     }
 
     /// Returns the engine's limits.
@@ -201,6 +207,10 @@ mod tests {
             ("[limits]\ndownload = 0", "0 would stop everything"),
             ("download_folder = \"x\"", "absolute path"),
             ("[disk]\nincomplete = \"x\"", "disk.incomplete"),
+            ("[network]\nupnp = true", "line 2: unknown field `upnp`"),
+            ("[network]\nencryption = \"strong\"", "line 2: unknown variant `strong`"),
+            ("[network]\ntcp = false\nutp = false", "network: without TCP and uTP"),
+            ("[network]\nbootstrap = [\"router\"]", "HOST:PORT"),
             ("[[[", "line 1"),
         ] {
             let error = read(text).unwrap_err();

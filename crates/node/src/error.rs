@@ -37,6 +37,9 @@ pub enum NodeError {
     /// The API would be open to other computers.
     #[error("{0} is not a loopback address: the API is for this computer only, as 127.0.0.1:0 is")]
     ApiNotLoopback(std::net::SocketAddr),
+    /// What the command says about the network does not go together.
+    #[error("{0}")]
+    Network(String),
     /// The engine did not start.
     #[error("{0}")]
     Session(#[from] torrent::SessionError),

@@ -14,7 +14,7 @@ mod node;
 mod server;
 mod urls;
 
-pub use config::Config;
+pub use config::{Carrier, Config, Encryption, NetworkConfig, NetworkOptions, Part, check_host_port};
 pub use error::NodeError;
 pub use home::{Home, HomeLock};
 pub use jobs::Progress;

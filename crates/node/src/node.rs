@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use torrent::{Session, SessionConfig, SessionError};
 
+use crate::config::{NetworkConfig, NetworkOptions};
 use crate::server::{self, AppState};
 use crate::{Config, Home, HomeLock, NodeError};
 
@@ -30,6 +31,8 @@ pub struct Options {
     pub down_limit: Option<u64>,
     /// Bytes sent per second.
     pub up_limit: Option<u64>,
+    /// How peers are found and reached.
+    pub network: NetworkOptions,
 }
 
 /// A running node. Dropping it without [`Node::shutdown`] is like pulling the plug: nothing verified is lost.
@@ -57,7 +60,8 @@ impl Node {
         let api_error = |source| NodeError::Api { address, source };
         let listener = TcpListener::bind(address).await.map_err(api_error)?;
         let api = listener.local_addr().map_err(api_error)?;
-        let session = start_session(&home, &config, &options).await?;
+        let network = config.network.with(&options.network).map_err(NodeError::Network)?;
+        let session = start_session(&home, &config, &options, &network).await?;
 
         let state = AppState::new(server::Parts {
             session,
@@ -93,7 +97,12 @@ impl Node {
     }
 }
 
-async fn start_session(home: &Home, config: &Config, options: &Options) -> Result<Session, NodeError> {
+async fn start_session(
+    home: &Home,
+    config: &Config,
+    options: &Options,
+    _network: &NetworkConfig,
+) -> Result<Session, NodeError> {
     let database = db::Db::open(&home.database())?;
     let mut limits = config.limits();
     limits.down_bytes_per_s = options.down_limit.or(limits.down_bytes_per_s);

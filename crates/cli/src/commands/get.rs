@@ -141,8 +141,8 @@ pub fn file_numbers(files: &Ranges, source: &Source) -> Result<Vec<u32>> {
 
 impl Run {
     fn warn_of_lost_options(&mut self, attached: &Attached) {
-        if !attached.is_own() && self.get.node.listen.is_some() {
-            self.live.note("The node of this home runs already: --listen changes nothing.");
+        if let Some(option) = self.get.node.only_for_own_node().filter(|_| !attached.is_own()) {
+            self.live.note(format!("The node of this home runs already: {option} changes nothing."));
         }
     }
 

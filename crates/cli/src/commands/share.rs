@@ -32,8 +32,8 @@ pub async fn run(share: Share, context: &Context) -> Result<u8> {
     let mut shared: Option<String> = None;
     loop {
         let attached = attach_or_start(context.home.as_deref(), &share.node).await?;
-        if !attached.is_own() && share.node.listen.is_some() {
-            live.note("The node of this home runs already: --listen changes nothing.");
+        if let Some(option) = share.node.only_for_own_node().filter(|_| !attached.is_own()) {
+            live.note(format!("The node of this home runs already: {option} changes nothing."));
         }
         let result = work(&share, &path, &attached, &mut shared, &mut live, &mut interrupt, context).await;
         live.clear();

@@ -25,6 +25,7 @@ pub async fn run(up: Up, context: &Context) -> Result<u8> {
         api: up.api,
         down_limit: up.node.down_limit,
         up_limit: up.node.up_limit,
+        network: up.node.network(),
     };
     let node = Node::start(home.clone(), lock, options).await?;
     let info = Client::new(node.api(), home.token()?)?.session().await?;

@@ -72,6 +72,8 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_compeer"));
         command.args(words).current_dir(self.path()).env("COMPEER_HOME", self.join(home));
         command.stdin(Stdio::null());
+        // Nothing is to speak to anybody whom the test does not name.
+        command.env("COMPEER_WITHOUT", "dht,lsd,mapping").env("COMPEER_BOOTSTRAP", "none");
         for name in
             ["CARGO", "CARGO_MANIFEST_DIR", "COMPEER_LOG", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"]
         {

@@ -7,7 +7,7 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use rpc::{NodeMode, Problem};
 use serde_json::{Value, json};
 
-use crate::{Home, Node, Options};
+use crate::{Home, NetworkOptions, Node, Options, Part};
 
 /// A node in a home of its own, and a client that knows its token.
 struct Alice {
@@ -31,6 +31,7 @@ impl Alice {
             api: None,
             down_limit: None,
             up_limit: None,
+            network: quiet(),
         };
         let node = Node::start(home.clone(), lock, options).await.unwrap();
         let http = Client::builder().no_proxy().build().unwrap();
@@ -48,6 +49,11 @@ impl Alice {
     async fn stop(mut self) {
         self.node.take().unwrap().shutdown().await;
     }
+}
+
+/// Nothing that would speak to anybody unasked.
+fn quiet() -> NetworkOptions {
+    NetworkOptions { without: vec![Part::Lsd, Part::Mapping], bootstrap: Some(vec![]), ..Default::default() }
 }
 
 fn run(test: impl Future<Output = ()>) {
