@@ -101,6 +101,9 @@ fn source(source: Source) -> &'static str {
         Source::Incoming => "incoming",
         Source::Resume => "resume",
         Source::WebSeed => "web_seed",
+        Source::Dht => "dht",
+        Source::Pex => "pex",
+        Source::Lsd => "lsd",
     }
 }
 

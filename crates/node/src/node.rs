@@ -118,6 +118,7 @@ async fn start_session(
         memory_bytes: usize::try_from(config.disk.memory.unwrap_or(MEMORY_BYTES)).unwrap_or(usize::MAX),
         limits: limits.clone(),
         client: format!("Compeer {}", env!("CARGO_PKG_VERSION")),
+        network: torrent::NetworkConfig::default(),
     };
     let chosen = options.listen.map(|address| vec![address]).or(config.listen.clone());
     if let Some(listen) = chosen {

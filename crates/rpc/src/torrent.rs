@@ -152,7 +152,8 @@ pub struct PeerInfo {
     pub address: String,
     /// Its program, as far as it says so.
     pub client: String,
-    /// Where its address came from: `hint`, `tracker`, `incoming`, `resume`, `web_seed`.
+    /// Where its address came from: `hint`, `tracker`, `dht`, `pex`, `lsd`, `incoming`, `resume`,
+    /// `web_seed`.
     pub source: String,
     /// Whether it dialled us.
     pub incoming: bool,

@@ -44,7 +44,7 @@ const MAX_HINT_BACK_OFF: Duration = Duration::from_secs(60);
 /// The wait after a connection that was of use. Arbitrary.
 const RECONNECT: Duration = Duration::from_secs(15);
 
-const SOURCES: usize = 5;
+const SOURCES: usize = 8;
 
 /// Counts of one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,13 +122,17 @@ struct Connection {
     listens: Option<SocketAddr>,
 }
 
+/// The better source first: who names an address from its own contact with it, and lately, knows best.
 fn index(source: Source) -> usize {
     match source {
         Source::Hint => 0,
         Source::Tracker => 1,
-        Source::Resume => 2,
-        Source::Incoming => 3,
-        Source::WebSeed => 4,
+        Source::Lsd => 2,
+        Source::Dht => 3,
+        Source::Pex => 4,
+        Source::Resume => 5,
+        Source::Incoming => 6,
+        Source::WebSeed => 7,
     }
 }
 

@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 use torrent_proto::torrent::{Priority, Source};
 
 use crate::types::{
-    FileStatus, PeerStatus, SeedGoal, TorrentError, TorrentLimits, TorrentStatus, TrackerStatus, WebSeedStatus,
+    FileStatus, PeerStatus, SeedGoal, SourceStatus, TorrentError, TorrentLimits, TorrentStatus, TrackerStatus,
+    WebSeedStatus,
 };
 
 /// How many asks may wait for a torrent; the session's caller waits beyond that. Arbitrary.
@@ -27,6 +28,7 @@ pub(crate) enum Ask {
     Files(Reply<Vec<FileStatus>>),
     Trackers(Reply<Vec<TrackerStatus>>),
     WebSeeds(Reply<Vec<WebSeedStatus>>),
+    Sources(Reply<Vec<SourceStatus>>),
     Magnet(Reply<String>),
     TorrentFile(Reply<Result<Bytes, TorrentError>>),
     Pause(Reply<()>),

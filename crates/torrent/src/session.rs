@@ -65,13 +65,14 @@ impl Session {
             pool: Pool::new(config.memory_bytes / 2),
             disk: Disk::new(disk),
             gate: Gate::new(gate_limits(&limits)),
-            dialler: Dialler::new(config.bind, CarrierPolicy::default()),
+            dialler: Dialler::new(config.bind, carriers(&config.network)),
             limiter: Limiter::new(limits.down_bytes_per_s, limits.up_bytes_per_s),
             udp: Udp::start(udp, clock).map_err(|error| system(&error))?,
             store,
             events: broadcast::channel(EVENT_QUEUE).0,
             incomplete: config.incomplete,
             preallocate: config.preallocate,
+            network: config.network,
             limits: Mutex::new(limits),
             folder: config.folder,
             registry: Registry::default(),
@@ -140,6 +141,11 @@ impl Session {
     /// Returns a torrent's web seeds.
     pub async fn web_seeds(&self, id: TorrentId) -> Result<Vec<WebSeedStatus>, TorrentError> {
         self.ask(id, Ask::WebSeeds).await
+    }
+
+    /// Returns the ways in which a torrent finds peers, and what each gave.
+    pub async fn sources(&self, id: TorrentId) -> Result<Vec<SourceStatus>, TorrentError> {
+        self.ask(id, Ask::Sources).await
     }
 
     /// Returns a magnet link without peer hints.
@@ -318,6 +324,10 @@ impl Session {
         TorrentTask::spawn(TaskParts { shared, machine, record, limiter, asks, own_asks, reports, own_reports });
         Ok(())
     }
+}
+
+fn carriers(network: &NetworkConfig) -> CarrierPolicy {
+    CarrierPolicy { tcp: network.tcp, utp: network.utp, prefer: network.prefer }
 }
 
 fn gate_limits(limits: &Limits) -> GateLimits {

@@ -13,7 +13,7 @@ use torrent_proto::wire::PeerId;
 use crate::ask::Ask;
 use crate::report::Report;
 use crate::store::Store;
-use crate::types::{Incomplete, Limits, SessionEvent, TorrentId};
+use crate::types::{Incomplete, Limits, NetworkConfig, SessionEvent, TorrentId};
 
 /// Handles that every torrent needs.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     pub events: broadcast::Sender<SessionEvent>,
     pub incomplete: Incomplete,
     pub preallocate: bool,
+    pub network: NetworkConfig,
     pub limits: Mutex<Limits>,
     /// Where content goes unless the user says otherwise.
     pub folder: PathBuf,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base::WallTime;
 use bytes::Bytes;
 use metainfo::{FileIndex, InfoHashV1, InfoHashes};
+pub use net::Carrier;
 pub use torrent_proto::torrent::{Direction, PeerKind, Priority, Source, State};
 
 /// The name by which a torrent is addressed: [`InfoHashes::key`] as it was when the torrent was added. Prints as 40
@@ -36,6 +37,67 @@ pub struct SessionConfig {
     pub limits: Limits,
     /// The name and version told to peers and trackers, for example `Compeer 0.1.0`.
     pub client: String,
+    /// How peers are found and reached.
+    pub network: NetworkConfig,
+}
+
+/// How peers are found and reached. The default is the quietest there is: trackers and hints over plain TCP; a program
+/// that people use turns the rest on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkConfig {
+    /// Take part in the DHT (BEP 5); `None`: not.
+    pub dht: Option<DhtConfig>,
+    /// Exchange addresses with connected peers (BEP 11).
+    pub pex: bool,
+    /// Find peers on the local network (BEP 14).
+    pub lsd: bool,
+    /// Dial and accept over TCP.
+    pub tcp: bool,
+    /// Dial and accept over uTP (BEP 29).
+    pub utp: bool,
+    /// Which carrier is tried first; `None`: the program's own choice.
+    pub prefer: Option<Carrier>,
+    /// Stream encryption.
+    pub encryption: Encryption,
+    /// Ask the router to let peers in (NAT-PMP, PCP, UPnP IGD).
+    pub port_mapping: bool,
+    /// Help and be helped through address translation (BEP 55); needs `utp` and `pex`.
+    pub holepunch: bool,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> NetworkConfig {
+        NetworkConfig {
+            dht: None,
+            pex: false,
+            lsd: false,
+            tcp: true,
+            utp: false,
+            prefer: None,
+            encryption: Encryption::Off,
+            port_mapping: false,
+            holepunch: false,
+        }
+    }
+}
+
+/// How the DHT is entered.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct DhtConfig {
+    /// Nodes to ask first, as `host:port`, beside those that are remembered.
+    pub bootstrap: Vec<String>,
+}
+
+/// What is asked of peers about stream encryption ("message stream encryption").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Encryption {
+    /// Encrypted handshakes are tried first and everything is accepted.
+    #[default]
+    Prefer,
+    /// Encrypted streams only, both ways.
+    Require,
+    /// None, both ways.
+    Off,
 }
 
 /// How files that are not complete yet are marked.
@@ -344,6 +406,25 @@ pub struct TrackerStatus {
     pub leechers: Option<u32>,
     /// Peers in its last answer.
     pub peers: u32,
+}
+
+/// One of the ways in which a torrent finds peers, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// The way.
+    pub source: Source,
+    /// Whether it is used for this torrent: switched on, and allowed where the torrent is private.
+    pub enabled: bool,
+    /// How many addresses it named in this run.
+    pub given: u32,
+    /// Of the connections that stand, those to addresses that it named first.
+    pub connected: u32,
+    /// What it last said or did: a sentence; empty where nothing happened yet.
+    pub last_words: String,
+    /// When that was.
+    pub last_at: Option<WallTime>,
+    /// When it is asked next.
+    pub next_at: Option<WallTime>,
 }
 
 /// A web seed of a torrent as it is now.

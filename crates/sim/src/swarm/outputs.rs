@@ -28,7 +28,7 @@ impl Swarm {
     fn output(&mut self, node: usize, output: Output) {
         let life = self.nodes[node].life;
         match output {
-            Output::Dial { address, source } => {
+            Output::Dial { address, source, punch: _ } => {
                 self.say(node, format_args!("dials {address}"));
                 let at = self.now + self.round_trip(node, node_at(address).unwrap_or(node));
                 self.queue.add(at, Event::Dialed { node, life, address, source });

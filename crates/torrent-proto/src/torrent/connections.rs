@@ -52,7 +52,7 @@ impl Torrent {
             && let Some((address, source)) = self.list.next(self.now.mono, self.wants_no_seeds())
         {
             self.dialing += 1;
-            self.out.push_back(Output::Dial { address, source });
+            self.out.push_back(Output::Dial { address, source, punch: false });
         }
     }
 

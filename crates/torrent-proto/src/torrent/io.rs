@@ -44,6 +44,12 @@ pub enum Source {
     Resume,
     /// The torrent names it as a web seed.
     WebSeed,
+    /// A node of the DHT named it (BEP 5).
+    Dht,
+    /// A connected peer named it (BEP 11).
+    Pex,
+    /// It was heard of on the local network (BEP 14).
+    Lsd,
 }
 
 /// How much a file is wanted.
@@ -183,6 +189,8 @@ pub enum Output {
         address: SocketAddr,
         /// Where the address came from, to be echoed in `Connected`.
         source: Source,
+        /// The other end dials us at this moment too, told by a relay (BEP 55): over uTP only.
+        punch: bool,
     },
     /// Send these messages; never `Piece` (see `Upload`), and `Have` only to reveal a piece to one peer.
     Send {

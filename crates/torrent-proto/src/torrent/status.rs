@@ -211,7 +211,16 @@ impl super::Torrent {
 
     /// Returns how many peers each source gave.
     pub fn sources(&self) -> Vec<SourceStatus> {
-        let all = [Source::Hint, Source::Tracker, Source::Incoming, Source::Resume, Source::WebSeed];
+        let all = [
+            Source::Hint,
+            Source::Tracker,
+            Source::Dht,
+            Source::Pex,
+            Source::Lsd,
+            Source::Incoming,
+            Source::Resume,
+            Source::WebSeed,
+        ];
         let count = |source| {
             let connected = self.peers.values().filter(|p| p.source == source).count() as u32;
             SourceStatus { source, known: self.list.counts(source).known, connected }

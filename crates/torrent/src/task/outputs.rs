@@ -24,7 +24,9 @@ impl TorrentTask {
     pub(super) fn drain(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Dial { address, source } => self.dial(address, source),
+                Output::Dial { address, source, punch } => {
+                    self.dial(address, if punch { Via::Punch } else { Via::Any }, source);
+                }
                 Output::Send { peer, messages } => self.order(peer, Order::Send(messages)),
                 Output::Upload { peer, blocks } => self.order(peer, Order::Upload(blocks)),
                 Output::Have(piece) => self.new_haves.push(piece),
@@ -74,11 +76,11 @@ impl TorrentTask {
         }
     }
 
-    fn dial(&mut self, address: SocketAddr, source: Source) {
+    fn dial(&mut self, address: SocketAddr, via: Via, source: Source) {
         let (shared, reports) = (self.shared.clone(), self.own_reports.clone());
         let (id, hashes, limit) = (self.record.id, self.record.hashes, self.record.limits.connections);
         let handle = self.tasks.spawn(async move {
-            let report = match dial(&shared, id, hashes, limit, address, source).await {
+            let report = match dial(&shared, id, hashes, limit, (address, via), source).await {
                 Ok(established) => Report::Established(Box::new(established)),
                 Err(reason) => {
                     tracing::debug!(torrent = %id, %address, %reason, "a dial came to nothing");
@@ -208,14 +210,14 @@ async fn dial(
     id: TorrentId,
     hashes: InfoHashes,
     limit: Option<u32>,
-    address: SocketAddr,
+    (address, via): (SocketAddr, Via),
     source: Source,
 ) -> Result<Established, String> {
     let mut pass = shared.gate.admit(address).map_err(|refusal| refusal.to_string())?;
     pass.join(id, limit).map_err(|refusal| refusal.to_string())?;
     let mut last = String::new();
     for offer in hashes.wire() {
-        let mut stream = shared.dialler.dial(address, Via::Any).await.map_err(|error| error.to_string())?;
+        let mut stream = shared.dialler.dial(address, via).await.map_err(|error| error.to_string())?;
         match handshake::dialled(&mut stream, hashes, offer, shared.peer_id).await {
             Ok(met) => return Ok(established(met, stream, pass, address, Direction::Outgoing, source)),
             Err(error @ (HandshakeError::Failed(_) | HandshakeError::OtherTorrent)) => last = error.to_string(),

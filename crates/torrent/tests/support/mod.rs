@@ -11,7 +11,9 @@ use std::time::Duration;
 use metainfo::TorrentFile;
 use metainfo::create::{Mode, Options, Plan, SourceFile};
 use tempfile::TempDir;
-use torrent::{Add, AddSource, Added, Incomplete, Limits, Session, SessionConfig, TorrentId, TorrentStatus};
+use torrent::{
+    Add, AddSource, Added, Incomplete, Limits, NetworkConfig, Session, SessionConfig, TorrentId, TorrentStatus,
+};
 
 /// How long anything on loopback may take, on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -100,6 +102,7 @@ pub async fn open_with(home: &Path, change: impl FnOnce(&mut SessionConfig)) -> 
         memory_bytes: 16 << 20,
         limits: Limits::default(),
         client: "Compeer test".to_owned(),
+        network: NetworkConfig::default(),
     };
     change(&mut config);
     Session::start(config).await.unwrap()
