@@ -38,7 +38,7 @@ pub enum Input<'a> {
     Forget(Id),
     /// The port is mapped, or no longer: whether strangers can reach us, as far as somebody else knows.
     Reachable(bool),
-    /// The time that [`crate::Dht::poll_timeout`] named has come.
+    /// The time that [`crate::DhtNode::poll_timeout`] named has come.
     Timeout,
 }
 

@@ -4,11 +4,13 @@
 mod id;
 mod io;
 mod item;
+mod node;
 mod snapshot;
 mod status;
 
 pub use id::{Distance, Id, ParseIdError, is_local};
 pub use io::{Announce, Failure, Found, Input, NodeAddress, Output, Pong, Sample, Scrape, Task, TaskId};
 pub use item::{Immutable, Item, ItemError, ItemName, MAX_SALT_LEN, MAX_VALUE_LEN, Mutable, PublicKey, SecretKey};
+pub use node::{Config, DhtNode, Reach};
 pub use snapshot::{FamilySnapshot, MAX_SAVED, Snapshot};
 pub use status::{BucketStatus, FamilyStatus, NodeStatus, Status, Traffic};

@@ -16,4 +16,7 @@ pub use http::{Body, Http, HttpError};
 pub use limiter::{Bucket, Limiter, Meter};
 pub use stream::{Carrier, Stream};
 pub use tcp::{ListenError, listen, listen_all};
-pub use udp::{Udp, UdpConfig, UdpTrackers};
+pub use udp::{Dht, DhtConfig, Udp, UdpConfig, UdpTrackers};
+
+/// The types that [`Dht`] speaks in.
+pub use ::dht;

@@ -1,9 +1,10 @@
 //! The UDP task: one socket an address family, shared by all that speaks UDP. What arrives is told apart by its form.
 //!
-//! Owns the sockets and the protocols' state machines, a part each: `trackers` (BEP 15), and room for the DHT and uTP.
+//! Owns the sockets and the protocols' state machines, a part each: `trackers` (BEP 15), `dht` (BEP 5), and room for uTP.
 //! A part is handed orders, datagrams and the time, and puts what is to be sent into the outbox; the task awaits only
 //! its sockets, its orders and its timer.
 
+mod dht;
 mod outbox;
 mod sockets;
 mod trackers;
@@ -14,8 +15,10 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::net::UdpSocket;
 use torrent_proto::tracker::udp::MAX_PACKET_LEN;
 
+pub use self::dht::{Dht, DhtConfig};
 pub use trackers::UdpTrackers;
 
+use self::dht::DhtPart;
 use crate::Clock;
 use outbox::Outbox;
 use sockets::receive;
@@ -30,6 +33,8 @@ pub struct UdpConfig {
     pub port: u16,
     /// What chance is drawn from.
     pub seed: u64,
+    /// The DHT; `None`: off.
+    pub dht: Option<DhtConfig>,
 }
 
 /// The handles to what runs over the shared sockets. Cheap to clone; the task ends with the last handle.
@@ -37,6 +42,8 @@ pub struct UdpConfig {
 pub struct Udp {
     /// UDP trackers.
     pub trackers: UdpTrackers,
+    /// The DHT, if it is on.
+    pub dht: Option<Dht>,
     local: (Option<SocketAddr>, Option<SocketAddr>),
 }
 
@@ -46,10 +53,12 @@ impl Udp {
         let (v4, v6) = sockets::open(config.bind, config.port)?;
         let local = |socket: &Option<UdpSocket>| socket.as_ref().and_then(|s| s.local_addr().ok());
         let local = (local(&v4), local(&v6));
-        let (tracker_part, trackers) = TrackerPart::new((v4.is_some(), v6.is_some()), config.seed);
-        let task = UdpTask { v4, v6, clock, trackers: tracker_part, outbox: Outbox::default() };
+        let families = (v4.is_some(), v6.is_some());
+        let (tracker_part, trackers) = TrackerPart::new(families, config.seed);
+        let (dht_part, dht) = config.dht.map(|dht| DhtPart::new(dht, families, clock.now(), config.seed)).unzip();
+        let task = UdpTask { v4, v6, clock, trackers: tracker_part, dht: dht_part, outbox: Outbox::default() };
         tokio::spawn(task.run());
-        Ok(Udp { trackers, local })
+        Ok(Udp { trackers, dht, local })
     }
 
     /// Returns the addresses of the IPv4 and the IPv6 socket.
@@ -85,6 +94,7 @@ struct UdpTask {
     v6: Option<UdpSocket>,
     clock: Clock,
     trackers: TrackerPart,
+    dht: Option<DhtPart>,
     outbox: Outbox,
 }
 
@@ -93,18 +103,34 @@ impl UdpTask {
         let mut packet_v4 = vec![0; MAX_PACKET_LEN];
         let mut packet_v6 = vec![0; MAX_PACKET_LEN];
         loop {
-            let due = self.trackers.poll_timeout().map(|at| self.clock.at(at));
+            let dues = [self.trackers.poll_timeout(), self.dht.as_ref().and_then(DhtPart::poll_timeout)];
+            let due = dues.into_iter().flatten().min().map(|at| self.clock.at(at));
             tokio::select! {
                 ask = self.trackers.next_order() => match ask {
                     Some(ask) => self.trackers.obey(self.clock.now(), ask),
                     None => return,
                 },
+                order = dht_order(&mut self.dht) => match order {
+                    Some(order) => if let Some(dht) = &mut self.dht { dht.obey(self.clock.now(), order) },
+                    None => self.dht = None,
+                },
                 read = receive(&self.v4, &mut packet_v4) => self.received(read, &packet_v4),
                 read = receive(&self.v6, &mut packet_v6) => self.received(read, &packet_v6),
-                () = sleep_until(due) => self.trackers.time_passed(self.clock.now()),
+                () = sleep_until(due) => self.time_passed(),
             }
             self.trackers.drain(&mut self.outbox);
+            if let Some(dht) = &mut self.dht {
+                dht.drain(self.clock.now(), &mut self.outbox);
+            }
             self.flush();
+        }
+    }
+
+    fn time_passed(&mut self) {
+        let now = self.clock.now();
+        self.trackers.time_passed(now);
+        if let Some(dht) = &mut self.dht {
+            dht.time_passed(now);
         }
     }
 
@@ -115,8 +141,13 @@ impl UdpTask {
             Err(error) => return tracing::debug!(%error, "a UDP socket reports an error"),
         };
         match kind(packet) {
-            // Nobody here speaks these yet.
-            Kind::Dht | Kind::Utp => {}
+            Kind::Dht => {
+                if let Some(dht) = &mut self.dht {
+                    dht.received(self.clock.now(), from, packet);
+                }
+            }
+            // Nobody here speaks it yet.
+            Kind::Utp => {}
             Kind::Tracker => self.trackers.received(self.clock.now(), from, packet),
         }
     }
@@ -130,6 +161,13 @@ impl UdpTask {
                 tracing::debug!(%to, %error, "a UDP packet was not sent");
             }
         });
+    }
+}
+
+async fn dht_order(part: &mut Option<DhtPart>) -> Option<dht::Order> {
+    match part {
+        Some(part) => part.next_order().await,
+        None => std::future::pending().await,
     }
 }
 

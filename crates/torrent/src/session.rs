@@ -55,7 +55,7 @@ impl Session {
             keep_bytes: config.memory_bytes / 8,
             ..DiskConfig::default()
         };
-        let udp = UdpConfig { bind: config.bind, port: port.unwrap_or(0), seed };
+        let udp = UdpConfig { bind: config.bind, port: port.unwrap_or(0), seed, dht: None };
         let shared = Arc::new(Shared {
             clock,
             peer_id: draw_peer_id(seed),

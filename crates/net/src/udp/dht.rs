@@ -1,0 +1,325 @@
+//! The DHT on the shared sockets: the handle, and the part of the UDP task that serves it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base::{Instant, Now};
+use dht::{
+    Announce, Config, DhtNode, Failure, Found, Id, Input, Item, ItemName, NodeAddress, NodeStatus, Output, Pong, Reach,
+    Sample, Scrape, Snapshot, Status, Task, TaskId,
+};
+use metainfo::InfoHashV1;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::outbox::Outbox;
+
+/// How many orders may wait for the task. Arbitrary; what does not fit fails at once.
+const QUEUE: usize = 256;
+
+/// How many batches of peers may wait for who asked; more are dropped, since there will be others. A look-up asks some
+/// dozens of nodes, each answer is a batch.
+const PEER_BATCHES: usize = 64;
+
+/// How long resolving one well-known host may take.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most addresses taken of one well-known host (arbitrary).
+const MAX_HOST_ADDRESSES: usize = 8;
+
+/// How the DHT is set up.
+#[derive(Clone, Debug, Default)]
+pub struct DhtConfig {
+    /// Well-known hosts, as `host:port`: resolved and asked when the table has too few nodes. May be empty.
+    pub bootstrap: Vec<String>,
+    /// Whether we answer queries.
+    pub reach: Reach,
+    /// What the last run left.
+    pub snapshot: Snapshot,
+}
+
+/// Uses the DHT. Cheap to clone; the DHT ends with the last clone.
+#[derive(Clone, Debug)]
+pub struct Dht {
+    orders: mpsc::Sender<Order>,
+    ready: watch::Receiver<bool>,
+}
+
+#[derive(Debug)]
+pub(super) enum Order {
+    Start { task: Task, reply: Reply },
+    Tell(Tell),
+    Status(oneshot::Sender<Status>),
+    Nodes(oneshot::Sender<Vec<NodeStatus>>),
+    Snapshot(oneshot::Sender<Snapshot>),
+}
+
+/// What needs no answer.
+#[derive(Debug)]
+pub(super) enum Tell {
+    Node(SocketAddr),
+    Host(SocketAddr),
+    Forget(Id),
+    Reachable(bool),
+}
+
+#[derive(Debug)]
+pub(super) enum Reply {
+    Peers(mpsc::Sender<Vec<SocketAddr>>),
+    Once(oneshot::Sender<Result<Found, Failure>>),
+}
+
+impl Dht {
+    /// Looks for the peers of a swarm, and becomes one where `announce` says how others reach us. Peers come as they are
+    /// found, none twice; the channel ends when the look-up is over, usually within seconds. Dropping it cancels.
+    pub fn find_peers(&self, info_hash: InfoHashV1, announce: Option<Announce>) -> mpsc::Receiver<Vec<SocketAddr>> {
+        let (peers, found) = mpsc::channel(PEER_BATCHES);
+        let task = Task::FindPeers { info_hash: info_hash.into(), announce };
+        self.tell(Order::Start { task, reply: Reply::Peers(peers) });
+        found
+    }
+
+    /// Looks for an item; of a mutable one for the newest, or only for one newer than `newer_than`. `None`: no node has
+    /// it. Takes some seconds. Dropping the future cancels.
+    pub async fn get_item(&self, name: ItemName, newer_than: Option<i64>) -> Result<Option<Item>, Failure> {
+        match self.run(Task::Get { name, newer_than }).await? {
+            Found::Item(item) => Ok(item),
+            _ => Err(Failure::NoNodes),
+        }
+    }
+
+    /// Stores an item on the nodes that are nearest to its key; returns on how many. `cas`: only over the mutable item
+    /// with this sequence number. `keep`: store it again every hour, until [`Dht::forget`].
+    pub async fn put_item(&self, item: Item, cas: Option<i64>, keep: bool) -> Result<u32, Failure> {
+        match self.run(Task::Put { item, cas, keep }).await? {
+            Found::Stored { nodes } => Ok(nodes),
+            _ => Err(Failure::NoNodes),
+        }
+    }
+
+    /// No longer stores an item again.
+    pub fn forget(&self, target: Id) {
+        self.tell(Order::Tell(Tell::Forget(target)));
+    }
+
+    /// Estimates the size of a swarm (BEP 33).
+    pub async fn scrape(&self, info_hash: InfoHashV1) -> Result<Scrape, Failure> {
+        match self.run(Task::Scrape { info_hash: info_hash.into() }).await? {
+            Found::Scrape(scrape) => Ok(scrape),
+            _ => Err(Failure::NoNodes),
+        }
+    }
+
+    /// Looks for the nodes that are nearest to a key, nearest first.
+    pub async fn find_nodes(&self, target: Id) -> Result<Vec<NodeAddress>, Failure> {
+        match self.run(Task::FindNodes { target }).await? {
+            Found::Nodes(nodes) => Ok(nodes),
+            _ => Err(Failure::NoNodes),
+        }
+    }
+
+    /// Asks a node for its id.
+    pub async fn ping(&self, to: SocketAddr) -> Result<Pong, Failure> {
+        match self.run(Task::Ping { to }).await? {
+            Found::Pong(pong) => Ok(pong),
+            _ => Err(Failure::Silent),
+        }
+    }
+
+    /// Asks a node for some of the info-hashes that it stores (BEP 51).
+    pub async fn sample(&self, to: SocketAddr, target: Id) -> Result<Sample, Failure> {
+        match self.run(Task::Sample { to, target }).await? {
+            Found::Sample(sample) => Ok(sample),
+            _ => Err(Failure::Silent),
+        }
+    }
+
+    /// Tells of a possible node: from a peer's PORT message, a torrent's `nodes`, a user. It is asked whether it is one.
+    pub fn add_node(&self, address: SocketAddr) {
+        self.tell(Order::Tell(Tell::Node(address)));
+    }
+
+    /// Tells whether strangers can reach us, for example because a port was mapped.
+    pub fn set_reachable(&self, reachable: bool) {
+        self.tell(Order::Tell(Tell::Reachable(reachable)));
+    }
+
+    /// Tells how things are. After the end of the UDP task: nothing.
+    pub async fn status(&self) -> Status {
+        self.ask(Order::Status).await
+    }
+
+    /// Returns the nodes of the tables.
+    pub async fn nodes(&self) -> Vec<NodeStatus> {
+        self.ask(Order::Nodes).await
+    }
+
+    /// Returns what to save for the next run.
+    pub async fn snapshot(&self) -> Snapshot {
+        self.ask(Order::Snapshot).await
+    }
+
+    /// Waits until the table has a node that answers. Returns at once if it has; never, where no node can be found.
+    pub async fn ready(&self) {
+        let mut ready = self.ready.clone();
+        if ready.wait_for(|ready| *ready).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Tells whether the table has a node that answers.
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    async fn run(&self, task: Task) -> Result<Found, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Order::Start { task, reply: Reply::Once(reply) });
+        answer.await.unwrap_or(Err(Failure::TooMany))
+    }
+
+    async fn ask<T: Default>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> T {
+        let (reply, answer) = oneshot::channel();
+        self.tell(order(reply));
+        answer.await.unwrap_or_default()
+    }
+
+    /// Policy for a full queue: the order is dropped, and with it the way for its answer, which tells who waits.
+    fn tell(&self, order: Order) {
+        if self.orders.try_send(order).is_err() {
+            tracing::debug!("an order for the DHT was dropped");
+        }
+    }
+}
+
+/// What the UDP task keeps for the DHT. Owns its state machine and who waits for which task.
+#[derive(Debug)]
+pub(super) struct DhtPart {
+    node: DhtNode,
+    bootstrap: Vec<String>,
+    orders: mpsc::Receiver<Order>,
+    /// For those who resolve the well-known hosts; weak, so that the handles alone keep the DHT.
+    sender: mpsc::WeakSender<Order>,
+    ready: watch::Sender<bool>,
+    waiting: BTreeMap<TaskId, Reply>,
+    next: u64,
+}
+
+impl DhtPart {
+    /// Builds the part and its handle. `families`: whether there is an IPv4 and an IPv6 socket.
+    pub(super) fn new(config: DhtConfig, families: (bool, bool), now: Now, seed: u64) -> (DhtPart, Dht) {
+        let (sender, orders) = mpsc::channel(QUEUE);
+        let (ready_sender, ready) = watch::channel(false);
+        let setup = Config { v4: families.0, v6: families.1, reach: config.reach, snapshot: config.snapshot };
+        let mut node = DhtNode::new(setup, fastrand::Rng::with_seed(seed));
+        node.handle(now, Input::Timeout);
+        let part = DhtPart {
+            node,
+            bootstrap: config.bootstrap,
+            orders,
+            sender: sender.downgrade(),
+            ready: ready_sender,
+            waiting: BTreeMap::new(),
+            next: 0,
+        };
+        (part, Dht { orders: sender, ready })
+    }
+
+    /// Waits for an order; `None` once all handles are gone. Cancel safe.
+    pub(super) async fn next_order(&mut self) -> Option<Order> {
+        self.orders.recv().await
+    }
+
+    /// Takes an order.
+    pub(super) fn obey(&mut self, now: Now, order: Order) {
+        self.cancel_abandoned(now);
+        // A send fails where the caller went away: it needs no answer then.
+        match order {
+            Order::Start { task, reply } => {
+                let id = TaskId(self.next);
+                self.next += 1;
+                self.waiting.insert(id, reply);
+                self.node.handle(now, Input::Start { id, task });
+            }
+            Order::Tell(Tell::Node(address)) => self.node.handle(now, Input::AddNode(address)),
+            Order::Tell(Tell::Host(address)) => self.node.handle(now, Input::AddHost(address)),
+            Order::Tell(Tell::Forget(target)) => self.node.handle(now, Input::Forget(target)),
+            Order::Tell(Tell::Reachable(reachable)) => self.node.handle(now, Input::Reachable(reachable)),
+            Order::Status(reply) => drop(reply.send(self.node.status(now))),
+            Order::Nodes(reply) => drop(reply.send(self.node.nodes(now))),
+            Order::Snapshot(reply) => drop(reply.send(self.node.snapshot())),
+        }
+    }
+
+    /// Takes a datagram that looks like the DHT's.
+    pub(super) fn received(&mut self, now: Now, from: SocketAddr, packet: &[u8]) {
+        self.node.handle(now, Input::Received { from, packet });
+    }
+
+    /// Returns when [`DhtPart::time_passed`] is to be called.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.node.poll_timeout()
+    }
+
+    /// Says that time has passed.
+    pub(super) fn time_passed(&mut self, now: Now) {
+        self.node.handle(now, Input::Timeout);
+    }
+
+    /// Moves what is to be sent to the outbox, and answers to those who wait.
+    pub(super) fn drain(&mut self, now: Now, outbox: &mut Outbox) {
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                Output::Send { to, packet } => outbox.push(to, &packet),
+                Output::Peers { id, peers } => {
+                    if let Some(Reply::Peers(reply)) = self.waiting.get(&id)
+                        && let Err(mpsc::error::TrySendError::Closed(_)) = reply.try_send(peers)
+                    {
+                        self.waiting.remove(&id);
+                        self.node.handle(now, Input::Cancel(id));
+                    }
+                }
+                Output::Done { id, result } => match self.waiting.remove(&id) {
+                    Some(Reply::Once(reply)) => drop(reply.send(result)),
+                    Some(Reply::Peers(_)) | None => {}
+                },
+                Output::NeedHosts => self.resolve(),
+            }
+        }
+        let ready = self.node.is_ready();
+        self.ready.send_if_modified(|old| std::mem::replace(old, ready) != ready);
+    }
+
+    /// Those whose caller went away make no more work.
+    fn cancel_abandoned(&mut self, now: Now) {
+        let closed = |reply: &Reply| match reply {
+            Reply::Peers(reply) => reply.is_closed(),
+            Reply::Once(reply) => reply.is_closed(),
+        };
+        let gone: Vec<TaskId> = self.waiting.iter().filter(|(_, reply)| closed(reply)).map(|(&id, _)| id).collect();
+        for id in gone {
+            self.waiting.remove(&id);
+            self.node.handle(now, Input::Cancel(id));
+        }
+    }
+
+    /// Resolves the well-known hosts in a task of its own; addresses come back as orders.
+    fn resolve(&self) {
+        let Some(sender) = self.sender.upgrade().filter(|_| !self.bootstrap.is_empty()) else { return };
+        let (sender, hosts) = (sender.downgrade(), self.bootstrap.clone());
+        tokio::spawn(async move {
+            for host in hosts {
+                let Ok(found) = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host(&host)).await else {
+                    continue;
+                };
+                let Some(sender) = sender.upgrade() else { return };
+                match found {
+                    Ok(found) => found.take(MAX_HOST_ADDRESSES).for_each(|address| {
+                        let _ = sender.try_send(Order::Tell(Tell::Host(address)));
+                    }),
+                    Err(error) => tracing::debug!(%host, %error, "a well-known DHT host cannot be resolved"),
+                }
+            }
+        });
+    }
+}
