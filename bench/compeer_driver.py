@@ -37,7 +37,7 @@ class Compeer(drivers.Client):
             f"http://127.0.0.1:{self.api}/api/v1/{path}", method=method, data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {(self.home / 'token').read_text().strip()}", "Content-Type": "application/json"})
         try:
-            with drivers.urllib.request.urlopen(request, timeout=timeout) as answer:
+            with self.inside(), drivers.urllib.request.urlopen(request, timeout=timeout) as answer:
                 return json.loads(answer.read() or "null")
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"compeer: {method} {path}: {error.code} {error.read()[:300].decode(errors='replace')}") from None

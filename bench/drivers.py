@@ -14,6 +14,7 @@ To drive a new client, add one subclass of Client (see Rqbit for a daemon with a
 talks JSON lines) and list it in CLIENTS. Every driver listens on loopback only and switches DHT, LSD and port mapping off.
 """
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -70,11 +71,13 @@ class Client:
     needs_announce = False    # refuses a torrent that names no tracker
     transports = ("tcp",)
     poll = 0.05               # seconds between status questions
+    inside = contextlib.nullcontext    # enters the network namespace that it runs in; here unless it is set
 
-    def __init__(self, root, ip, port=0, transport="tcp"):
+    def __init__(self, root, ip, port=0, transport="tcp", settings=None):
         if transport not in self.transports:
             raise ValueError(f"{self.name} cannot force {transport}")
         self.root, self.ip, self.port, self.transport = Path(root), ip, port or free_port(ip), transport
+        self.settings = settings or {}     # settings of the client, in its own words, that replace the driver's
         self.api = free_port()
         self.home = self.root / f"{self.name}-{self.port}"
         self.proc = None
@@ -107,6 +110,10 @@ class Client:
         raise NotImplementedError
 
     # -- common
+    def http(self, url, data=None, headers=None, timeout=30):
+        with self.inside():
+            return http(url, data, headers, timeout)
+
     stdin = subprocess.DEVNULL
     stdout = None
 
@@ -120,8 +127,9 @@ class Client:
         for k in list(env):
             if k.lower().endswith("_proxy"):
                 del env[k]
-        self.proc = subprocess.Popen(self.command(), stdin=self.stdin, stdout=self.stdout or self.log,
-                                     stderr=self.log, env=env, cwd=self.home, start_new_session=True)
+        with self.inside():
+            self.proc = subprocess.Popen(self.command(), stdin=self.stdin, stdout=self.stdout or self.log,
+                                         stderr=self.log, env=env, cwd=self.home, start_new_session=True)
         self.peak_anon = 0
         self._watch = threading.Thread(target=self._sample, args=(self.proc,), daemon=True)
         self._watch.start()
@@ -241,14 +249,14 @@ class Libtorrent(NodeClient):
     name = "libtorrent"            # PyPI wheel
     python = VENV_PYTHON
     profile = "default"
-    transports = ("tcp", "utp")
+    transports = ("tcp", "utp", "both")
 
     def limit(self, up_bytes_per_s):
         """Limits what each torrent sends; 0: no limit."""
         self.ask(cmd="limit", up=up_bytes_per_s)
 
     def command(self):
-        return [self.python, str(HERE / "lt_node.py"), self.ip, str(self.port), self.transport, self.profile]
+        return [self.python, str(HERE / "lt_node.py"), self.ip, str(self.port), self.transport, self.profile, json.dumps(self.settings)]
 
 
 class LibtorrentFast(Libtorrent):
@@ -275,7 +283,7 @@ class Transmission(Client):
     binary = "/usr/bin/transmission-daemon"
     can_add_peer = False
     uses_tracker = False
-    transports = ("tcp", "utp")
+    transports = ("tcp", "utp", "both")
     poll = 0.1
     cache_mb = 4
 
@@ -286,7 +294,7 @@ class Transmission(Client):
             "rpc-authentication-required": False, "rpc-whitelist-enabled": False, "rpc-host-whitelist-enabled": False,
             "peer-port": self.port, "bind-address-ipv4": self.ip, "bind-address-ipv6": "::1",
             "dht-enabled": False, "lpd-enabled": False, "pex-enabled": True, "port-forwarding-enabled": False,
-            "utp-enabled": self.transport == "utp", "encryption": 0, "preallocation": 1, "cache-size-mb": self.cache_mb,
+            "utp-enabled": self.transport != "tcp", "encryption": 0, "preallocation": 1, "cache-size-mb": self.cache_mb,
             "peer-limit-global": 500, "peer-limit-per-torrent": 200, "upload-slots-per-torrent": 100,
             "speed-limit-down-enabled": False, "speed-limit-up-enabled": False, "alt-speed-enabled": False,
             "ratio-limit-enabled": False, "idle-seeding-limit-enabled": False,
@@ -294,7 +302,7 @@ class Transmission(Client):
             "start-added-torrents": True, "incomplete-dir-enabled": False, "rename-partial-files": False,
             "scrape-paused-torrents-enabled": False, "blocklist-enabled": False, "message-level": 1, "umask": 18,
         }
-        (self.home / "settings.json").write_text(json.dumps(settings))
+        (self.home / "settings.json").write_text(json.dumps(settings | self.settings))
 
     def command(self):
         return [self.binary, "-f", "-g", str(self.home)]
@@ -303,7 +311,7 @@ class Transmission(Client):
         body = json.dumps({"method": method, "arguments": arguments}).encode()
         for _ in range(3):
             try:
-                r = json.loads(http(f"http://127.0.0.1:{self.api}/transmission/rpc", body, {"X-Transmission-Session-Id": self.session}))
+                r = json.loads(self.http(f"http://127.0.0.1:{self.api}/transmission/rpc", body, {"X-Transmission-Session-Id": self.session}))
                 if r["result"] != "success":
                     raise RuntimeError(r["result"])
                 return r["arguments"]
@@ -347,12 +355,12 @@ class Rqbit(Client):
         return f"http://127.0.0.1:{self.api}{path}"
 
     def ready(self):
-        http(self.url("/stats"))
+        self.http(self.url("/stats"))
 
     def add(self, torrents, save, seed=False):
         for t in torrents:
             # rqbit's output_folder is the torrent's own folder, not its parent
-            r = json.loads(http(self.url(f"/torrents?overwrite=true&output_folder={self.folder(t, save)}"), Path(t).read_bytes(),
+            r = json.loads(self.http(self.url(f"/torrents?overwrite=true&output_folder={self.folder(t, save)}"), Path(t).read_bytes(),
                                 {"Content-Type": "application/x-bittorrent"}, timeout=120))
             self.last = r["id"]
 
@@ -369,7 +377,7 @@ class Rqbit(Client):
         end = time.monotonic() + 30
         while True:
             try:
-                http(self.url(f"/torrents/{self.last}/add_peers"), f"{ip}:{port}".encode())
+                self.http(self.url(f"/torrents/{self.last}/add_peers"), f"{ip}:{port}".encode())
                 return
             except urllib.error.HTTPError:
                 if time.monotonic() > end:
@@ -377,8 +385,8 @@ class Rqbit(Client):
                 time.sleep(0.02)    # not live yet: it still checks the files
 
     def torrents(self):
-        ts = json.loads(http(self.url("/torrents?with_stats=true")))["torrents"]
-        st = {t["info_hash"]: t.get("stats") or json.loads(http(self.url(f"/torrents/{t['id']}/stats/v1"))) for t in ts}
+        ts = json.loads(self.http(self.url("/torrents?with_stats=true")))["torrents"]
+        st = {t["info_hash"]: t.get("stats") or json.loads(self.http(self.url(f"/torrents/{t['id']}/stats/v1"))) for t in ts}
         return {id: {"done": s["finished"], "bytes": s["progress_bytes"]} for id, s in st.items()}
 
 
@@ -398,7 +406,7 @@ class Aria2(Client):
 
     def rpc(self, method, *params):
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-        return json.loads(http(f"http://127.0.0.1:{self.api}/jsonrpc", body))["result"]
+        return json.loads(self.http(f"http://127.0.0.1:{self.api}/jsonrpc", body))["result"]
 
     def ready(self):
         self.rpc("aria2.getVersion")
@@ -496,14 +504,14 @@ class Qbittorrent(Client):
             file = '; filename="x.torrent"' if isinstance(value, bytes) else ""
             value = value if isinstance(value, bytes) else str(value).encode()
             body += f'--{border}\r\nContent-Disposition: form-data; name="{key}"{file}\r\n\r\n'.encode() + value + b"\r\n"
-        answer = http(f"http://127.0.0.1:{self.api}/api/v2/{path}", body + f"--{border}--\r\n".encode(),
+        answer = self.http(f"http://127.0.0.1:{self.api}/api/v2/{path}", body + f"--{border}--\r\n".encode(),
                       {"Content-Type": f"multipart/form-data; boundary={border}"})
         if answer == b"Fails.":
             raise RuntimeError(f"qbittorrent refused {path}")
         return answer
 
     def ready(self):
-        http(f"http://127.0.0.1:{self.api}/api/v2/app/version")
+        self.http(f"http://127.0.0.1:{self.api}/api/v2/app/version")
 
     def add(self, torrents, save, seed=False):
         for t in torrents:
@@ -514,7 +522,7 @@ class Qbittorrent(Client):
 
     def info(self):
         """-> {our id: its entry}; its own id of a hybrid is the v2 hash."""
-        return {(t["infohash_v1"] or t["infohash_v2"])[:40]: t for t in json.loads(http(f"http://127.0.0.1:{self.api}/api/v2/torrents/info"))}
+        return {(t["infohash_v1"] or t["infohash_v2"])[:40]: t for t in json.loads(self.http(f"http://127.0.0.1:{self.api}/api/v2/torrents/info"))}
 
     def add_peer(self, ip, port, id=None):
         end = time.monotonic() + 30

@@ -1,7 +1,8 @@
 """One libtorrent session driven by JSON lines on stdin, answers on stdout.
 
-usage: lt_node.py IP PORT tcp|utp [default|fast]
-Everything that could send off loopback (DHT, LSD, UPnP, NAT-PMP) is off.
+usage: lt_node.py IP PORT tcp|utp|both default|fast SETTINGS
+SETTINGS is a JSON document of libtorrent's own settings that replace those below, where everything that could speak to
+others unasked (DHT, LSD, UPnP, NAT-PMP) is off.
 """
 import json
 import sys
@@ -13,7 +14,7 @@ import libtorrent as lt
 
 ip, port, transport = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 profile = sys.argv[4] if len(sys.argv) > 4 else "default"
-tcp = transport == "tcp"
+tcp, utp = transport != "utp", transport != "tcp"
 settings = {}
 if profile == "fast":
     settings.update(lt.high_performance_seed())
@@ -22,7 +23,7 @@ settings.update({
     "outgoing_interfaces": ip,
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
     "enable_outgoing_tcp": tcp, "enable_incoming_tcp": tcp,
-    "enable_outgoing_utp": not tcp, "enable_incoming_utp": not tcp,
+    "enable_outgoing_utp": utp, "enable_incoming_utp": utp,
     "mixed_mode_algorithm": 0, "min_reconnect_time": 1,
     "in_enc_policy": 1, "out_enc_policy": 2,
     "allow_multiple_connections_per_ip": True,
@@ -33,6 +34,7 @@ settings.update({
     "rate_limit_ip_overhead": False,
     "alert_mask": int(lt.alert.category_t.storage_notification),
 })
+settings.update(json.loads(sys.argv[5] if len(sys.argv) > 5 else "{}"))
 # names differ between versions: drop what this build does not know
 known = set(lt.default_settings())
 session = lt.session({k: v for k, v in settings.items() if k in known})

@@ -1,4 +1,5 @@
 """The `compeer` command as a person starts it: in the foreground, its link read from stdout, ended by Ctrl-C."""
+import contextlib
 import signal
 import subprocess
 import threading
@@ -11,11 +12,12 @@ from harness import Failed
 class Running:
     """A command that goes on until it is told to stop."""
 
-    def __init__(self, t, *arguments, home):
+    def __init__(self, t, *arguments, home, on=None, env=()):
         self.words = f"compeer {arguments[0]}"
         self.log = open(t.sub("logs") / f"{time.monotonic_ns()}-{arguments[0]}.txt", "w+")
-        self.proc = subprocess.Popen([compeer_driver.BINARY, *map(str, arguments)], env=t.environment(home), cwd=t.folder,
-                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        with on.inside() if on else contextlib.nullcontext():
+            self.proc = subprocess.Popen([compeer_driver.BINARY, *map(str, arguments)], env=dict(t.environment(home), **dict(env)), cwd=t.folder,
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.lines = []
         self.reader = threading.Thread(target=lambda: self.lines.extend(iter(self.proc.stdout.readline, "")), daemon=True)
         self.reader.start()

@@ -79,10 +79,15 @@ class Trial:
         """A measurement, for the report of `cargo xtask prove`."""
         self.report(note=what)
 
-    def client(self, name, **options):
-        """A client that listens on a loopback address of its own; not started."""
-        self.host += 1
-        c = drivers.CLIENTS[name](self.folder / "homes", f"127.0.0.{self.host}", **options)
+    def client(self, name, on=None, **options):
+        """A client that listens on a loopback address of its own, or on a host of network.py; not started."""
+        if on:
+            with on.inside():
+                c = drivers.CLIENTS[name](self.sub("homes", on.name), on.ip, **options)
+            c.inside = on.inside
+        else:
+            self.host += 1
+            c = drivers.CLIENTS[name](self.folder / "homes", f"127.0.0.{self.host}", **options)
         self.clients.append(c)
         return c
 
@@ -95,11 +100,13 @@ class Trial:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def compeer(self, *arguments, home=None, timeout=60, ok=True, **popen):
-        """Runs the `compeer` command to its end; -> CompletedProcess with text."""
+    def compeer(self, *arguments, home=None, on=None, timeout=60, ok=True, **popen):
+        """Runs the `compeer` command to its end, on a host of network.py or here; -> CompletedProcess with text."""
+        env = dict(self.environment(home), **popen.pop("env", {}))
         try:
-            done = subprocess.run([compeer_driver.BINARY, *map(str, arguments)], env=self.environment(home), stdin=subprocess.DEVNULL,
-                                  capture_output=True, text=True, timeout=timeout, cwd=popen.pop("cwd", self.folder), **popen)
+            with on.inside() if on else contextlib.nullcontext():
+                done = subprocess.run([compeer_driver.BINARY, *map(str, arguments)], env=env, stdin=popen.pop("stdin", subprocess.DEVNULL),
+                                      capture_output=True, text=True, timeout=timeout, cwd=popen.pop("cwd", self.folder), **popen)
         except subprocess.TimeoutExpired as late:
             said = (late.stderr or b"").decode(errors="replace").strip()
             raise Failed(f"compeer {' '.join(map(str, arguments))} did not end within {timeout} s: {said[-400:]}") from None
@@ -119,7 +126,7 @@ class Trial:
 
     def logs(self, lines=12):
         """The ends of the clients' logs."""
-        for log in sorted(self.folder.glob("homes/*/log.txt")):
+        for log in sorted(self.folder.glob("homes/**/log.txt")):
             text = log.read_text(errors="replace").splitlines()[-lines:]
             if text:
                 yield f"--- {log.parent.name}\n" + "\n".join(text)
