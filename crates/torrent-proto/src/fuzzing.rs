@@ -5,6 +5,7 @@ use base::Now;
 use bytes::{Bytes, BytesMut};
 use metainfo::InfoHashV1;
 
+use crate::lsd;
 use crate::tracker::udp::{Answer, Client, Family, Input, Output, Request, RequestId, Task};
 use crate::tracker::{MAX_PEERS, TrackerError, TrackerUrl, http};
 use crate::wire::{Handshake, LOCAL_IDS, MAX_FRAME_LEN, decode, encode, frame_len, piece_header, split_frame};
@@ -46,6 +47,15 @@ pub fn tracker_http(data: &[u8]) {
     let asked = [InfoHashV1([0; 20]), InfoHashV1([b'x'; 20])];
     if let Ok(scrape) = http::parse_scrape(data, &asked) {
         assert!(scrape.entries.len() <= asked.len());
+    }
+}
+
+/// Announces of local service discovery; one that is read means the same when it is said again.
+pub fn lsd(data: &[u8]) {
+    let Ok(announce) = lsd::Announce::decode(data) else { return };
+    assert!(announce.port != 0 && (1..=lsd::MAX_INFO_HASHES).contains(&announce.info_hashes.len()));
+    for group in [lsd::Group::V4, lsd::Group::V6] {
+        assert_eq!(lsd::Announce::decode(&announce.encode(group)), Ok(announce.clone()));
     }
 }
 

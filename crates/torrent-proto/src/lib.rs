@@ -5,6 +5,7 @@ pub mod choker;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod hashes;
+pub mod lsd;
 pub mod peer_list;
 pub mod picker;
 pub mod super_seed;

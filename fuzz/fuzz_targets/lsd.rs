@@ -1,0 +1,4 @@
+//! Announces of local service discovery.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| torrent_proto::fuzzing::lsd(data));
