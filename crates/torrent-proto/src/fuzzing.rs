@@ -8,7 +8,7 @@ use metainfo::InfoHashV1;
 use crate::lsd;
 use crate::tracker::udp::{Answer, Client, Family, Input, Output, Request, RequestId, Task};
 use crate::tracker::{MAX_PEERS, TrackerError, TrackerUrl, http};
-use crate::wire::{Handshake, LOCAL_IDS, MAX_FRAME_LEN, decode, encode, frame_len, piece_header, split_frame};
+use crate::wire::{Handshake, LOCAL_IDS, MAX_FRAME_LEN, decode, encode, frame_len, mse, piece_header, split_frame};
 
 /// A stream of frames is split and read; what was understood means the same when it is said again.
 pub fn wire_frames(data: &[u8]) {
@@ -32,6 +32,59 @@ pub fn handshake(data: &[u8]) {
     let Ok(handshake) = Handshake::decode(bytes) else { return };
     assert!((0..=bytes.len()).all(|length| Handshake::may_begin(&bytes[..length])));
     assert_eq!(Handshake::decode(&handshake.encode()), Ok(handshake));
+}
+
+/// Both ends of an encrypted handshake, fed by a stranger: each ends at most once and says nothing after it. Some of
+/// what is fed is made of a true handshake, with bytes changed and cut, so that the later stages are seen too.
+pub fn mse(data: &[u8]) {
+    const NAME: InfoHashV1 = InfoHashV1([7; 20]);
+    let Some((&[methods, seed, step, at, change], rest)) = data.split_first_chunk() else { return };
+    let offer = mse::Methods { plaintext: methods & 1 != 0, rc4: methods & 2 != 0 };
+    let accept = mse::Methods { plaintext: methods & 4 != 0, rc4: methods & 8 != 0 };
+    let rng = || fastrand::Rng::with_seed(seed.into());
+    let mut initiator = mse::Initiator::new(mse::PrivateKey::new([seed; 20]), NAME, offer, rest, rng());
+    let mut responder = mse::Responder::new(mse::PrivateKey::new([!seed; 20]), accept, rng());
+    let (mut to_initiator, mut to_responder) = (Vec::new(), Vec::new());
+    let (mut ends, mut position) = ([0, 0], 0);
+    for _ in 0..8 {
+        while let Some(output) = initiator.poll_output() {
+            assert_eq!(ends[0], 0);
+            match output {
+                mse::Output::Send(bytes) => to_responder.extend(bytes),
+                mse::Output::Find(_) => panic!("an initiator knows its torrent"),
+                mse::Output::Done(agreed) => {
+                    assert_eq!(agreed.ciphers.is_some(), agreed.method == mse::Method::Rc4);
+                    ends[0] += 1;
+                }
+                mse::Output::Failed(_) => ends[0] += 1,
+            }
+        }
+        if methods & 16 != 0 && to_responder.len() <= rest.len() {
+            to_responder.extend(rest);
+        }
+        for chunk in std::mem::take(&mut to_responder).chunks_mut(usize::from(step).max(1) * 8) {
+            // Changes one byte of what goes to and fro.
+            if (position..position + chunk.len()).contains(&(usize::from(at) * 4)) {
+                chunk[usize::from(at) * 4 - position] ^= change;
+            }
+            position += chunk.len();
+            responder.handle(chunk);
+            while let Some(output) = responder.poll_output() {
+                assert_eq!(ends[1], 0);
+                match output {
+                    mse::Output::Send(bytes) => to_initiator.extend(bytes),
+                    mse::Output::Find(name) => {
+                        responder.found((name == mse::obfuscated_name(NAME)).then_some(NAME));
+                    }
+                    mse::Output::Done(_) | mse::Output::Failed(_) => ends[1] += 1,
+                }
+            }
+        }
+        if methods & 32 != 0 && to_initiator.len() <= rest.len() {
+            to_initiator.extend(rest);
+        }
+        std::mem::take(&mut to_initiator).chunks(usize::from(step).max(1) * 8).for_each(|c| initiator.handle(c));
+    }
 }
 
 /// Answers of HTTP trackers: bounded, and without anything that a terminal would obey.
@@ -125,6 +178,7 @@ mod tests {
             for data in shaped(id, extended, &key, &data) {
                 wire_frames(&data);
                 handshake(&data);
+                mse(&data);
                 tracker_http(&data);
                 tracker_udp(&data);
                 tracker_url(&data);

@@ -11,6 +11,7 @@ mod extension;
 mod frame;
 mod handshake;
 mod message;
+pub mod mse;
 
 pub use decode::decode;
 pub use encode::{encode, encode_piece_header};

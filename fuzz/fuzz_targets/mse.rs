@@ -1,0 +1,4 @@
+//! The first bytes of a connection.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| torrent_proto::fuzzing::mse(data));
