@@ -2,7 +2,7 @@
 //!
 //! Owns `config.toml`, `lock` (held by the one node that runs here), `api` (the address of its API, present while it
 //! runs), `token` (the secret that callers of the API show; only its owner can read it), `port` (the last port for
-//! peers) and `compeer.db`.
+//! peers), `dht` (what the DHT knew last) and `compeer.db`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -107,18 +107,29 @@ impl Home {
         self.write("port", &port.to_string())
     }
 
-    /// Replaces a small file at once: a reader sees the old text or the new one. Only the owner can read it.
+    /// Returns what the DHT knew last; nothing where that is damaged or absent.
+    pub(crate) fn dht(&self) -> net::dht::Snapshot {
+        net::dht::Snapshot::decode(&fs::read(self.folder.join("dht")).unwrap_or_default())
+    }
+
+    /// Remembers what the DHT knows.
+    pub(crate) fn write_dht(&self, snapshot: &net::dht::Snapshot) -> Result<(), NodeError> {
+        self.replace("dht", &snapshot.encode())
+    }
+
     fn write(&self, name: &str, text: &str) -> Result<(), NodeError> {
+        self.replace(name, format!("{text}\n").as_bytes())
+    }
+
+    /// Replaces a small file at once: a reader sees the old content or the new one. Only the owner can read it.
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), NodeError> {
         let path = self.folder.join(name);
         let fresh = self.folder.join(format!("{name}.new"));
         let mut options = OpenOptions::new();
         options.create(true).truncate(true).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(&fresh).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")
-        });
+        let written = options.open(&fresh).and_then(|mut file| file.write_all(bytes));
         written.and_then(|()| fs::rename(&fresh, &path)).map_err(file_error(&path, "write"))
     }
 }

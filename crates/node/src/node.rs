@@ -1,7 +1,7 @@
 //! The node: a session, its API, and the lock of its home.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rpc::NodeMode;
 use tokio::net::TcpListener;
@@ -17,6 +17,12 @@ use crate::{Config, Home, HomeLock, NodeError};
 /// loopback at 800 MB/s: a download takes the same CPU time and wall time with 24, 32 and 64 MiB, and uses what it is
 /// given. Half of 32 MiB is more than the bandwidth × delay of a gigabit line at 100 ms.
 const MEMORY_BYTES: u64 = 32 << 20;
+
+/// How long after the first node of the DHT its table is saved: long enough to be filled by then.
+const FIRST_SAVE: Duration = Duration::from_secs(60);
+
+/// How often it is saved after that: a crash loses little, since most nodes of an hour ago still answer.
+const SAVE_EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// What a command says about the node that it starts; the rest is in the settings.
 #[derive(Clone, Debug)]
@@ -43,6 +49,7 @@ pub struct Node {
     api: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
+    saver: Option<JoinHandle<()>>,
     _lock: HomeLock,
 }
 
@@ -62,6 +69,7 @@ impl Node {
         let api = listener.local_addr().map_err(api_error)?;
         let network = config.network.with(&options.network).map_err(NodeError::Network)?;
         let session = start_session(&home, &config, &options, &network).await?;
+        let saver = session.dht().map(|dht| tokio::spawn(save_dht(dht, home.clone())));
 
         let state = AppState::new(server::Parts {
             session,
@@ -76,7 +84,7 @@ impl Node {
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(server::serve(listener, state.clone(), stopped));
         home.write_api_address(api)?;
-        Ok(Node { home, state, api, stop: Some(stop), server, _lock: lock })
+        Ok(Node { home, state, api, stop: Some(stop), server, saver, _lock: lock })
     }
 
     /// Returns where the API is.
@@ -92,6 +100,12 @@ impl Node {
             // The server may have ended by itself.
             let _ = stop.send(());
         }
+        if let Some(saver) = self.saver.take() {
+            saver.abort();
+        }
+        if let Some(dht) = self.state.session().dht() {
+            save_once(&dht, &self.home).await;
+        }
         self.state.session().shutdown().await;
         self.server.abort();
     }
@@ -101,7 +115,7 @@ async fn start_session(
     home: &Home,
     config: &Config,
     options: &Options,
-    _network: &NetworkConfig,
+    network: &NetworkConfig,
 ) -> Result<Session, NodeError> {
     let database = db::Db::open(&home.database())?;
     let mut limits = config.limits();
@@ -118,7 +132,7 @@ async fn start_session(
         memory_bytes: usize::try_from(config.disk.memory.unwrap_or(MEMORY_BYTES)).unwrap_or(usize::MAX),
         limits: limits.clone(),
         client: format!("Compeer {}", env!("CARGO_PKG_VERSION")),
-        network: torrent::NetworkConfig::default(),
+        network: network.engine(home.dht()),
     };
     let chosen = options.listen.map(|address| vec![address]).or(config.listen.clone());
     if let Some(listen) = chosen {
@@ -137,6 +151,26 @@ async fn start_session(
         home.write_port(address.port())?;
     }
     Ok(session)
+}
+
+/// Saves what the DHT knows, now and then, for as long as it runs.
+async fn save_dht(dht: net::Dht, home: Home) {
+    dht.ready().await;
+    let mut wait = FIRST_SAVE;
+    loop {
+        tokio::time::sleep(wait).await;
+        save_once(&dht, &home).await;
+        wait = SAVE_EVERY;
+    }
+}
+
+async fn save_once(dht: &net::Dht, home: &Home) {
+    // A table that never had a node that answers must not replace one that was good.
+    if dht.is_ready()
+        && let Err(error) = home.write_dht(&dht.snapshot().await)
+    {
+        tracing::warn!(%error, "what the DHT knows is not saved");
+    }
 }
 
 fn everywhere(port: u16) -> Vec<SocketAddr> {

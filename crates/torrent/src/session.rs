@@ -55,7 +55,12 @@ impl Session {
             keep_bytes: config.memory_bytes / 8,
             ..DiskConfig::default()
         };
-        let udp = UdpConfig { bind: config.bind, port: port.unwrap_or(0), seed, dht: None };
+        let dht = config.network.dht.clone().map(|dht| net::DhtConfig {
+            bootstrap: dht.bootstrap,
+            snapshot: dht.snapshot,
+            ..net::DhtConfig::default()
+        });
+        let udp = UdpConfig { bind: config.bind, port: port.unwrap_or(0), seed, dht };
         let shared = Arc::new(Shared {
             clock,
             peer_id: draw_peer_id(seed),
@@ -91,6 +96,16 @@ impl Session {
     /// Returns the addresses that are listened on, with the ports that were taken.
     pub fn listen_addrs(&self) -> Vec<SocketAddr> {
         self.listening.addresses.clone()
+    }
+
+    /// Returns the DHT, if it is on.
+    pub fn dht(&self) -> Option<net::Dht> {
+        self.shared.udp.dht.clone()
+    }
+
+    /// Returns how peers are found and reached.
+    pub fn network(&self) -> &NetworkConfig {
+        &self.shared.network
     }
 
     /// Follows what happens from now on.

@@ -86,6 +86,8 @@ impl Default for NetworkConfig {
 pub struct DhtConfig {
     /// Nodes to ask first, as `host:port`, beside those that are remembered.
     pub bootstrap: Vec<String>,
+    /// What an earlier run saved.
+    pub snapshot: net::dht::Snapshot,
 }
 
 /// What is asked of peers about stream encryption ("message stream encryption").

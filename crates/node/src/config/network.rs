@@ -129,6 +129,28 @@ impl NetworkConfig {
         Ok(config)
     }
 
+    /// Returns the engine's form of it. `snapshot`: what the DHT of an earlier run saved.
+    pub(crate) fn engine(&self, snapshot: net::dht::Snapshot) -> torrent::NetworkConfig {
+        torrent::NetworkConfig {
+            dht: self.dht.then(|| torrent::DhtConfig { bootstrap: self.bootstrap.clone(), snapshot }),
+            pex: self.pex,
+            lsd: self.lsd,
+            tcp: self.tcp,
+            utp: self.utp,
+            prefer: self.prefer.map(|carrier| match carrier {
+                Carrier::Tcp => net::Carrier::Tcp,
+                Carrier::Utp => net::Carrier::Utp,
+            }),
+            encryption: match self.encryption {
+                Encryption::Prefer => torrent::Encryption::Prefer,
+                Encryption::Require => torrent::Encryption::Require,
+                Encryption::Off => torrent::Encryption::Off,
+            },
+            port_mapping: self.mapping,
+            holepunch: self.holepunch,
+        }
+    }
+
     /// Checks what the types do not. The error is one sentence.
     pub(super) fn check(&self) -> Result<(), String> {
         if !self.tcp && !self.utp {
