@@ -199,6 +199,7 @@ impl Torrent {
                 }
             }
             Command::MaxPeers(max) => self.set_max_peers(max),
+            Command::ListenPort(port) => self.set_listen_port(port),
         }
     }
 

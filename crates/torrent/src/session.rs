@@ -2,6 +2,7 @@
 
 mod add;
 mod listen;
+mod outside;
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -11,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use disk::{Disk, DiskConfig, Pool};
 use metainfo::{FileIndex, InfoHashes, TorrentFile};
-use net::{CarrierPolicy, Clock, Dialler, Gate, GateLimits, Http, Limiter, Udp, UdpConfig};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use net::{CarrierPolicy, Clock, Dialler, Gate, GateLimits, Http, Limiter, Lsd, PortMapping, Udp, UdpConfig};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use torrent_proto::torrent::{Torrent, TorrentConfig};
 use torrent_proto::wire::PeerId;
 
@@ -67,12 +68,15 @@ impl Session {
             http: Http::new(&config.client.replace(' ', "/"), config.bind)?,
             client: config.client,
             port,
+            announced: watch::channel(port).0,
             pool: Pool::new(config.memory_bytes / 2),
             disk: Disk::new(disk),
             gate: Gate::new(gate_limits(&limits)),
             dialler: Dialler::new(config.bind, carriers(&config.network)),
             limiter: Limiter::new(limits.down_bytes_per_s, limits.up_bytes_per_s),
             udp: Udp::start(udp, clock).map_err(|error| system(&error))?,
+            lsd: config.network.lsd.then(|| Lsd::start(&addresses, clock, seed)),
+            mapping: config.network.port_mapping.then(|| PortMapping::start(&addresses)),
             store,
             events: broadcast::channel(EVENT_QUEUE).0,
             incomplete: config.incomplete,
@@ -82,6 +86,7 @@ impl Session {
             folder: config.folder,
             registry: Registry::default(),
         });
+        outside::follow(&shared);
         let listening = Arc::new(listen::Listening::start(&shared, listeners, addresses));
         let session = Session { shared, listening };
         for record in records {
@@ -106,6 +111,11 @@ impl Session {
     /// Returns how peers are found and reached.
     pub fn network(&self) -> &NetworkConfig {
         &self.shared.network
+    }
+
+    /// Returns by which address and port others reach this node, and what is done for it.
+    pub fn network_status(&self) -> NetworkStatus {
+        outside::status(&self.shared, &self.listening.addresses)
     }
 
     /// Follows what happens from now on.
@@ -272,6 +282,9 @@ impl Session {
             // A task that ended otherwise has nothing left to do.
             let _ = end.await;
         }
+        if let Some(mapping) = &self.shared.mapping {
+            mapping.stop().await;
+        }
         if let Err(error) = self.shared.store.flush().await {
             tracing::warn!(%error, "cannot store the state of the torrents; the next run may check them again");
         }
@@ -303,6 +316,7 @@ impl Session {
         }
         let only_files = record.only_files.as_deref().and_then(add::parse_ranges);
         let limits = shared.limits();
+        let mut announced = shared.announced.subscribe();
         let config = TorrentConfig {
             hashes,
             piece_layers: file.as_ref().map(|file| file.piece_layers.clone()).unwrap_or_default(),
@@ -317,7 +331,7 @@ impl Session {
             upload_slots: record.limits.upload_slots.or(limits.upload_slots),
             max_peers: record.limits.connections.unwrap_or(limits.connections_per_torrent),
             peer_id: shared.peer_id,
-            listen_port: shared.port,
+            listen_port: *announced.borrow_and_update(),
             client: shared.client.clone(),
             seed: fastrand::u64(..),
         };
@@ -336,7 +350,17 @@ impl Session {
         }
         let own_asks = asks_sender.downgrade();
         let shared = shared.clone();
-        TorrentTask::spawn(TaskParts { shared, machine, record, limiter, asks, own_asks, reports, own_reports });
+        TorrentTask::spawn(TaskParts {
+            shared,
+            machine,
+            announced,
+            record,
+            limiter,
+            asks,
+            own_asks,
+            reports,
+            own_reports,
+        });
         Ok(())
     }
 }

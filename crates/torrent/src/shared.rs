@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use disk::{Disk, Pool};
 use metainfo::{InfoHashV1, InfoHashes};
-use net::{Clock, Dialler, Gate, Http, Limiter, Udp};
-use tokio::sync::{broadcast, mpsc};
+use net::{Clock, Dialler, Gate, Http, Limiter, Lsd, PortMapping, Udp};
+use tokio::sync::{broadcast, mpsc, watch};
 use torrent_proto::wire::PeerId;
 
 use crate::ask::Ask;
@@ -21,8 +21,11 @@ pub(crate) struct Shared {
     pub clock: Clock,
     pub peer_id: PeerId,
     pub client: String,
-    /// The port that peers may dial; `None`: nothing is listened on.
+    /// The port that we listen on; `None`: on none.
     pub port: Option<u16>,
+    /// The port by which others reach us: what a router maps to `port`, or else `port` itself. What we say elsewhere
+    /// than in the local network names this one.
+    pub announced: watch::Sender<Option<u16>>,
     pub pool: Pool,
     pub disk: Disk,
     pub gate: Gate,
@@ -30,6 +33,10 @@ pub(crate) struct Shared {
     pub limiter: Limiter,
     pub http: Http,
     pub udp: Udp,
+    /// Finds peers in this network; `None`: switched off.
+    pub lsd: Option<Lsd>,
+    /// Asks the router for a port; `None`: switched off.
+    pub mapping: Option<PortMapping>,
     pub store: Store,
     pub events: broadcast::Sender<SessionEvent>,
     pub incomplete: Incomplete,

@@ -21,7 +21,7 @@ use base::{Instant, WallTime};
 use disk::StorageConfig;
 use metainfo::PieceIndex;
 use net::{Limiter, Pass};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use torrent_proto::torrent::{
     Command, Connected, Direction, DiskAnswer, Input, PeerKey, PeerKind, Source, State, Torrent,
@@ -52,6 +52,8 @@ const END_LIMIT: Duration = Duration::from_secs(6);
 pub(crate) struct TaskParts {
     pub shared: Arc<Shared>,
     pub machine: Torrent,
+    /// By which port others reach us; what it is now the machine knows.
+    pub announced: watch::Receiver<Option<u16>>,
     pub record: Record,
     pub limiter: Limiter,
     pub asks: mpsc::Receiver<Ask>,
@@ -91,6 +93,7 @@ enum Ending {
 pub(crate) struct TorrentTask {
     shared: Arc<Shared>,
     machine: Torrent,
+    announced: watch::Receiver<Option<u16>>,
     record: Record,
     limiter: Limiter,
     asks: mpsc::Receiver<Ask>,
@@ -125,7 +128,7 @@ pub(crate) struct TorrentTask {
 impl TorrentTask {
     /// Spawns the task.
     pub(crate) fn spawn(parts: TaskParts) {
-        let TaskParts { shared, machine, record, limiter, asks, own_asks, reports, own_reports } = parts;
+        let TaskParts { shared, machine, announced, record, limiter, asks, own_asks, reports, own_reports } = parts;
         let tiers = if record.no_tracker { &[][..] } else { &record.trackers[..] };
         let trackers = Trackers::spawn(shared.clone(), record.id, record.hashes, tiers, own_asks.clone());
         let web_seeds = WebSeeds::new(&record.web_seeds);
@@ -135,6 +138,7 @@ impl TorrentTask {
         let task = TorrentTask {
             shared,
             machine,
+            announced,
             record,
             limiter,
             asks,
@@ -191,6 +195,10 @@ impl TorrentTask {
                     None => return,
                 },
                 Some(done) = self.tasks.join_next_with_id() => self.task_ended(done),
+                Ok(()) = self.announced.changed() => {
+                    let port = *self.announced.borrow_and_update();
+                    self.command(Command::ListenPort(port));
+                }
                 () = sleep_until(due) => {
                     if self.machine.poll_timeout().is_some_and(|at| at <= self.shared.clock.mono()) {
                         self.input(Input::Timeout);

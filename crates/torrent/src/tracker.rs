@@ -67,11 +67,11 @@ impl Trackers {
         tiers: &[Vec<String>],
         asks: mpsc::WeakSender<Ask>,
     ) -> Trackers {
+        let mut announced = shared.announced.subscribe();
         let config = AnnouncerConfig {
             info_hashes: hashes,
             peer_id: shared.peer_id,
-            // Port 0 would be refused by some trackers; 9 is "discard", where nothing of ours answers.
-            port: shared.port.unwrap_or(9),
+            port: tracker_port(*announced.borrow_and_update()),
             tiers: parse(tiers),
             policy: TierPolicy::default(),
         };
@@ -86,6 +86,7 @@ impl Trackers {
             refused: refused(tiers),
             queue,
             progress: watched,
+            announced,
             asks,
             exchanges: JoinSet::new(),
             running: false,
@@ -150,6 +151,7 @@ struct TrackerTask {
     refused: Vec<TrackerStatus>,
     queue: mpsc::Receiver<TrackerOrder>,
     progress: watch::Receiver<Progress>,
+    announced: watch::Receiver<Option<u16>>,
     asks: mpsc::WeakSender<Ask>,
     exchanges: JoinSet<Exchange>,
     /// Started and not stopped: announces bring the numbers.
@@ -174,6 +176,10 @@ impl TrackerTask {
                     // The announcer's own time limit ends what panicked.
                     Err(error) => tracing::debug!(%error, "an announce ended badly"),
                 },
+                Ok(()) = self.announced.changed() => {
+                    let port = tracker_port(*self.announced.borrow_and_update());
+                    self.input(Input::Port(port));
+                }
                 () = sleep_until(due) => self.input(Input::Timeout),
             }
             self.drain();
@@ -326,6 +332,11 @@ impl TrackerTask {
         all.sort_by_key(|tracker| tracker.tier);
         all
     }
+}
+
+/// Port 0 would be refused by some trackers; 9 is "discard", where nothing of ours answers.
+fn tracker_port(announced: Option<u16>) -> u16 {
+    announced.unwrap_or(9)
 }
 
 async fn announce(

@@ -41,6 +41,21 @@ pub struct SessionConfig {
     pub network: NetworkConfig,
 }
 
+/// By which address and port others reach a node.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkStatus {
+    /// Where connections are listened for, with the ports that were taken.
+    pub listen: Vec<SocketAddr>,
+    /// The port that trackers, the DHT and peers are told; `None`: nobody can dial us.
+    pub announced_port: Option<u16>,
+    /// Where the router says that the outside reaches us.
+    pub external: Option<SocketAddr>,
+    /// What the router was asked and said; `None`: switched off.
+    pub mapping: Option<net::MappingStatus>,
+    /// What was done to find peers in the local network; `None`: switched off.
+    pub lsd: Option<net::LsdStatus>,
+}
+
 /// How peers are found and reached. The default is the quietest there is: trackers and hints over plain TCP; a program
 /// that people use turns the rest on.
 #[derive(Clone, Debug, PartialEq, Eq)]

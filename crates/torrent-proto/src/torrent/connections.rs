@@ -201,9 +201,20 @@ impl Torrent {
     /// The metadata is known now: who connected before heard of no size, and would never ask for it. BEP 10 lets the
     /// extension handshake be sent again.
     pub(super) fn offer_metadata(&mut self) {
+        self.greet_again();
+    }
+
+    fn greet_again(&mut self) {
         let peers = self.peers.iter().filter(|(_, p)| p.extension && p.kind == PeerKind::Wire);
         let news: Vec<_> = peers.map(|(key, peer)| (*key, self.extension_greeting(peer))).collect();
         news.into_iter().for_each(|(key, message)| self.send(key, vec![message]));
+    }
+
+    /// Others reach us by another port now. Connected peers hear of it too, since they may tell others of us (BEP 11).
+    pub(super) fn set_listen_port(&mut self, port: Option<u16>) {
+        if std::mem::replace(&mut self.config.listen_port, port) != port {
+            self.greet_again();
+        }
     }
 
     pub(super) fn send(&mut self, peer: PeerKey, messages: Vec<Message>) {

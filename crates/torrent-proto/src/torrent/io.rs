@@ -178,6 +178,8 @@ pub enum Command {
     UploadSlots(Option<u32>),
     /// Change how many connections this torrent may hold.
     MaxPeers(u32),
+    /// Others reach us by another port now, or not at all.
+    ListenPort(Option<u16>),
 }
 
 /// What the torrent wants done. Drained in order after every input.

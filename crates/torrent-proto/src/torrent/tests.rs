@@ -460,6 +460,23 @@ fn who_learns_the_metadata_tells_those_that_connected_before() {
 }
 
 #[test]
+fn another_port_is_told_to_connected_peers_once() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.leech(&info), world.leech(&info));
+    world.connect(bob, alice, Source::Hint);
+    for port in [Some(7000), Some(7000), None] {
+        world.input(alice, Input::Command(Command::ListenPort(port)));
+    }
+    let greeting = |(_, message): &(PeerKey, Message)| match message {
+        Message::ExtensionHandshake(greeting) => Some(greeting.port),
+        _ => None,
+    };
+    let told: Vec<_> = world.nodes[alice].sent_messages.iter().filter_map(greeting).collect();
+    assert_eq!(told, [Some(6881), Some(7000), None]);
+}
+
+#[test]
 fn a_super_seed_shows_more_to_a_peer_that_wants_nothing_of_what_it_was_shown() {
     let info = info(false);
     let mut world = World::default();

@@ -7,7 +7,7 @@
 //! is told that we leave, once and without retry.
 //!
 //! Invariants: an interval that a tracker named is kept, and its minimum even when peers are wanted or the user asks;
-//! only the events `completed` and `stopped`, and the start after a stop, go out earlier. An announce under way ends by an answer, a failure, or
+//! only the events `completed` and `stopped`, the start after a stop, and another port go out earlier. An announce under way ends by an answer, a failure, or
 //! [`ANSWER_LIMIT`].
 
 mod status;
@@ -60,7 +60,7 @@ pub struct AnnouncerConfig {
     pub info_hashes: InfoHashes,
     /// Our peer id.
     pub peer_id: PeerId,
-    /// The port we listen on.
+    /// The port by which others reach us.
     pub port: u16,
     /// The tiers; a tracker that is there twice counts where it is first, those beyond [`MAX_TRACKERS`] not at all.
     pub tiers: Vec<Vec<TrackerUrl>>,
@@ -106,6 +106,8 @@ pub enum Input {
     InfoHashes(InfoHashes),
     /// The trackers were changed.
     Trackers(Vec<Vec<TrackerUrl>>),
+    /// Others reach us by another port: announced at once, since the one that the trackers know may not answer.
+    Port(u16),
     /// An announce was answered.
     Answered {
         /// Which.
@@ -246,6 +248,11 @@ impl Announcer {
             Input::Trackers(tiers) => {
                 self.config.tiers = tiers;
                 self.rebuild(now);
+            }
+            Input::Port(port) => {
+                if std::mem::replace(&mut self.config.port, port) != port {
+                    self.tracks.iter_mut().for_each(|track| track.moved(now));
+                }
             }
             Input::Answered { id, response } => self.answered(now, id, response),
             Input::Failed { id, error } => self.failed(now, id, error),

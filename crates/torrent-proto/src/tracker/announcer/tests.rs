@@ -416,6 +416,28 @@ fn the_newer_of_an_announce_and_a_scrape_is_shown_over_both_swarms() {
 }
 
 #[test]
+fn another_port_is_announced_at_once_to_whoever_counts_us_and_once() {
+    let mut story = Story::new(TierPolicy::Each, &[&["tess"], &["theo"], &["tina"]]);
+    story.handle(Input::Port(7000));
+    assert!(story.asked().is_empty(), "not started");
+    story.start();
+    assert_eq!(story.answer("tess", 1).port, 7000);
+    story.fail("tina");
+    // Theo's answer is still awaited when the router gives us a port.
+    story.handle(Input::Port(8000));
+    assert_eq!(story.asked(), ["theo Started", "tess Regular"], "tina rests after its failure");
+    assert_eq!(story.answer("tess", 0).port, 8000);
+    assert_eq!(story.answer("theo", 0).port, 7000);
+    assert_eq!(story.answer("theo", 0).port, 8000);
+    story.handle(Input::Port(8000));
+    assert!(story.asked().is_empty(), "{:?}", story.asked());
+    story.wait(MINUTE);
+    assert_eq!(story.answer("tina", 0).port, 8000);
+    story.wait(28 * MINUTE);
+    assert!(story.asked().is_empty(), "the intervals hold on: {:?}", story.asked());
+}
+
+#[test]
 fn a_torrent_without_trackers_has_nothing_to_do() {
     let mut story = Story::new(TierPolicy::InOrder, &[&[]]);
     story.start();

@@ -32,6 +32,8 @@ pub(super) struct Track {
     completed: bool,
     /// Peers were wanted while an announce was under way.
     wanted: bool,
+    /// What the trackers know of where we listen is not true any more.
+    moved: bool,
 }
 
 /// What is known of one tracker in this walk.
@@ -84,7 +86,7 @@ impl Track {
             slots.extend(tier.iter().map(|&tracker| Slot { tracker, ..Slot::default() }));
             tiers.push((first..slots.len()).collect());
         }
-        Track { info_hash, tiers, slots, next: None, flight: None, completed: false, wanted: false }
+        Track { info_hash, tiers, slots, next: None, flight: None, completed: false, wanted: false, moved: false }
     }
 
     pub(super) fn slots(&self) -> &[Slot] {
@@ -116,6 +118,7 @@ impl Track {
         }
         self.completed = false;
         self.wanted = false;
+        self.moved = false;
         self.flight = None;
         self.next = Some(now);
     }
@@ -141,6 +144,14 @@ impl Track {
     pub(super) fn completed(&mut self, now: Instant) {
         self.completed = true;
         self.next = Some(now);
+    }
+
+    /// Announces again at once to a tracker that counts us: it sends others to a port that does not answer.
+    pub(super) fn moved(&mut self, now: Instant) {
+        self.moved = self.flight.is_some() || self.slots.iter().any(|slot| slot.started);
+        if self.moved {
+            self.next = Some(now);
+        }
     }
 
     /// Brings the next announce forward to when the tracker in use allows it.
@@ -179,6 +190,7 @@ impl Track {
                 self.flight = flight.map(|flight| Flight { slot: at, ..flight });
             }
             self.completed |= earlier.completed;
+            self.moved |= earlier.moved;
         }
         if counted {
             self.next = [self.next, earlier.next].into_iter().flatten().min();
@@ -207,7 +219,9 @@ impl Track {
         if self.flight.is_some() || self.next.is_none_or(|next| next > now) {
             return None;
         }
-        let urgent = |slot: usize| self.completed && self.slots[slot].failures == 0 && !self.slots[slot].never;
+        let news = |slot: &Slot| self.completed || (self.moved && slot.started);
+        let fine = |slot: &Slot| slot.failures == 0 && !slot.never;
+        let urgent = |slot: usize| news(&self.slots[slot]) && fine(&self.slots[slot]);
         let Some(slot) = self.order().find(|&slot| self.open(slot, now) || urgent(slot)) else {
             self.next = self.slots.iter().filter(|slot| !slot.never).map(|slot| slot.not_before).min();
             return None;
@@ -221,6 +235,8 @@ impl Track {
     }
 
     pub(super) fn sent(&mut self, id: AnnounceId, slot: usize, event: AnnounceEvent, until: Instant) {
+        // Whatever is sent says where we listen now.
+        self.moved = false;
         self.flight = Some(Flight { id, slot, event, until });
     }
 
@@ -242,7 +258,7 @@ impl Track {
             self.completed = false;
         }
         self.promote(flight.slot);
-        self.next = Some(if self.completed { now } else { now + response.interval });
+        self.next = Some(if self.completed || self.moved { now } else { now + response.interval });
         if std::mem::take(&mut self.wanted) && peers == 0 {
             self.want_peers(now);
         }
