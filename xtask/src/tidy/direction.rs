@@ -16,6 +16,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
     ("db", Some(&["base"])),
     ("net", Some(&["base", "metainfo", "torrent-proto", "dht", "utp"])),
     ("torrent", Some(&["base", "metainfo", "torrent-proto", "disk", "net", "db"])),
+    ("tracker", Some(&["base", "metainfo", "torrent-proto"])),
     ("rpc", Some(&["base"])),
     ("node", None),
     // `base` for units, `disk` for hashing offline (`torrent create`, `torrent verify`).
@@ -28,6 +29,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
 /// Heavy or fenced foreign crates, and the only crates of ours that may name them.
 const FENCED: &[(&str, &[&str])] = &[
     ("axum", &["node"]),
+    ("hyper", &["tracker"]),
     ("rusqlite", &["db", "torrent"]),
     ("reqwest", &["net", "torrent", "cli"]),
     ("iroh", &["overlay"]),
