@@ -1,5 +1,9 @@
 //! From the engine's words to those of the API.
 
+use std::net::SocketAddr;
+
+use net::dht::{FamilyStatus, Id, NodeAddress, NodeStatus, Pong, Status, Traffic};
+use rpc::{DhtBucket, DhtFamily, DhtInfo, DhtNodeInfo, DhtPong, DhtTraffic};
 use rpc::{FileInfo, FilePriority, PeerInfo, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo};
 use torrent::{
     Direction, FileStatus, PeerStatus, Priority, Source, State, TorrentStatus, TrackerStatus, WebSeedStatus,
@@ -131,4 +135,101 @@ pub(crate) fn torrent_limits(limits: rpc::Limits) -> torrent::TorrentLimits {
         up_bytes_per_s: limits.upload_bytes_per_s,
         ..torrent::TorrentLimits::default()
     }
+}
+
+pub(crate) fn dht(status: Status, ready: bool) -> DhtInfo {
+    DhtInfo {
+        v4: status.v4.map(dht_family),
+        v6: status.v6.map(dht_family),
+        ready,
+        tasks: status.tasks,
+        kept: status.kept,
+    }
+}
+
+fn dht_family(status: FamilyStatus) -> DhtFamily {
+    let bucket = |bucket: &net::dht::BucketStatus| DhtBucket {
+        bits: bucket.bits.into(),
+        good: bucket.good.into(),
+        questionable: bucket.questionable.into(),
+        replacements: bucket.replacements.into(),
+    };
+    DhtFamily {
+        id: status.id.to_string(),
+        external: status.external.map(|ip| ip.to_string()),
+        secure: status.secure,
+        good: status.good,
+        questionable: status.questionable,
+        replacements: status.replacements,
+        buckets: status.buckets.iter().map(bucket).collect(),
+        network_size: status.network_size,
+        traffic: dht_traffic(status.traffic),
+        read_only: status.read_only,
+        bootstrapped: status.bootstrapped,
+        stored_swarms: status.stored_swarms,
+        stored_peers: status.stored_peers,
+        stored_items: status.stored_items,
+        message: status.last_words,
+    }
+}
+
+fn dht_traffic(traffic: Traffic) -> DhtTraffic {
+    DhtTraffic {
+        queries_out: traffic.queries_out,
+        queries_in: traffic.queries_in,
+        dropped: traffic.dropped,
+        packets_out: traffic.packets_out,
+        packets_in: traffic.packets_in,
+        bytes_out: traffic.bytes_out,
+        bytes_in: traffic.bytes_in,
+    }
+}
+
+pub(crate) fn dht_node(status: NodeStatus) -> DhtNodeInfo {
+    DhtNodeInfo {
+        id: status.id.to_string(),
+        address: status.address.to_string(),
+        bits: status.bits.into(),
+        secure: status.secure,
+        good: status.good,
+        replacement: status.replacement,
+        silent_s: Some(status.silent_for.as_secs()),
+        rtt_ms: status.rtt.map(millis),
+    }
+}
+
+/// A node that a look-up for `target` found: it has just answered.
+pub(crate) fn dht_found(node: NodeAddress, target: Id) -> DhtNodeInfo {
+    DhtNodeInfo {
+        id: node.id.to_string(),
+        address: node.address.to_string(),
+        bits: node.id.common_bits(&target) as u32,
+        secure: node.id.suits(node.address.ip()),
+        good: true,
+        ..DhtNodeInfo::default()
+    }
+}
+
+pub(crate) fn dht_pong(address: SocketAddr, pong: Pong) -> DhtPong {
+    DhtPong {
+        address: address.to_string(),
+        id: pong.id.to_string(),
+        rtt_ms: millis(pong.rtt),
+        version: program(&pong.version),
+        secure: pong.secure,
+    }
+}
+
+/// Spells a version out: two letters and two bytes as a rule (BEP 5), some send text.
+fn program(version: &[u8]) -> String {
+    match version {
+        [a, b, major, minor] if a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric() => {
+            format!("{}{} {major}.{minor}", char::from(*a), char::from(*b))
+        }
+        other => String::from_utf8_lossy(other).into_owned(),
+    }
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,10 +4,12 @@
 //! (`Origin`) is refused, so that neither DNS rebinding nor a forged form reaches anything.
 
 mod body;
+mod dht;
 mod doc;
 mod events;
 mod guard;
 mod jobs;
+mod network;
 mod problem;
 mod session;
 mod torrents;
@@ -107,7 +109,18 @@ fn router(state: AppState) -> Router {
         .route("/torrents/{id}/trackers", get(torrents::trackers))
         .route("/torrents/{id}/limits", get(torrents::limits).put(torrents::limit))
         .route("/torrents/{id}/metainfo", get(torrents::metainfo));
+    let dht = Router::new()
+        .route("/dht", get(dht::info))
+        .route("/dht/nodes", get(dht::nodes).post(dht::add))
+        .route("/dht/nodes/{id}", get(dht::nearest))
+        .route("/dht/ping", post(dht::ping))
+        .route("/dht/peers/{id}", get(dht::peers))
+        .route("/dht/swarms/{id}", get(dht::scrape))
+        .route("/dht/items", post(dht::put))
+        .route("/dht/items/{id}", get(dht::get).delete(dht::forget));
     let guarded = torrents
+        .merge(dht)
+        .route("/network", get(network::info))
         .route("/session", get(session::info))
         .route("/limits", get(session::limits).put(session::limit))
         .route("/shares", post(jobs::share))

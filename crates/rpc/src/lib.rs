@@ -3,14 +3,21 @@
 //! Names are stable: a field keeps its meaning for as long as the path says `v1`, units are part of the name, and a
 //! reader skips fields that it does not know.
 
+mod dht;
 mod event;
 mod job;
+mod network;
 mod problem;
 mod session;
 mod torrent;
 
+pub use dht::{
+    DhtBucket, DhtFamily, DhtInfo, DhtItem, DhtNodeInfo, DhtNodeRequest, DhtOwner, DhtPeersEvent, DhtPong,
+    DhtPutRequest, DhtScrape, DhtStored, DhtTraffic,
+};
 pub use event::{Delta, Event};
 pub use job::{CopyRequest, Job, JobKind, JobState, ShareRequest, Skipped, TorrentFormat};
+pub use network::{NetworkInfo, NetworkPart};
 pub use problem::Problem;
 pub use session::{NodeMode, SessionInfo};
 pub use torrent::{

@@ -15,5 +15,5 @@ mod tracker;
 mod types;
 mod web_seed;
 
-pub use session::Session;
+pub use session::{Session, resolve};
 pub use types::*;

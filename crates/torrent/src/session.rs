@@ -4,6 +4,8 @@ mod add;
 mod listen;
 mod outside;
 
+pub use add::resolve;
+
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;

@@ -13,8 +13,11 @@ use super::problem::ApiError;
 /// A JSON body. Only `application/json` is read: a form of a foreign page cannot send that.
 pub(crate) struct Body<T>(pub(crate) T);
 
-/// The torrent that the path names.
+/// The torrent, or another 160-bit name, that the path names.
 pub(crate) struct Id(pub(crate) TorrentId);
+
+/// What the path names, whatever it is.
+pub(crate) struct Word(pub(crate) String);
 
 /// The query.
 pub(crate) struct Params<T>(pub(crate) T);
@@ -62,12 +65,21 @@ impl FromRequestParts<AppState> for Id {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Id, ApiError> {
+        let Word(text) = Word::from_request_parts(parts, state).await?;
+        text.parse()
+            .map(Id)
+            .map_err(|_| ApiError::not_found(format!("{text:?} is no id: it has 40 hexadecimal digits")))
+    }
+}
+
+impl FromRequestParts<AppState> for Word {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Word, ApiError> {
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|error| ApiError::bad_request(error.body_text()))?;
-        text.parse()
-            .map(Id)
-            .map_err(|_| ApiError::not_found(format!("{text:?} is no torrent id: it has 40 hexadecimal digits")))
+        Ok(Word(text))
     }
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use super::{events, jobs, session, torrents};
+use super::{dht, events, jobs, network, session, torrents};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,6 +16,8 @@ use super::{events, jobs, session, torrents};
         torrents::recheck, torrents::read, torrents::move_to, torrents::peers, torrents::add_peer, torrents::files,
         torrents::choose_files, torrents::trackers, torrents::limits, torrents::limit, torrents::metainfo,
         jobs::share, jobs::copy, jobs::list, jobs::one, jobs::cancel, events::events, document,
+        network::info, dht::info, dht::nodes, dht::add, dht::nearest, dht::ping, dht::peers, dht::scrape, dht::get,
+        dht::put, dht::forget,
     ),
     components(schemas(rpc::Event)),
     security(("token" = [])),

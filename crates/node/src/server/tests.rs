@@ -53,7 +53,7 @@ impl Alice {
 
 /// Nothing that would speak to anybody unasked.
 fn quiet() -> NetworkOptions {
-    NetworkOptions { without: vec![Part::Lsd, Part::Mapping], bootstrap: Some(vec![]), ..Default::default() }
+    NetworkOptions { without: vec![Part::Dht, Part::Lsd, Part::Mapping], ..Default::default() }
 }
 
 fn run(test: impl Future<Output = ()>) {
@@ -174,6 +174,41 @@ fn a_share_is_a_job_that_ends_with_a_torrent() {
         assert_eq!((detail.summary.name.as_str(), detail.summary.total_bytes), ("photos", 5));
         assert!(detail.summary.complete);
         assert!(detail.magnet.contains("x.pe=127.0.0.1"), "{}", detail.magnet);
+        alice.stop().await;
+    });
+}
+
+#[test]
+fn what_is_switched_off_is_said_to_be() {
+    run(async {
+        let alice = Alice::start().await;
+        let network: rpc::NetworkInfo =
+            alice.call(Method::GET, "/api/v1/network").send().await.unwrap().json().await.unwrap();
+        assert!(!network.dht.enabled && !network.lsd.enabled && network.pex.enabled);
+        assert_eq!((network.carriers.len(), network.encryption.as_str()), (2, "prefer"));
+        let answer = alice.call(Method::GET, "/api/v1/dht").send().await.unwrap();
+        let (status, detail) = problem(answer).await;
+        assert!(status == 409 && detail.contains("--without dht"), "{detail}");
+        alice.stop().await;
+    });
+}
+
+#[test]
+fn items_are_checked_before_any_node_is_asked() {
+    run(async {
+        let alice = Alice::start().await;
+        let put = |body: Value| alice.call(Method::POST, "/api/v1/dht/items").json(&body);
+        let value = data_encoding::BASE64.encode(b"5:hello");
+        let owner = json!({ "public_key": "00", "seq": 1, "signature": "00" });
+        for (body, words) in [
+            (json!({ "value_base64": "?" }), "value_base64"),
+            (json!({ "value_base64": data_encoding::BASE64.encode(b"hello") }), "strict bencode"),
+            (json!({ "value_base64": value, "cas": 1 }), "never changes"),
+            (json!({ "value_base64": value, "owner": owner }), "64 hexadecimal digits"),
+        ] {
+            let (status, detail) = problem(put(body).send().await.unwrap()).await;
+            assert!(status == 400 && detail.contains(words), "{status} {detail}");
+        }
         alice.stop().await;
     });
 }

@@ -179,7 +179,7 @@ fn source_error(input: &str, error: &dyn std::fmt::Display) -> AddError {
 }
 
 /// Turns `host:port` into addresses.
-pub(super) async fn resolve(peer: &str) -> Result<Vec<SocketAddr>, String> {
+pub async fn resolve(peer: &str) -> Result<Vec<SocketAddr>, String> {
     let form = || format!("{peer:?} is not a peer: write HOST:PORT, for example 192.0.2.7:6881 or [2001:db8::7]:6881");
     if let Ok(address) = peer.parse::<SocketAddr>() {
         return if address.port() == 0 { Err(form()) } else { Ok(vec![address]) };
