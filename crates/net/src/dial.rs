@@ -2,13 +2,15 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 
-use crate::{Carrier, Stream};
+use crate::udp::Utp;
+use crate::{Carrier, Stream, Udp};
 
 /// How long a dial may take. Three SYN retransmissions of Linux (1 + 2 + 4 s) and a round trip.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -16,6 +18,9 @@ pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many dials may be under way at once, over all torrents. Home routers are known to choke on hundreds of half-open
 /// connections; with a time limit of 10 s this still tries several addresses a second when all of them are dead.
 const MAX_DIALS: usize = 64;
+
+/// How long the preferred carrier is tried alone. RFC 8305 ("happy eyeballs"), Connection Attempt Delay.
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Which way a dial goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -49,22 +54,34 @@ impl Default for CarrierPolicy {
 pub struct Dialler {
     bind: Option<IpAddr>,
     policy: CarrierPolicy,
+    utp: Option<Utp>,
     permits: Arc<Semaphore>,
 }
 
 impl Dialler {
-    /// Dials from `bind`, or from wherever the system's routes lead.
-    pub fn new(bind: Option<IpAddr>, policy: CarrierPolicy) -> Dialler {
-        Dialler { bind, policy, permits: Arc::new(Semaphore::new(MAX_DIALS)) }
+    /// Dials from `bind`, or from wherever the system's routes lead, and over uTP if `udp` speaks it.
+    pub fn new(bind: Option<IpAddr>, policy: CarrierPolicy, udp: &Udp) -> Dialler {
+        let utp = udp.utp.clone().filter(|_| policy.utp);
+        Dialler { bind, policy, utp, permits: Arc::new(Semaphore::new(MAX_DIALS)) }
     }
 
     /// Connects to `address` within [`DIAL_TIMEOUT`], counted from when it is this dial's turn. Cancel safe.
     pub async fn dial(&self, address: SocketAddr, via: Via) -> io::Result<Stream> {
         let _permit = self.permits.acquire().await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
-        if via == Via::Punch || !self.policy.tcp {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "uTP is switched off"));
-        }
-        self.dial_tcp(address).await
+        let tcp = self.policy.tcp && via == Via::Any;
+        let work = async {
+            match (&self.utp, tcp) {
+                (None, true) => self.dial_tcp(address).await,
+                (None, false) => Err(io::Error::new(io::ErrorKind::Unsupported, "uTP is switched off")),
+                (Some(utp), false) => dial_utp(utp, address).await,
+                (Some(utp), true) if self.policy.prefer == Some(Carrier::Utp) => {
+                    race(dial_utp(utp, address), self.dial_tcp(address)).await
+                }
+                // TCP costs the least, and no home router loses it.
+                (Some(utp), true) => race(self.dial_tcp(address), dial_utp(utp, address)).await,
+            }
+        };
+        tokio::time::timeout(DIAL_TIMEOUT, work).await?
     }
 
     async fn dial_tcp(&self, address: SocketAddr) -> io::Result<Stream> {
@@ -72,23 +89,115 @@ impl Dialler {
         if let Some(ip) = self.bind.filter(|ip| ip.is_ipv4() == address.is_ipv4()) {
             socket.bind(SocketAddr::new(ip, 0))?;
         }
-        Ok(Stream::tcp(tokio::time::timeout(DIAL_TIMEOUT, socket.connect(address)).await??))
+        Ok(Stream::tcp(socket.connect(address).await?))
+    }
+}
+
+async fn dial_utp(utp: &Utp, address: SocketAddr) -> io::Result<Stream> {
+    Ok(Stream::Utp(utp.connect(address).await?))
+}
+
+/// Tries `first`, and beside it `second` as soon as `first` has failed or [`HEAD_START`] is over. The one that connects
+/// first wins and the other is given up; when both fail, `first` says why.
+async fn race<T>(
+    first: impl Future<Output = io::Result<T>>,
+    second: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    if let Ok(outcome) = tokio::time::timeout(HEAD_START, &mut first).await {
+        return match outcome {
+            Ok(stream) => Ok(stream),
+            Err(error) => second.await.map_err(|_| error),
+        };
+    }
+    tokio::select! {
+        outcome = &mut first => match outcome {
+            Ok(stream) => Ok(stream),
+            Err(error) => second.await.map_err(|_| error),
+        },
+        outcome = &mut second => match outcome {
+            Ok(stream) => Ok(stream),
+            Err(_) => first.await,
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listen;
+    use crate::{Clock, UdpConfig, UtpIncoming, listen};
+    use std::net::Ipv4Addr;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn udp(utp: bool) -> (Udp, SocketAddr) {
+        let config = UdpConfig {
+            bind: Some(LOOPBACK),
+            listen: Vec::new(),
+            utp,
+            accept: true,
+            seed: fastrand::u64(..),
+            dht: None,
+        };
+        let udp = Udp::start(config, Clock::start()).unwrap();
+        let address = udp.local_addrs().0.unwrap();
+        (udp, address)
+    }
+
+    fn dialler(tcp: bool, utp: bool, prefer: Option<Carrier>) -> (Dialler, Udp) {
+        let (udp, _) = udp(utp);
+        (Dialler::new(Some(LOOPBACK), CarrierPolicy { tcp, utp, prefer }, &udp), udp)
+    }
+
+    /// Accepts uTP connections for ever.
+    async fn accept(mut incoming: UtpIncoming) {
+        let mut streams = Vec::new();
+        while let Some((stream, _)) = incoming.accept().await {
+            streams.push(stream);
+        }
+    }
 
     #[tokio::test]
     async fn a_dial_reaches_the_listener_from_the_bound_address() {
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let dialler = Dialler::new(Some("127.0.0.1".parse().unwrap()), CarrierPolicy::default());
+        let (dialler, _udp) = dialler(true, false, None);
         let (dialled, accepted) =
             tokio::join!(dialler.dial(listener.local_addr().unwrap(), Via::Any), listener.accept());
         let dialled = dialled.unwrap();
         assert_eq!(dialled.carrier(), Carrier::Tcp);
         assert_eq!(dialled.local_addr().unwrap(), accepted.unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn each_policy_takes_the_carrier_that_it_names() {
+        let (bob, address) = udp(true);
+        tokio::spawn(accept(bob.incoming().unwrap()));
+        let _listener = listen(address).unwrap();
+        for (tcp, utp, prefer, via, expected) in [
+            (true, true, None, Via::Any, Some(Carrier::Tcp)),
+            (true, true, Some(Carrier::Tcp), Via::Any, Some(Carrier::Tcp)),
+            (true, true, Some(Carrier::Utp), Via::Any, Some(Carrier::Utp)),
+            (false, true, None, Via::Any, Some(Carrier::Utp)),
+            (true, false, Some(Carrier::Utp), Via::Any, Some(Carrier::Tcp)),
+            (true, true, None, Via::Punch, Some(Carrier::Utp)),
+            (true, false, None, Via::Punch, None),
+        ] {
+            let (alice, _udp) = dialler(tcp, utp, prefer);
+            let carrier = alice.dial(address, via).await.ok().map(|stream| stream.carrier());
+            assert_eq!(carrier, expected, "tcp {tcp}, utp {utp}, {prefer:?}, {via:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_one_carrier_fails_the_other_serves() {
+        let (bob, address) = udp(true);
+        tokio::spawn(accept(bob.incoming().unwrap()));
+        // Nobody listens there by TCP.
+        let (alice, _udp) = dialler(true, true, None);
+        assert_eq!(alice.dial(address, Via::Any).await.unwrap().carrier(), Carrier::Utp);
+        // This one never answers by UDP.
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (alice, _udp) = dialler(true, true, Some(Carrier::Utp));
+        assert_eq!(alice.dial(listener.local_addr().unwrap(), Via::Any).await.unwrap().carrier(), Carrier::Tcp);
     }
 }

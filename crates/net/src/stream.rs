@@ -3,10 +3,12 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::UtpStream;
 
 /// What carries a peer-wire stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +34,8 @@ impl std::fmt::Display for Carrier {
 pub enum Stream {
     /// Over TCP.
     Tcp(TcpStream),
+    /// Over uTP.
+    Utp(UtpStream),
 }
 
 impl Stream {
@@ -47,6 +51,7 @@ impl Stream {
     pub fn carrier(&self) -> Carrier {
         match self {
             Stream::Tcp(_) => Carrier::Tcp,
+            Stream::Utp(_) => Carrier::Utp,
         }
     }
 
@@ -54,6 +59,7 @@ impl Stream {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Stream::Tcp(stream) => stream.local_addr(),
+            Stream::Utp(stream) => stream.local_addr(),
         }
     }
 
@@ -61,6 +67,7 @@ impl Stream {
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Stream::Tcp(stream) => stream.peer_addr(),
+            Stream::Utp(stream) => Ok(stream.peer_addr()),
         }
     }
 
@@ -68,6 +75,7 @@ impl Stream {
     pub fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Stream::Tcp(stream) => stream.try_read(bytes),
+            Stream::Utp(stream) => stream.try_read(bytes),
         }
     }
 
@@ -75,6 +83,7 @@ impl Stream {
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Stream::Tcp(stream) => stream.try_write_vectored(slices),
+            Stream::Utp(stream) => stream.try_write_vectored(slices),
         }
     }
 
@@ -82,6 +91,7 @@ impl Stream {
     pub async fn readable(&self) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => stream.readable().await,
+            Stream::Utp(stream) => stream.readable().await,
         }
     }
 
@@ -89,6 +99,7 @@ impl Stream {
     pub async fn writable(&self) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => stream.writable().await,
+            Stream::Utp(stream) => stream.writable().await,
         }
     }
 }
@@ -97,6 +108,11 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Utp(stream) => {
+                let count = ready!(stream.poll_read(cx, buf.initialize_unfilled()))?;
+                buf.advance(count);
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }
@@ -105,18 +121,25 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Utp(stream) => stream.poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            // What is written is on its way.
+            Stream::Utp(_) => Poll::Ready(Ok(())),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Utp(stream) => {
+                stream.shutdown();
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }

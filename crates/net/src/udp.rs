@@ -1,6 +1,6 @@
 //! The UDP task: one socket an address family, shared by all that speaks UDP. What arrives is told apart by its form.
 //!
-//! Owns the sockets and the protocols' state machines, a part each: `trackers` (BEP 15), `dht` (BEP 5), and room for uTP.
+//! Owns the sockets and the protocols' state machines, a part each: `trackers` (BEP 15), `dht` (BEP 5), `utp` (BEP 29).
 //! A part is handed orders, datagrams and the time, and puts what is to be sent into the outbox; the task awaits only
 //! its sockets, its orders and its timer.
 
@@ -8,63 +8,119 @@ mod dht;
 mod outbox;
 mod sockets;
 mod trackers;
+mod utp;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::net::UdpSocket;
-use torrent_proto::tracker::udp::MAX_PACKET_LEN;
+use ::utp::Config as UtpConfig;
+use tokio::sync::mpsc;
 
 pub use self::dht::{Dht, DhtConfig};
+pub use self::utp::UtpStream;
 pub use trackers::UdpTrackers;
 
 use self::dht::DhtPart;
-use crate::Clock;
+use crate::{Clock, Stream};
 use outbox::Outbox;
-use sockets::receive;
+use sockets::{Inbox, Socket, Sockets, readable};
 use trackers::TrackerPart;
+pub(crate) use utp::Utp;
+use utp::UtpPart;
+
+/// How many times a socket is read before what came is dealt with and the other inputs have their turn; a time brings
+/// up to 32 datagrams, or 2 MiB where the kernel joins them. Arbitrary.
+const MAX_BATCHES: usize = 4;
 
 /// How the UDP task is set up.
 #[derive(Clone, Debug)]
 pub struct UdpConfig {
-    /// The address to be bound to; `None`: all of both families.
+    /// The address to be bound to, where the user names one.
     pub bind: Option<IpAddr>,
-    /// The port, if it is free; 0 or a taken one: any.
-    pub port: u16,
+    /// What is listened on by TCP: without `bind`, each family's socket has its first address there, and its port if
+    /// that is free. A family without one is bound to everything.
+    pub listen: Vec<SocketAddr>,
+    /// Whether uTP is spoken.
+    pub utp: bool,
+    /// Whether uTP connections from outside are taken.
+    pub accept: bool,
     /// What chance is drawn from.
     pub seed: u64,
     /// The DHT; `None`: off.
     pub dht: Option<DhtConfig>,
 }
 
-/// The handles to what runs over the shared sockets. Cheap to clone; the task ends with the last handle.
+/// The handles to what runs over the shared sockets. Cheap to clone; the task ends with the last clone.
 #[derive(Clone, Debug)]
 pub struct Udp {
     /// UDP trackers.
     pub trackers: UdpTrackers,
     /// The DHT, if it is on.
     pub dht: Option<Dht>,
+    pub(crate) utp: Option<Utp>,
+    incoming: Arc<Mutex<Option<UtpIncoming>>>,
     local: (Option<SocketAddr>, Option<SocketAddr>),
+}
+
+/// The uTP connections from outside, as they come.
+#[derive(Debug)]
+pub struct UtpIncoming(mpsc::Receiver<UtpStream>);
+
+impl UtpIncoming {
+    /// Waits for the next one; `None` once the UDP task is gone. Cancel safe.
+    pub async fn accept(&mut self) -> Option<(Stream, SocketAddr)> {
+        let stream = self.0.recv().await?;
+        let address = stream.peer_addr();
+        Some((Stream::Utp(stream), address))
+    }
 }
 
 impl Udp {
     /// Opens the sockets and spawns the task.
     pub fn start(config: UdpConfig, clock: Clock) -> io::Result<Udp> {
-        let (v4, v6) = sockets::open(config.bind, config.port)?;
-        let local = |socket: &Option<UdpSocket>| socket.as_ref().and_then(|s| s.local_addr().ok());
-        let local = (local(&v4), local(&v6));
-        let families = (v4.is_some(), v6.is_some());
+        let sockets = Sockets::open(&config)?;
+        let local = sockets.local_addrs();
+        let families = (local.0.is_some(), local.1.is_some());
         let (tracker_part, trackers) = TrackerPart::new(families, config.seed);
         let (dht_part, dht) = config.dht.map(|dht| DhtPart::new(dht, families, clock.now(), config.seed)).unzip();
-        let task = UdpTask { v4, v6, clock, trackers: tracker_part, dht: dht_part, outbox: Outbox::default() };
+        let (mut utp_part, mut utp, mut incoming) = (None, None, None);
+        if config.utp {
+            let config_utp = UtpConfig { accept: config.accept, ..UtpConfig::default() };
+            // Another stream of chance than the trackers'.
+            let (part, handle, queue) = UtpPart::new(config_utp, &sockets, clock, config.seed.rotate_left(32));
+            (utp_part, utp, incoming) = (Some(part), Some(handle), Some(UtpIncoming(queue)));
+        }
+        let (inbox, outbox) = (Inbox::new(), Outbox::default());
+        let task = UdpTask { sockets, clock, trackers: tracker_part, dht: dht_part, utp: utp_part, inbox, outbox };
         tokio::spawn(task.run());
-        Ok(Udp { trackers, dht, local })
+        Ok(Udp { trackers, dht, utp, incoming: Arc::new(Mutex::new(incoming)), local })
     }
 
     /// Returns the addresses of the IPv4 and the IPv6 socket.
     pub fn local_addrs(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
         self.local
     }
+
+    /// Takes the queue of uTP connections from outside; `None` without uTP and the second time.
+    pub fn incoming(&self) -> Option<UtpIncoming> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Takes no more uTP connections, and returns when those that were closed have told the remote end so.
+    pub async fn finish(&self) {
+        if let Some(utp) = &self.utp {
+            utp.finish().await;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Family {
+    V4,
+    V6,
 }
 
 /// What a datagram belongs to, by its first bytes.
@@ -90,21 +146,33 @@ fn kind(packet: &[u8]) -> Kind {
 
 #[derive(Debug)]
 struct UdpTask {
-    v4: Option<UdpSocket>,
-    v6: Option<UdpSocket>,
+    sockets: Sockets,
     clock: Clock,
     trackers: TrackerPart,
     dht: Option<DhtPart>,
+    utp: Option<UtpPart>,
+    inbox: Inbox,
     outbox: Outbox,
 }
 
 impl UdpTask {
     async fn run(mut self) {
-        let mut packet_v4 = vec![0; MAX_PACKET_LEN];
-        let mut packet_v6 = vec![0; MAX_PACKET_LEN];
+        let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
         loop {
-            let dues = [self.trackers.poll_timeout(), self.dht.as_ref().and_then(DhtPart::poll_timeout)];
-            let due = dues.into_iter().flatten().min().map(|at| self.clock.at(at));
+            let due = [
+                self.trackers.poll_timeout(),
+                self.dht.as_ref().and_then(DhtPart::poll_timeout),
+                self.utp.as_ref().and_then(UtpPart::poll_timeout),
+            ];
+            let due = due.into_iter().flatten().min();
+            // One that fires too early only costs a look.
+            if let Some(at) = due.map(|at| self.clock.at(at))
+                && (timer.is_elapsed() || at < timer.deadline())
+            {
+                timer.as_mut().reset(at);
+            }
+            // What is full is waited for; what comes in meanwhile is dealt with, and uTP sends nothing.
+            let full = self.outbox.next_to().and_then(|to| self.sockets.of(to));
             tokio::select! {
                 ask = self.trackers.next_order() => match ask {
                     Some(ask) => self.trackers.obey(self.clock.now(), ask),
@@ -114,15 +182,24 @@ impl UdpTask {
                     Some(order) => if let Some(dht) = &mut self.dht { dht.obey(self.clock.now(), order) },
                     None => self.dht = None,
                 },
-                read = receive(&self.v4, &mut packet_v4) => self.received(read, &packet_v4),
-                read = receive(&self.v6, &mut packet_v6) => self.received(read, &packet_v6),
-                () = sleep_until(due) => self.time_passed(),
+                () = kicked(&self.utp) => {}
+                () = readable(&self.sockets.v4) => self.receive(Family::V4),
+                () = readable(&self.sockets.v6) => self.receive(Family::V6),
+                () = &mut timer, if due.is_some() => self.time_passed(),
+                () = writable(full) => {}
             }
             self.trackers.drain(&mut self.outbox);
             if let Some(dht) = &mut self.dht {
                 dht.drain(self.clock.now(), &mut self.outbox);
             }
-            self.flush();
+            self.outbox.flush(&self.sockets, |_, _| {});
+            if let Some(utp) = &self.utp {
+                if utp.tell() {
+                    // Those that were woken read and write first: one acknowledgement then tells of it all.
+                    tokio::task::yield_now().await;
+                }
+                utp.transmit(&self.sockets, &mut self.outbox);
+            }
         }
     }
 
@@ -132,36 +209,68 @@ impl UdpTask {
         if let Some(dht) = &mut self.dht {
             dht.time_passed(now);
         }
-    }
-
-    fn received(&mut self, read: io::Result<(usize, SocketAddr)>, packet: &[u8]) {
-        let (packet, from) = match read {
-            Ok((length, from)) => (&packet[..length], from),
-            // An ICMP answer to something sent earlier: the request ends by its time limit.
-            Err(error) => return tracing::debug!(%error, "a UDP socket reports an error"),
-        };
-        match kind(packet) {
-            Kind::Dht => {
-                if let Some(dht) = &mut self.dht {
-                    dht.received(self.clock.now(), from, packet);
-                }
-            }
-            // Nobody here speaks it yet.
-            Kind::Utp => {}
-            Kind::Tracker => self.trackers.received(self.clock.now(), from, packet),
+        if let Some(utp) = &self.utp {
+            utp.time_passed();
         }
     }
 
-    fn flush(&mut self) {
-        let (v4, v6) = (&self.v4, &self.v6);
-        self.outbox.flush(|to, packet| {
-            let socket = if to.is_ipv4() { v4 } else { v6 };
-            // A packet that does not fit the socket's buffer is lost like any other, and sent again.
-            if let Some(Err(error)) = socket.as_ref().map(|s| s.try_send_to(packet, to)) {
-                tracing::debug!(%to, %error, "a UDP packet was not sent");
+    /// Takes what has arrived, up to [`MAX_BATCHES`].
+    fn receive(&mut self, family: Family) {
+        let socket = match family {
+            Family::V4 => &self.sockets.v4,
+            Family::V6 => &self.sockets.v6,
+        };
+        let Some(socket) = socket else { return };
+        let now = self.clock.now();
+        for _ in 0..MAX_BATCHES {
+            match self.inbox.receive(socket) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // An ICMP answer to something sent earlier: whoever waits for it has a time limit.
+                Err(error) => return tracing::debug!(%error, "a UDP socket reports an error"),
             }
-        });
+            for (from, data, stride) in self.inbox.received() {
+                // What the system joined came from one address, but it need not be of one kind.
+                let kinds = |a: &[u8], b: &[u8]| kind(a) == kind(b);
+                for run in runs(data, stride, kinds) {
+                    match kind(run) {
+                        Kind::Utp => {
+                            if let Some(utp) = &self.utp {
+                                utp.received(from, run, stride);
+                            }
+                        }
+                        Kind::Dht => {
+                            if let Some(dht) = &mut self.dht {
+                                run.chunks(stride).for_each(|packet| dht.received(now, from, packet));
+                            }
+                        }
+                        Kind::Tracker => {
+                            run.chunks(stride).for_each(|packet| self.trackers.received(now, from, packet));
+                        }
+                    }
+                }
+            }
+            if !self.inbox.is_full() {
+                return;
+            }
+        }
     }
+}
+
+/// Cuts `data` where one datagram and its successor are not alike.
+fn runs(data: &[u8], stride: usize, alike: impl Fn(&[u8], &[u8]) -> bool) -> impl Iterator<Item = &[u8]> {
+    let mut rest = data;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut datagrams = rest.chunks(stride);
+        let first = datagrams.next()?;
+        let more = datagrams.take_while(|next| alike(first, next)).map(<[u8]>::len).sum::<usize>();
+        let (run, after) = rest.split_at(first.len() + more);
+        rest = after;
+        Some(run)
+    })
 }
 
 async fn dht_order(part: &mut Option<DhtPart>) -> Option<dht::Order> {
@@ -171,9 +280,17 @@ async fn dht_order(part: &mut Option<DhtPart>) -> Option<dht::Order> {
     }
 }
 
-async fn sleep_until(due: Option<tokio::time::Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
+async fn kicked(utp: &Option<UtpPart>) {
+    match utp {
+        Some(utp) => utp.kicked().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn writable(socket: Option<&Socket>) {
+    match socket {
+        // An error is met again by the write.
+        Some(socket) => drop(socket.writable().await),
         None => std::future::pending().await,
     }
 }
@@ -189,5 +306,14 @@ mod tests {
             assert_eq!(kind(&[first, 0, 0, 0]), expected, "{first:#x}");
         }
         assert_eq!(kind(b""), Kind::Tracker);
+    }
+
+    #[test]
+    fn what_the_system_joined_is_cut_where_the_kind_changes() {
+        let alike = |a: &[u8], b: &[u8]| a[0] == b[0];
+        let cut = |data: &'static [u8]| runs(data, 2, alike).collect::<Vec<_>>();
+        assert_eq!(cut(b"a1a2b3a4a"), [&b"a1a2"[..], b"b3", b"a4a"]);
+        assert_eq!(cut(b"a"), [b"a"]);
+        assert!(cut(b"").is_empty());
     }
 }

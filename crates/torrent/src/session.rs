@@ -10,11 +10,12 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use disk::{Disk, DiskConfig, Pool};
 use metainfo::{FileIndex, InfoHashes, TorrentFile};
-use net::{CarrierPolicy, Clock, Dialler, Gate, GateLimits, Http, Limiter, Lsd, PortMapping, Udp, UdpConfig};
+use net::{CarrierPolicy, Clock, Dialler, Gate, GateLimits, Http, Limiter, Lsd, PortMapping};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use torrent_proto::torrent::{Torrent, TorrentConfig};
 use torrent_proto::wire::PeerId;
@@ -28,6 +29,9 @@ use crate::types::*;
 
 /// How many events a slow subscriber may lag behind before it loses the oldest ones. Arbitrary.
 const EVENT_QUEUE: usize = 1024;
+
+/// How long uTP connections may take to be closed at the end. Arbitrary; some round trips.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What our peer ids begin with (BEP 20): two letters and the version.
 const PEER_ID_PREFIX: &[u8; 8] = b"-CO0100-";
@@ -43,13 +47,12 @@ impl Session {
     /// Opens the listening sockets, reads the stored torrents and goes on with them.
     pub async fn start(config: SessionConfig) -> Result<Session, SessionError> {
         let system = |error: &dyn std::fmt::Display| SessionError::System(error.to_string());
-        let listeners = net::listen_all(&config.listen)?;
-        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
-        let port = addresses.first().map(SocketAddr::port);
         let clock = Clock::start();
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| system(&error))?;
         let seed = u64::from_ne_bytes(seed);
+        let listen::Opened { listeners, addresses, udp } = listen::open(&config, clock, seed)?;
+        let port = addresses.first().map(SocketAddr::port);
         let (store, records) = Store::open(config.database).await?;
         let limits = config.limits;
         let disk = DiskConfig {
@@ -58,12 +61,6 @@ impl Session {
             keep_bytes: config.memory_bytes / 8,
             ..DiskConfig::default()
         };
-        let dht = config.network.dht.clone().map(|dht| net::DhtConfig {
-            bootstrap: dht.bootstrap,
-            snapshot: dht.snapshot,
-            ..net::DhtConfig::default()
-        });
-        let udp = UdpConfig { bind: config.bind, port: port.unwrap_or(0), seed, dht };
         let shared = Arc::new(Shared {
             clock,
             peer_id: draw_peer_id(seed),
@@ -74,9 +71,9 @@ impl Session {
             pool: Pool::new(config.memory_bytes / 2),
             disk: Disk::new(disk),
             gate: Gate::new(gate_limits(&limits)),
-            dialler: Dialler::new(config.bind, carriers(&config.network)),
+            dialler: Dialler::new(config.bind, carriers(&config.network), &udp),
             limiter: Limiter::new(limits.down_bytes_per_s, limits.up_bytes_per_s),
-            udp: Udp::start(udp, clock).map_err(|error| system(&error))?,
+            udp,
             lsd: config.network.lsd.then(|| Lsd::start(&addresses, clock, seed)),
             mapping: config.network.port_mapping.then(|| PortMapping::start(&addresses)),
             store,
@@ -287,6 +284,8 @@ impl Session {
         if let Some(mapping) = &self.shared.mapping {
             mapping.stop().await;
         }
+        // Remote ends that hear of it need not wait for their time limits.
+        let _ = tokio::time::timeout(FAREWELL, self.shared.udp.finish()).await;
         if let Err(error) = self.shared.store.flush().await {
             tracing::warn!(%error, "cannot store the state of the torrents; the next run may check them again");
         }

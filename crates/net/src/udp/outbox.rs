@@ -1,31 +1,74 @@
 //! What waits to be sent over the shared sockets.
 
+use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 
-/// Datagrams on their way out. Filled by the protocols in one turn of the task and emptied at its end, so it holds what
-/// one turn brings forth.
+use super::sockets::Sockets;
+
+/// Datagrams of one address and, but for the last, of one length: what one system call takes.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    to: SocketAddr,
+    len: usize,
+    stride: usize,
+}
+
+/// Datagrams on their way out, in order. Filled by the protocols in one turn of the task and emptied at its end, so it
+/// holds what one turn brings forth; while a socket is full uTP is asked for nothing more.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     bytes: Vec<u8>,
-    /// Where each datagram goes, and where it ends in `bytes`.
-    entries: Vec<(SocketAddr, usize)>,
+    entries: VecDeque<Entry>,
+    /// How many of `bytes` are out.
+    sent: usize,
 }
 
 impl Outbox {
     /// Adds a datagram.
     pub(super) fn push(&mut self, to: SocketAddr, datagram: &[u8]) {
         self.bytes.extend_from_slice(datagram);
-        self.entries.push((to, self.bytes.len()));
+        self.entries.push_back(Entry { to, len: datagram.len(), stride: datagram.len() });
     }
 
-    /// Hands out each datagram in order, then forgets them all.
-    pub(super) fn flush(&mut self, mut send: impl FnMut(SocketAddr, &[u8])) {
-        let mut start = 0;
-        for &(to, end) in &self.entries {
-            send(to, &self.bytes[start..end]);
-            start = end;
+    /// Adds what `write` appends to the buffer; returns whether it did.
+    pub(super) fn fill(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<utp::Transmit>) -> bool {
+        let Some(transmit) = write(&mut self.bytes) else { return false };
+        let utp::Transmit { to, len, stride, .. } = transmit;
+        self.entries.push_back(Entry { to, len, stride });
+        true
+    }
+
+    /// Tells whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns where the next datagram goes.
+    pub(super) fn next_to(&self) -> Option<SocketAddr> {
+        self.entries.front().map(|entry| entry.to)
+    }
+
+    /// Sends until nothing is left or the next one's socket is full. `too_large` is told of each that the system refuses
+    /// for its length.
+    pub(super) fn flush(&mut self, sockets: &Sockets, mut too_large: impl FnMut(SocketAddr, usize)) {
+        while let Some(&Entry { to, len, stride }) = self.entries.front() {
+            let contents = &self.bytes[self.sent..self.sent + len];
+            match sockets.of(to).map(|socket| socket.send(to, contents, stride)) {
+                None | Some(Ok(())) => {}
+                Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Some(Err(error)) => {
+                    // Lost like any other packet on its way, and sent again by whoever needs it.
+                    tracing::debug!(%to, len, stride, %error, "UDP packets were not sent");
+                    if noq_udp::is_msg_size_err(&error) {
+                        too_large(to, stride.min(len));
+                    }
+                }
+            }
+            self.sent += len;
+            self.entries.pop_front();
         }
-        self.entries.clear();
         self.bytes.clear();
+        self.sent = 0;
     }
 }

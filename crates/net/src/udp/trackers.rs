@@ -208,7 +208,14 @@ mod tests {
                 tracker.send_to(&answer.encode(Family::V4), from).await.unwrap();
             }
         });
-        let config = UdpConfig { bind: Some(Ipv4Addr::LOCALHOST.into()), port: 0, seed: 1, dht: None };
+        let config = UdpConfig {
+            bind: Some(Ipv4Addr::LOCALHOST.into()),
+            listen: Vec::new(),
+            utp: false,
+            accept: false,
+            seed: 1,
+            dht: None,
+        };
         let udp = Udp::start(config, Clock::start()).unwrap().trackers;
         let target = UdpTarget { host: "127.0.0.1".into(), port, url_data: String::new() };
         let response = udp.announce(&target, announce()).await.unwrap();

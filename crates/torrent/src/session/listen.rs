@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use net::Stream;
+use net::{Clock, Stream, Udp, UdpConfig, UtpIncoming};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use torrent_proto::torrent::{Direction, Source};
@@ -13,12 +13,68 @@ use crate::peer::handshake;
 use crate::report::Report;
 use crate::shared::Shared;
 use crate::task::established;
+use crate::types::{SessionConfig, SessionError};
 
 /// How many handshakes may be under way; further connections wait in the system's queue. Arbitrary.
 const MAX_HANDSHAKES: usize = 64;
 
 /// How long accepting pauses after the system refused (too many open files). Arbitrary.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// How often a free port is drawn until it is free for TCP and UDP. Arbitrary; each draw fails about never.
+const DRAWS: usize = 8;
+
+/// The sockets of a session.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) listeners: Vec<TcpListener>,
+    /// Where peers may dial.
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) udp: Udp,
+}
+
+/// Opens the sockets for each carrier that is used, on the same ports.
+pub(super) fn open(config: &SessionConfig, clock: Clock, seed: u64) -> Result<Opened, SessionError> {
+    let network = &config.network;
+    let dht = network.dht.clone().map(|dht| net::DhtConfig {
+        bootstrap: dht.bootstrap,
+        snapshot: dht.snapshot,
+        ..net::DhtConfig::default()
+    });
+    let mut draws = 0;
+    loop {
+        draws += 1;
+        let listeners = if network.tcp { net::listen_all(&config.listen)? } else { Vec::new() };
+        let bound: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let wanted = if network.tcp { bound.clone() } else { config.listen.clone() };
+        let accept = !wanted.is_empty();
+        let (bind, listen, dht) = (config.bind, wanted.clone(), dht.clone());
+        let udp = UdpConfig { bind, listen, utp: network.utp, accept, seed, dht };
+        let udp = Udp::start(udp, clock).map_err(|error| SessionError::System(error.to_string()))?;
+        if !network.utp || !accept {
+            return Ok(Opened { listeners, addresses: bound, udp });
+        }
+        let (v4, v6) = udp.local_addrs();
+        let got = |wanted: &SocketAddr| if wanted.is_ipv4() { v4 } else { v6 };
+        if !network.tcp {
+            let addresses: Vec<SocketAddr> = wanted.iter().filter_map(got).collect();
+            let taken = wanted.iter().find(|w| w.port() != 0 && got(w).is_some_and(|got| got.port() != w.port()));
+            return match taken {
+                Some(&taken) => Err(net::ListenError::Taken(taken).into()),
+                None => Ok(Opened { listeners, addresses, udp }),
+            };
+        }
+        let other = wanted.iter().find(|w| got(w).is_some_and(|got| got.port() != w.port()));
+        match other {
+            Some(_) if draws < DRAWS && config.listen.iter().all(|address| address.port() == 0) => {}
+            Some(address) => {
+                tracing::warn!(%address, "another program has this UDP port: peers reach this node by TCP only");
+                return Ok(Opened { listeners, addresses: bound, udp });
+            }
+            None => return Ok(Opened { listeners, addresses: bound, udp }),
+        }
+    }
+}
 
 /// The listening sockets of a session.
 #[derive(Debug)]
@@ -30,7 +86,8 @@ pub(super) struct Listening {
 impl Listening {
     /// Spawns a task for each socket.
     pub(super) fn start(shared: &Arc<Shared>, listeners: Vec<TcpListener>, addresses: Vec<SocketAddr>) -> Listening {
-        let tasks = listeners.into_iter().map(|l| tokio::spawn(accept(shared.clone(), l))).collect();
+        let mut tasks: Vec<_> = listeners.into_iter().map(|l| tokio::spawn(accept(shared.clone(), l))).collect();
+        tasks.extend(shared.udp.incoming().map(|incoming| tokio::spawn(accept_utp(shared.clone(), incoming))));
         Listening { addresses, tasks: Mutex::new(tasks) }
     }
 
@@ -59,12 +116,29 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
                     tokio::time::sleep(PAUSE).await;
                 }
             },
-            Some(done) = handshakes.join_next() => {
-                if let Err(error) = done {
-                    tracing::error!(%error, "a handshake panicked: this is a bug");
-                }
-            }
+            Some(done) = handshakes.join_next() => note_end(done),
         }
+    }
+}
+
+async fn accept_utp(shared: Arc<Shared>, mut incoming: UtpIncoming) {
+    let mut handshakes = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = incoming.accept(), if handshakes.len() < MAX_HANDSHAKES => match accepted {
+                Some((stream, address)) => {
+                    handshakes.spawn(greet(shared.clone(), stream, address));
+                }
+                None => return,
+            },
+            Some(done) = handshakes.join_next() => note_end(done),
+        }
+    }
+}
+
+fn note_end(done: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = done {
+        tracing::error!(%error, "a handshake panicked: this is a bug");
     }
 }
 
