@@ -52,6 +52,8 @@ const MIN_PEER_PACKETS: usize = 511;
 const PEER_BYTES_A_PACKET: usize = 1_100;
 /// The least that a writer may leave in the buffer, in bytes. Arbitrary: eight blocks.
 const MIN_SEND_BUFFER: usize = 128 << 10;
+/// The handshake may have waited for its user: a round trip is not believed to take longer. Arbitrary.
+const MAX_ROUND: Duration = Duration::from_secs(1);
 /// How far behind the newest packet an acknowledgement may be and still be one of ours, that was overtaken.
 const OVERTAKEN: u16 = 4_096;
 
@@ -98,6 +100,8 @@ pub(crate) struct Connection {
     sender: Sender,
     window: Window,
     rtt: Rtt,
+    /// How long a round trip takes at most, as the handshake showed.
+    round: Duration,
     queue: QueueDelay,
     mtu: Mtu,
     pacer: Pacer,
@@ -192,6 +196,7 @@ impl Connection {
             sender,
             window: Window::new(now, mtu.current() - HEADER_LEN, max_send_buffer),
             rtt: Rtt::default(),
+            round: Duration::ZERO,
             queue: QueueDelay::new(now),
             mtu,
             pacer: Pacer::new(now),
@@ -246,6 +251,8 @@ impl Connection {
             (State::SynReceived, _) => {
                 self.state = State::Open;
                 self.ends_at = None;
+                // A reader sends too little to measure; how soon the answer to its SYN was answered will do.
+                self.round = now.since(self.sent_at).min(MAX_ROUND);
                 changes.opened = true;
             }
             (State::Open, _) => {}
@@ -275,6 +282,7 @@ impl Connection {
     }
 
     fn opened(&mut self, now: Instant, packet: &Packet<'_>, changes: &mut Changes) {
+        self.round = now.since(self.sent_at).min(MAX_ROUND);
         if self.state == (State::SynSent { sends: 1 }) {
             self.rtt.sample(now.since(self.sent_at));
         }
@@ -446,7 +454,7 @@ impl Connection {
         if out.is_empty() {
             return (Ok(0), false);
         }
-        let (read, grow) = self.receiver.read(now, out, self.rtt.lowest());
+        let (read, grow) = self.receiver.read(now, out, self.round);
         let result = match (read, self.state) {
             (Some(length), _) => Ok(length),
             (None, State::Failed(error)) => Err(error),

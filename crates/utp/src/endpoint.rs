@@ -143,6 +143,11 @@ impl Endpoint {
         None
     }
 
+    /// Tells whether [`Endpoint::poll_transmit`] may have something, so that who reads or writes need not ask each time.
+    pub fn is_transmit_due(&self) -> bool {
+        !self.ready.is_empty() || !self.resets.is_empty()
+    }
+
     /// Returns what happened next.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()

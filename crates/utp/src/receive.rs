@@ -165,7 +165,7 @@ impl Receiver {
     }
 
     /// Reads; `None` when nothing is there yet, 0 at the end. The second value asks for a larger window.
-    pub(crate) fn read(&mut self, now: Instant, out: &mut [u8], rtt: Option<Duration>) -> (Option<usize>, bool) {
+    pub(crate) fn read(&mut self, now: Instant, out: &mut [u8], round: Duration) -> (Option<usize>, bool) {
         if self.ready.is_empty() {
             return (self.ended.then_some(0), false);
         }
@@ -181,7 +181,7 @@ impl Receiver {
         self.round_bytes += length as u64;
         let mut grow = false;
         if self.round_bytes >= u64::from(self.window) {
-            grow = now.since(self.round_since) < rtt.unwrap_or_default().max(MIN_ROUND) * 4;
+            grow = now.since(self.round_since) < round.max(MIN_ROUND) * 4;
             (self.round_bytes, self.round_since) = (0, now);
         }
         (Some(length), grow)

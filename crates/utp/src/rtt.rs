@@ -14,7 +14,6 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Rtt {
     smoothed: Option<Duration>,
     variation: Duration,
-    lowest: Option<Duration>,
     /// How often the time limit was doubled since the last acknowledgement.
     backoff: u32,
 }
@@ -22,7 +21,6 @@ pub(crate) struct Rtt {
 impl Rtt {
     /// Takes the round-trip time of a packet that was sent only once.
     pub(crate) fn sample(&mut self, rtt: Duration) {
-        self.lowest = Some(self.lowest.map_or(rtt, |lowest| lowest.min(rtt)));
         let Some(smoothed) = self.smoothed else {
             (self.smoothed, self.variation) = (Some(rtt), rtt / 2);
             return;
@@ -44,11 +42,6 @@ impl Rtt {
     /// Returns the smoothed round-trip time.
     pub(crate) fn smoothed(&self) -> Option<Duration> {
         self.smoothed
-    }
-
-    /// Returns the shortest round-trip time measured.
-    pub(crate) fn lowest(&self) -> Option<Duration> {
-        self.lowest
     }
 
     /// Returns how long to wait for an acknowledgement before sending again.
@@ -77,7 +70,6 @@ mod tests {
         rtt.sample(MS(480));
         // Variation: 200 + (80 − 200) / 4 = 170; mean: 400 + 80 / 8 = 410.
         assert_eq!((rtt.smoothed(), rtt.timeout()), (Some(MS(410)), MS(1090)));
-        assert_eq!(rtt.lowest(), Some(MS(400)));
     }
 
     #[test]
