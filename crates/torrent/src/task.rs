@@ -20,7 +20,7 @@ use std::time::Duration;
 use base::{Instant, WallTime};
 use disk::StorageConfig;
 use metainfo::PieceIndex;
-use net::{Limiter, Pass};
+use net::{Carrier, Limiter, Pass};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use torrent_proto::torrent::{
@@ -68,6 +68,7 @@ struct Connection {
     orders: mpsc::Sender<Order>,
     task: AbortHandle,
     encryption: PeerEncryption,
+    carrier: Carrier,
     /// A web seed's URL.
     url: Option<String>,
     /// Counted at the gate until the connection is gone.
@@ -262,7 +263,7 @@ impl TorrentTask {
     fn established(&mut self, established: Established) {
         let Established { stream, encryption, pass, address, direction, source, info_hash, reserved, peer_id, left } =
             established;
-        let peer = self.new_key();
+        let (peer, carrier) = (self.new_key(), stream.carrier());
         let (orders, queue) = mpsc::channel(ORDER_QUEUE);
         let task = PeerTask::new(PeerParts {
             key: peer,
@@ -284,7 +285,8 @@ impl TorrentTask {
             let _ = reports.send(Report::Ended(peer)).await;
         });
         self.errands.insert(handle.id(), Errand::Peer(peer));
-        self.connections.insert(peer, Connection { orders, task: handle, encryption, url: None, _pass: Some(pass) });
+        let connection = Connection { orders, task: handle, encryption, carrier, url: None, _pass: Some(pass) };
+        self.connections.insert(peer, connection);
         let kind = PeerKind::Wire;
         self.input(Input::Connected(Connected {
             peer,
@@ -444,7 +446,14 @@ impl TorrentTask {
             self.errands.insert(handle.id(), Errand::Peer(peer));
             self.connections.insert(
                 peer,
-                Connection { orders, task: handle, encryption: PeerEncryption::None, url: Some(url), _pass: None },
+                Connection {
+                    orders,
+                    task: handle,
+                    encryption: PeerEncryption::None,
+                    carrier: Carrier::Tcp,
+                    url: Some(url),
+                    _pass: None,
+                },
             );
             self.input(Input::Connected(Connected {
                 peer,

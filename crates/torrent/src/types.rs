@@ -355,6 +355,8 @@ pub enum PeerEncryption {
 pub struct PeerStatus {
     /// The remote address.
     pub address: SocketAddr,
+    /// What carries the connection.
+    pub carrier: Carrier,
     /// How much of it is hidden.
     pub encryption: PeerEncryption,
     /// The client's name, from its extension handshake or peer id; a web seed's URL.

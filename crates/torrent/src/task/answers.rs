@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use metainfo::{FileIndex, Magnet, PieceIndex};
+use net::Carrier;
 use tokio::sync::oneshot;
 use torrent_proto::torrent::{Command, Input, PeerKind, Priority, Source, State};
 
@@ -245,6 +246,7 @@ impl TorrentTask {
             let url = connection.and_then(|c| c.url.clone());
             PeerStatus {
                 address: p.address,
+                carrier: connection.map_or(Carrier::Tcp, |c| c.carrier),
                 encryption: connection.map(|c| c.encryption).unwrap_or_default(),
                 client: url.or(p.client).unwrap_or_else(|| format!("{:?}", p.peer_id)),
                 direction: p.direction,
