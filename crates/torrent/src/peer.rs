@@ -5,6 +5,7 @@
 //! torrent never waits for it. It ends when the socket does, when the torrent drops the orders' sender or aborts the
 //! task, or when the peer takes nothing for [`WRITE_TIMEOUT`].
 
+pub(crate) mod channel;
 pub(crate) mod handshake;
 mod reader;
 mod writer;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use disk::{Buffer, Pool};
 use metainfo::Block;
-use net::{Meter, Stream};
+use net::Meter;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 use torrent_proto::torrent::{DiskError, PeerKey};
@@ -24,6 +25,7 @@ use torrent_proto::wire::{ExtensionIds, Message, WireError};
 
 use crate::haves::HaveCursor;
 use crate::report::{Order, Report, StorageSlot};
+use channel::Channel;
 use reader::Reader;
 use writer::Writer;
 
@@ -69,9 +71,7 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct PeerParts {
     pub key: PeerKey,
-    pub stream: Stream,
-    /// What arrived behind the handshake.
-    pub left: Vec<u8>,
+    pub stream: Channel,
     pub reports: mpsc::Sender<Report>,
     pub orders: mpsc::Receiver<Order>,
     pub haves: HaveCursor,
@@ -121,7 +121,7 @@ impl PeerTask {
     /// Builds the task.
     pub(crate) fn new(mut parts: PeerParts) -> PeerTask {
         let now = Instant::now();
-        let left = std::mem::take(&mut parts.left);
+        let left = parts.stream.take_early();
         let readable = !left.is_empty();
         PeerTask {
             reader: Reader::new(left),
@@ -177,7 +177,7 @@ impl PeerTask {
     /// Waits for one thing and notes it.
     async fn wait(&mut self) -> Result<(), End> {
         let may_read = self.held.is_none() && !self.readable && self.buffer.is_none();
-        let may_write = !self.writable && self.writer.pending() > 0;
+        let may_write = !self.writable && self.has_unsent();
         let room = self.writer.has_room();
         let stream = &self.parts.stream;
         let woken = tokio::select! {
@@ -317,7 +317,15 @@ impl PeerTask {
             return Ok(());
         }
         self.write_after = None;
-        while self.writable && self.writer.pending() > 0 {
+        while self.writable && self.has_unsent() {
+            if self.parts.stream.has_staged() {
+                match self.parts.stream.flush() {
+                    Ok(_) => (self.last_write, self.stall_from) = (Instant::now(), Instant::now()),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                    Err(error) => return Err(error.into()),
+                }
+                continue;
+            }
             let want = self.writer.pending().min(WRITE_UNIT);
             let granted = match self.parts.up.take(want) {
                 Ok(granted) => granted,
@@ -330,7 +338,7 @@ impl PeerTask {
                 }
             };
             let slices = self.writer.slices(granted);
-            let written = self.parts.stream.try_write_vectored(&slices);
+            let written = self.parts.stream.try_write(&slices);
             drop(slices);
             match written {
                 Ok(written) => {
@@ -349,6 +357,11 @@ impl PeerTask {
             }
         }
         Ok(())
+    }
+
+    /// Tells whether anything waits for the socket.
+    fn has_unsent(&self) -> bool {
+        self.writer.pending() > 0 || self.parts.stream.has_staged()
     }
 
     fn report_sent(&mut self) {
@@ -437,7 +450,7 @@ impl PeerTask {
 
     /// Sets the timer if it would fire too late; one that fires too early only costs a look.
     fn set_timer(&mut self) {
-        let idle = if self.writer.pending() > 0 { WRITE_TIMEOUT } else { KEEP_ALIVE };
+        let idle = if self.has_unsent() { WRITE_TIMEOUT } else { KEEP_ALIVE };
         let stall = self.writer.may_stall().then(|| self.stall_from + STALL_TIME);
         let due = [self.read_after, self.write_after, stall].into_iter().flatten();
         let due = due.fold(self.last_write + idle, Instant::min);
@@ -456,7 +469,7 @@ impl PeerTask {
         }
         let idle = now - self.last_write;
         self.write_after = None;
-        if self.writer.pending() > 0 {
+        if self.has_unsent() {
             if idle >= WRITE_TIMEOUT {
                 return Err(End::Stuck);
             }

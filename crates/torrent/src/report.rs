@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use disk::Storage;
 use metainfo::{Block, InfoHashV1};
-use net::{Pass, Stream};
+use net::Pass;
 use torrent_proto::torrent::{Direction, DiskError, PeerKey, Source};
 use torrent_proto::wire::{Message, PeerId, Reserved};
 
-use crate::types::PeerEncryption;
+use crate::peer::channel::Channel;
 use crate::web_seed::Failure;
 
 /// How many reports may wait for a torrent. Each is what one read brought, so this is far more than it takes to keep the
@@ -51,8 +51,7 @@ pub(crate) enum Order {
 /// A connection whose handshakes are done, on its way to its torrent.
 #[derive(Debug)]
 pub(crate) struct Established {
-    pub stream: Stream,
-    pub encryption: PeerEncryption,
+    pub stream: Channel,
     pub pass: Pass,
     pub address: SocketAddr,
     pub direction: Direction,
@@ -60,8 +59,6 @@ pub(crate) struct Established {
     pub info_hash: InfoHashV1,
     pub reserved: Reserved,
     pub peer_id: PeerId,
-    /// What arrived behind the handshake.
-    pub left: Vec<u8>,
 }
 
 /// The torrent's open files, for its connections; empty until the metadata is known.

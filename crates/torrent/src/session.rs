@@ -24,7 +24,7 @@ use crate::ask::{ASK_QUEUE, Ask, Reply};
 use crate::report::REPORT_QUEUE;
 use crate::shared::{Handle, Registry, Shared};
 use crate::store::{Record, Store};
-use crate::task::{TaskParts, TorrentTask};
+use crate::task::{PlainPeers, TaskParts, TorrentTask};
 use crate::types::*;
 
 /// How many events a slow subscriber may lag behind before it loses the oldest ones. Arbitrary.
@@ -81,6 +81,7 @@ impl Session {
             incomplete: config.incomplete,
             preallocate: config.preallocate,
             network: config.network,
+            plain_peers: PlainPeers::default(),
             limits: Mutex::new(limits),
             folder: config.folder,
             registry: Registry::default(),

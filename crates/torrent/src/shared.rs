@@ -9,10 +9,12 @@ use metainfo::{InfoHashV1, InfoHashes};
 use net::{Clock, Dialler, Gate, Http, Limiter, Lsd, PortMapping, Udp};
 use tokio::sync::{broadcast, mpsc, watch};
 use torrent_proto::wire::PeerId;
+use torrent_proto::wire::mse::{ObfuscatedName, obfuscated_name};
 
 use crate::ask::Ask;
 use crate::report::Report;
 use crate::store::Store;
+use crate::task::PlainPeers;
 use crate::types::{Incomplete, Limits, NetworkConfig, SessionEvent, TorrentId};
 
 /// Handles that every torrent needs.
@@ -42,6 +44,7 @@ pub(crate) struct Shared {
     pub incomplete: Incomplete,
     pub preallocate: bool,
     pub network: NetworkConfig,
+    pub plain_peers: PlainPeers,
     pub limits: Mutex<Limits>,
     /// Where content goes unless the user says otherwise.
     pub folder: PathBuf,
@@ -70,7 +73,8 @@ pub(crate) struct Handle {
     pub connections: Option<u32>,
 }
 
-/// The table of torrents. Invariant: every wire name of every torrent in `torrents` is in `names`.
+/// The table of torrents. Invariant: every wire name of every torrent in `torrents` is in `names`, and every name there
+/// is in `hidden`.
 #[derive(Debug, Default)]
 pub(crate) struct Registry(Mutex<Table>);
 
@@ -80,7 +84,16 @@ struct Table {
     order: Vec<TorrentId>,
     torrents: BTreeMap<TorrentId, Handle>,
     names: HashMap<InfoHashV1, TorrentId>,
+    /// What encrypted handshakes call them.
+    hidden: HashMap<ObfuscatedName, InfoHashV1>,
     closed: bool,
+}
+
+impl Table {
+    fn name(&mut self, name: InfoHashV1, id: TorrentId) {
+        self.names.insert(name, id);
+        self.hidden.insert(obfuscated_name(name), name);
+    }
 }
 
 impl Registry {
@@ -93,7 +106,9 @@ impl Registry {
         if let Some(other) = handle.hashes.wire().find_map(|name| table.names.get(&name)) {
             return Err(Some(*other));
         }
-        table.names.extend(handle.hashes.wire().map(|name| (name, id)));
+        for name in handle.hashes.wire() {
+            table.name(name, id);
+        }
         table.order.push(id);
         table.torrents.insert(id, handle);
         Ok(())
@@ -106,7 +121,9 @@ impl Registry {
             handle.hashes = hashes;
             for name in hashes.wire() {
                 // A name that another torrent holds stays its own.
-                table.names.entry(name).or_insert(id);
+                if !table.names.contains_key(&name) {
+                    table.name(name, id);
+                }
             }
         }
     }
@@ -122,7 +139,9 @@ impl Registry {
     pub(crate) fn remove(&self, id: TorrentId) -> Option<Handle> {
         let mut table = self.lock();
         table.order.retain(|other| *other != id);
-        table.names.retain(|_, other| *other != id);
+        let Table { names, hidden, .. } = &mut *table;
+        names.retain(|_, other| *other != id);
+        hidden.retain(|_, name| names.contains_key(name));
         table.torrents.remove(&id)
     }
 
@@ -136,6 +155,11 @@ impl Registry {
         let table = self.lock();
         let id = *table.names.get(&name)?;
         table.torrents.get(&id).map(|handle| (id, handle.clone()))
+    }
+
+    /// Finds the wire name that an encrypted handshake means.
+    pub(crate) fn find_hidden(&self, hidden: ObfuscatedName) -> Option<InfoHashV1> {
+        self.lock().hidden.get(&hidden).copied()
     }
 
     /// Returns all torrents in the order in which they were added.

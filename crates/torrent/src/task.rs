@@ -8,9 +8,10 @@
 //! entry leaves `connections`: by its last report, or, if it was aborted or panicked, by the end of its task.
 
 mod answers;
+mod dial;
 mod outputs;
 
-pub(crate) use outputs::established;
+pub(crate) use dial::{PlainPeers, established};
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -261,14 +262,13 @@ impl TorrentTask {
 
     /// Takes up a connection whose handshakes are done.
     fn established(&mut self, established: Established) {
-        let Established { stream, encryption, pass, address, direction, source, info_hash, reserved, peer_id, left } =
-            established;
-        let (peer, carrier) = (self.new_key(), stream.carrier());
+        let Established { stream, pass, address, direction, source, info_hash, reserved, peer_id } = established;
+        let (encryption, carrier) = (stream.encryption(), stream.carrier());
+        let peer = self.new_key();
         let (orders, queue) = mpsc::channel(ORDER_QUEUE);
         let task = PeerTask::new(PeerParts {
             key: peer,
             stream,
-            left,
             reports: self.own_reports.clone(),
             orders: queue,
             haves: self.haves.cursor(),

@@ -1,4 +1,6 @@
-//! The handshake of BEP 3, both ways, over a connected stream.
+//! The handshakes, both ways, over a connected stream: that of BEP 3, behind an encrypted one or alone.
+
+mod encrypted;
 
 use std::io;
 use std::time::Duration;
@@ -6,10 +8,18 @@ use std::time::Duration;
 use metainfo::{InfoHashV1, InfoHashes};
 use net::Stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use torrent_proto::wire::mse::{Methods, MseError, ObfuscatedName};
 use torrent_proto::wire::{Handshake, PROTOCOL, PeerId, Reserved, WireError};
+
+use super::channel::Channel;
+use crate::types::Encryption;
 
 /// How long both handshakes may take together. Arbitrary; a few round trips of a bad link.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long they may take when the peer may be one that does not know encrypted handshakes and waits for ours to make
+/// sense. Arbitrary; a dial in the clear may follow.
+const ENCRYPTED_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What is offered in every handshake.
 const RESERVED: Reserved = Reserved { extension: true, fast: true, dht: false, v2: false };
@@ -21,6 +31,10 @@ pub(crate) enum HandshakeError {
     Failed(#[from] io::Error),
     #[error(transparent)]
     Wire(#[from] WireError),
+    #[error(transparent)]
+    Encrypted(#[from] MseError),
+    #[error("the peer does not encrypt, which is required here")]
+    NotEncrypted,
     #[error("the peer answered for another torrent")]
     OtherTorrent,
     #[error("the peer asked for a torrent that is not here")]
@@ -38,50 +52,89 @@ pub(crate) struct Met {
     pub peer_id: PeerId,
 }
 
+/// How to begin a dialled connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// With the handshake of BEP 3.
+    Plain,
+    /// With an encrypted handshake that offers these methods.
+    Encrypted(Methods),
+}
+
 /// Speaks first. A hybrid is offered under its v1 name with the bit that invites the peer to answer with the v2 name
 /// (BEP 52, "Upgrade path").
 pub(crate) async fn dialled(
-    stream: &mut Stream,
+    stream: Stream,
     hashes: InfoHashes,
     offer: InfoHashV1,
     ours: PeerId,
-) -> Result<Met, HandshakeError> {
+    opening: Opening,
+) -> Result<(Met, Channel), HandshakeError> {
+    let limit = if opening == Opening::Plain { HANDSHAKE_TIMEOUT } else { ENCRYPTED_TIMEOUT };
     let work = async {
-        let handshake = Handshake { reserved: reserved_for(&hashes), info_hash: offer, peer_id: ours };
-        stream.write_all(&handshake.encode()).await?;
+        let handshake = Handshake { reserved: reserved_for(&hashes), info_hash: offer, peer_id: ours }.encode();
         let mut answer = [0; Handshake::LEN];
-        read_checked(stream, &mut answer).await?;
+        let channel = match opening {
+            Opening::Plain => {
+                let mut stream = stream;
+                stream.write_all(&handshake).await?;
+                read_checked(&mut stream, &mut answer).await?;
+                Channel::from(stream)
+            }
+            Opening::Encrypted(methods) => {
+                let mut channel = encrypted::open(stream, offer, methods, &handshake).await?;
+                channel.read_exact(&mut answer).await?;
+                channel
+            }
+        };
         let met = Handshake::decode(&answer)?;
         if !hashes.wire().any(|hash| hash == met.info_hash) {
             return Err(HandshakeError::OtherTorrent);
         }
-        Ok(Met { info_hash: met.info_hash, reserved: met.reserved, peer_id: met.peer_id })
+        Ok((Met { info_hash: met.info_hash, reserved: met.reserved, peer_id: met.peer_id }, channel))
     };
-    tokio::time::timeout(HANDSHAKE_TIMEOUT, work).await.unwrap_or(Err(HandshakeError::TimedOut))
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(HandshakeError::TimedOut))
 }
 
-/// Answers; `find` says which torrent is meant. Our half goes out as soon as the info-hash is there, since some peers
-/// keep their id until then.
+/// Answers. `find` says which torrent is meant, `find_hidden` under which name we know what an encrypted handshake asks
+/// for. Our half goes out as soon as the info-hash is there, since some peers keep their id until then.
 pub(crate) async fn accepted<T>(
-    stream: &mut Stream,
+    mut stream: Stream,
     ours: PeerId,
+    encryption: Encryption,
     find: impl FnOnce(InfoHashV1) -> Option<(InfoHashes, T)>,
-) -> Result<(Met, T), HandshakeError> {
+    find_hidden: impl Fn(ObfuscatedName) -> Option<InfoHashV1>,
+) -> Result<(Met, Channel, T), HandshakeError> {
     let work = async {
         let mut head = [0; Handshake::HEAD_LEN];
-        read_checked(stream, &mut head).await?;
+        let mut hidden_name = None;
+        let mut channel = match read_until_foreign(&mut stream, &mut head).await? {
+            None if encryption == Encryption::Require => return Err(HandshakeError::NotEncrypted),
+            None => Channel::from(stream),
+            Some(_) if encryption == Encryption::Off => return Err(WireError::NotBitTorrent.into()),
+            Some(filled) => {
+                let methods = if encryption == Encryption::Require { Methods::RC4 } else { Methods::BOTH };
+                let (name, mut channel) = encrypted::answer(stream, methods, &head[..filled], find_hidden).await?;
+                channel.read_exact(&mut head).await?;
+                hidden_name = Some(name);
+                channel
+            }
+        };
         let (reserved, asked) = Handshake::decode_head(&head)?;
         let (hashes, found) = find(asked).ok_or(HandshakeError::UnknownTorrent)?;
+        if hidden_name.is_some_and(|name| !hashes.wire().any(|hash| hash == name)) {
+            return Err(HandshakeError::OtherTorrent);
+        }
         // A hybrid's peer that speaks v2 is met under the v2 name, whichever it dialled.
         let info_hash = match hashes.v2().filter(|_| reserved.v2) {
             Some(v2) => v2.truncated(),
             None => asked,
         };
         let answer = Handshake { reserved: reserved_for(&hashes), info_hash, peer_id: ours };
-        stream.write_all(&answer.encode()).await?;
+        channel.write_all(&answer.encode()).await?;
         let mut id = [0; Handshake::LEN - Handshake::HEAD_LEN];
-        stream.read_exact(&mut id).await?;
-        Ok((Met { info_hash, reserved, peer_id: PeerId(id) }, found))
+        channel.read_exact(&mut id).await?;
+        Ok((Met { info_hash, reserved, peer_id: PeerId(id) }, channel, found))
     };
     tokio::time::timeout(HANDSHAKE_TIMEOUT, work).await.unwrap_or(Err(HandshakeError::TimedOut))
 }
@@ -90,75 +143,29 @@ fn reserved_for(hashes: &InfoHashes) -> Reserved {
     Reserved { v2: hashes.v1().is_some() && hashes.v2().is_some(), ..RESERVED }
 }
 
-/// Fills `bytes`, but gives up as soon as they cannot be a handshake: an encrypted or foreign stream would otherwise
-/// keep us waiting.
+/// Fills `bytes`, but gives up as soon as they cannot be a handshake: a foreign stream would otherwise keep us waiting.
 async fn read_checked(stream: &mut Stream, bytes: &mut [u8]) -> Result<(), HandshakeError> {
+    match read_until_foreign(stream, bytes).await? {
+        None => Ok(()),
+        Some(_) => Err(WireError::NotBitTorrent.into()),
+    }
+}
+
+/// Fills `bytes` with what may be a handshake; as soon as it cannot be one, returns how many bytes were read.
+async fn read_until_foreign(stream: &mut Stream, bytes: &mut [u8]) -> io::Result<Option<usize>> {
     let mut filled = 0;
     while filled < bytes.len() {
         let read = stream.read(&mut bytes[filled..]).await?;
         if read == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         filled += read;
         if !Handshake::may_begin(&bytes[..filled.min(PROTOCOL.len())]) {
-            return Err(WireError::NotBitTorrent.into());
+            return Ok(Some(filled));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use metainfo::InfoHashV2;
-    use tokio::net::{TcpListener, TcpStream};
-
-    const V1: InfoHashV1 = InfoHashV1([1; 20]);
-    const V2: InfoHashV2 = InfoHashV2([2; 32]);
-    const ALICE: PeerId = PeerId(*b"-CO0001-alicealiceal");
-    const BOB: PeerId = PeerId(*b"-CO0001-bobbobbobbob");
-
-    async fn pair() -> (Stream, Stream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let dial = TcpStream::connect(listener.local_addr().unwrap());
-        let (dialled, accepted) = tokio::join!(dial, listener.accept());
-        (Stream::tcp(dialled.unwrap()), Stream::tcp(accepted.unwrap().0))
-    }
-
-    #[tokio::test]
-    async fn two_ends_of_a_hybrid_meet_under_its_v2_name() {
-        let hybrid = InfoHashes::hybrid(V1, V2);
-        let (mut alice, mut bob) = pair().await;
-        let find = |hash| (hash == V1).then_some((hybrid, "found"));
-        let (met_bob, met_alice) = tokio::join!(dialled(&mut alice, hybrid, V1, ALICE), accepted(&mut bob, BOB, find));
-        let (met_bob, (met_alice, found)) = (met_bob.unwrap(), met_alice.unwrap());
-        assert_eq!((met_bob.peer_id, met_alice.peer_id, found), (BOB, ALICE, "found"));
-        assert_eq!((met_bob.info_hash, met_alice.info_hash), (V2.truncated(), V2.truncated()));
-        assert!(met_bob.reserved.fast && met_bob.reserved.extension);
-    }
-
-    #[tokio::test]
-    async fn an_unknown_torrent_and_a_foreign_protocol_are_turned_away() {
-        let (mut alice, mut bob) = pair().await;
-        let only = InfoHashes::v1_only(V1);
-        let (alice_end, bob_end) = tokio::join!(
-            async {
-                let end = dialled(&mut alice, only, V1, ALICE).await;
-                drop(alice);
-                end
-            },
-            async move {
-                let end = accepted(&mut bob, BOB, |_| None::<(InfoHashes, ())>).await;
-                drop(bob);
-                end
-            }
-        );
-        assert!(matches!(bob_end, Err(HandshakeError::UnknownTorrent)));
-        assert!(matches!(alice_end, Err(HandshakeError::Failed(_))));
-
-        let (mut alice, mut bob) = pair().await;
-        alice.write_all(b"GET / HTTP/1.1").await.unwrap();
-        let end = accepted(&mut bob, BOB, |_| None::<(InfoHashes, ())>).await;
-        assert!(matches!(end, Err(HandshakeError::Wire(WireError::NotBitTorrent))), "{end:?}");
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use super::*;
 use crate::haves::Haves;
 use crate::report::{ORDER_QUEUE, REPORT_QUEUE};
 use metainfo::PieceIndex;
-use net::Limiter;
+use net::{Limiter, Stream};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,8 +32,7 @@ async fn bench(prepare: impl FnOnce(&mpsc::Sender<Order>, &Arc<Haves>)) -> Bench
     let limiter = Limiter::new(None, None);
     let task = PeerTask::new(PeerParts {
         key: PeerKey(1),
-        stream: Stream::tcp(local.unwrap().0),
-        left: Vec::new(),
+        stream: Channel::from(Stream::tcp(local.unwrap().0)),
         reports: report_sender,
         orders: order_queue,
         haves: haves.cursor(),

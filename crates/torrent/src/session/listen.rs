@@ -143,13 +143,15 @@ fn note_end(done: Result<(), tokio::task::JoinError>) {
 }
 
 /// Passes the gate, shakes hands, and hands the connection to its torrent.
-async fn greet(shared: Arc<Shared>, mut stream: Stream, address: SocketAddr) {
+async fn greet(shared: Arc<Shared>, stream: Stream, address: SocketAddr) {
     let mut pass = match shared.gate.admit(address) {
         Ok(pass) => pass,
         Err(refusal) => return tracing::debug!(%address, %refusal, "a connection was refused"),
     };
     let find = |name| shared.registry.find(name).map(|(id, handle)| (handle.hashes, (id, handle)));
-    let (met, (id, handle)) = match handshake::accepted(&mut stream, shared.peer_id, find).await {
+    let find_hidden = |hidden| shared.registry.find_hidden(hidden);
+    let (ours, encryption) = (shared.peer_id, shared.network.encryption);
+    let (met, stream, (id, handle)) = match handshake::accepted(stream, ours, encryption, find, find_hidden).await {
         Ok(found) => found,
         Err(error) => return tracing::debug!(%address, %error, "a handshake came to nothing"),
     };

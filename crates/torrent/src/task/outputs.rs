@@ -3,18 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use metainfo::{Info, InfoHashes, TorrentFile};
+use metainfo::{Info, TorrentFile};
 use net::Via;
 use tokio::sync::mpsc;
-use torrent_proto::torrent::{Direction, DiskOrder, Event, Output, PeerKey, Reason, Source, State};
-use torrent_proto::wire::PeerId;
+use torrent_proto::torrent::{DiskOrder, Event, Output, PeerKey, Reason, Source, State};
 
-use super::{Errand, TorrentTask};
-use crate::peer::handshake::{self, HandshakeError, Met};
-use crate::report::{Established, Order, Report};
-use crate::shared::Shared;
+use super::{Errand, TorrentTask, dial};
+use crate::report::{Order, Report};
 use crate::tracker::TrackerOrder;
-use crate::types::{PeerEncryption, SessionEvent, TorrentId};
+use crate::types::SessionEvent;
 
 /// How many addresses are remembered for the next run. Arbitrary; a swarm is found again from a few.
 const REMEMBER: usize = 50;
@@ -80,7 +77,7 @@ impl TorrentTask {
         let (shared, reports) = (self.shared.clone(), self.own_reports.clone());
         let (id, hashes, limit) = (self.record.id, self.record.hashes, self.record.limits.connections);
         let handle = self.tasks.spawn(async move {
-            let report = match dial(&shared, id, hashes, limit, (address, via), source).await {
+            let report = match dial::dial(&shared, id, hashes, limit, (address, via), source).await {
                 Ok(established) => Report::Established(Box::new(established)),
                 Err(reason) => {
                     tracing::debug!(torrent = %id, %address, %reason, "a dial came to nothing");
@@ -201,43 +198,4 @@ impl TorrentTask {
         }
         self.shared.event(SessionEvent::State(id, state));
     }
-}
-
-/// Passes the gate, connects, and shakes hands; a hybrid's peer that does not know the v1 name is tried under the v2
-/// one.
-async fn dial(
-    shared: &Shared,
-    id: TorrentId,
-    hashes: InfoHashes,
-    limit: Option<u32>,
-    (address, via): (SocketAddr, Via),
-    source: Source,
-) -> Result<Established, String> {
-    let mut pass = shared.gate.admit(address).map_err(|refusal| refusal.to_string())?;
-    pass.join(id, limit).map_err(|refusal| refusal.to_string())?;
-    let mut last = String::new();
-    for offer in hashes.wire() {
-        let mut stream = shared.dialler.dial(address, via).await.map_err(|error| error.to_string())?;
-        match handshake::dialled(&mut stream, hashes, offer, shared.peer_id).await {
-            Ok(met) => return Ok(established(met, stream, pass, address, Direction::Outgoing, source)),
-            Err(error @ (HandshakeError::Failed(_) | HandshakeError::OtherTorrent)) => last = error.to_string(),
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    Err(last)
-}
-
-/// Joins what the handshakes brought.
-pub(crate) fn established(
-    met: Met,
-    stream: net::Stream,
-    pass: net::Pass,
-    address: SocketAddr,
-    direction: Direction,
-    source: Source,
-) -> Established {
-    let Met { info_hash, reserved, peer_id } = met;
-    let peer_id: PeerId = peer_id;
-    let encryption = PeerEncryption::None;
-    Established { stream, encryption, pass, address, direction, source, info_hash, reserved, peer_id, left: Vec::new() }
 }
