@@ -1,5 +1,7 @@
 //! The command line: every command, option and its help text. Also the source of the completions and the man page.
 
+mod dht;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,6 +9,8 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use dht::{Dht, DhtCommand, DhtGet, DhtNode, DhtPut};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, with one sentence on stderr; 2 the command line is wrong; \
                           130 stopped by Ctrl-C before it was done.";
@@ -63,6 +67,8 @@ pub enum Command {
     Files(Files),
     /// Show or change how fast the node, or one torrent, may send and receive
     Limit(Limit),
+    /// Show the DHT, look for peers in it, get and store items
+    Dht(Dht),
     /// Create, show, verify and edit .torrent files, without a node
     #[command(subcommand)]
     Torrent(Torrent),

@@ -137,7 +137,12 @@ impl Client {
 
     /// Follows what changes.
     pub async fn events(&self) -> Result<Events> {
-        let response = self.send(Method::GET, "/events", None::<&()>).await?;
+        self.stream("/events").await
+    }
+
+    /// Reads a stream of events.
+    pub async fn stream(&self, path: &str) -> Result<Events> {
+        let response = self.send(Method::GET, path, None::<&()>).await?;
         Ok(Events { response, received: Vec::new() })
     }
 
@@ -164,6 +169,11 @@ impl Client {
 impl Events {
     /// Waits for the next event. An error means that there will be no more.
     pub async fn next(&mut self) -> Result<rpc::Event> {
+        self.read().await
+    }
+
+    /// Waits for the next event of a stream. Safe to drop and call again.
+    pub async fn read<T: DeserializeOwned>(&mut self) -> Result<T> {
         loop {
             if let Some(data) = take_event(&mut self.received) {
                 return serde_json::from_str(&data).map_err(|error| ClientError::Unexpected(error.to_string()));

@@ -1,6 +1,7 @@
 //! One module a command; here they are told apart.
 
 mod add;
+mod dht;
 mod files;
 mod get;
 mod info;
@@ -61,6 +62,7 @@ async fn run_async(command: Command, context: Context) -> Result<u8> {
         Command::Peers(command) => peers::run(command, &context).await,
         Command::Files(command) => files::run(command, &context).await,
         Command::Limit(command) => limit::run(command, &context).await,
+        Command::Dht(command) => dht::run(command, &context).await,
         Command::Torrent(command) => torrent::run(command, &context),
         Command::Completions(command) => shell::completions(&command),
         Command::Man => shell::man(),

@@ -134,6 +134,13 @@ impl Home {
     }
 }
 
+/// Draws a key for mutable items of the DHT (BEP 44).
+pub fn draw_secret_key() -> io::Result<net::dht::SecretKey> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(io::Error::other)?;
+    Ok(net::dht::SecretKey::from_bytes(&secret))
+}
+
 fn file_error(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> NodeError {
     move |source| NodeError::File { path: path.to_owned(), action, source }
 }

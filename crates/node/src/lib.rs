@@ -14,9 +14,12 @@ mod node;
 mod server;
 mod urls;
 
+/// The types of items of the DHT, for those who sign them.
+pub use net::dht;
+
 pub use config::{Carrier, Config, Encryption, NetworkConfig, NetworkOptions, Part, check_host_port};
 pub use error::NodeError;
-pub use home::{Home, HomeLock};
+pub use home::{Home, HomeLock, draw_secret_key};
 pub use jobs::Progress;
 pub use node::{Node, Options};
 pub use server::{MAX_BODY_BYTES, openapi};
