@@ -17,8 +17,15 @@ const MIN_TARGET: Duration = Duration::from_millis(20);
 const LOSS_MEMORY: Duration = Duration::from_secs(60);
 /// The most bytes that the window grows by in a round trip after it had to yield (libutp's constant).
 const GAIN_PER_ROUND: f64 = 3_000.0;
-/// After so long without having yielded, the window begins to grow in proportion to itself. Arbitrary.
-const UNDISTURBED: Duration = Duration::from_secs(2);
+/// After twice the usual time without having to yield, the window begins to grow in proportion to itself; what that time
+/// is believed to be at least and at most. Arbitrary.
+const MIN_CALM: Duration = Duration::from_secs(1);
+const MAX_CALM: Duration = Duration::from_secs(60);
+/// How much the window grows for each byte that arrived, in slow start. TCP takes 1, which doubles it in a round trip, and
+/// has filled a queue as long as the way before it learns of it.
+const SLOW_START_GAIN: f64 = 0.5;
+/// In how many seconds that growth would reach the whole window a round trip.
+const GROWTH_TIME: f64 = 30.0;
 /// The greatest growth in a round trip, as a part of the window, outside slow start.
 const MAX_GROWTH: f64 = 1.0 / 8.0;
 /// The window at the beginning, in packets (RFC 6928 allows TCP ten).
@@ -58,8 +65,8 @@ pub(crate) struct Window {
     delay: Duration,
     /// The shortest delay at which packets were lost lately.
     loss_delay: Option<(Duration, Instant)>,
-    /// The last decrease for delay: one a round trip.
-    decreased_at: Instant,
+    /// How long it goes on between two times that it has to yield.
+    calm: Duration,
 }
 
 impl Window {
@@ -72,7 +79,7 @@ impl Window {
             yielded_at: now,
             delay: Duration::ZERO,
             loss_delay: None,
-            decreased_at: now,
+            calm: MIN_CALM,
         }
     }
 
@@ -113,27 +120,26 @@ impl Window {
         let off_target = 1.0 - delay.as_secs_f64() / target.as_secs_f64();
         let part = (ack.bytes as f64 / self.bytes.max(1.0)).min(1.0);
         if self.slow_start {
-            if off_target > 0.25 && self.bytes < self.threshold {
+            if off_target > 0.5 && self.bytes < self.threshold {
                 if ack.limited {
-                    self.set(self.bytes + ack.bytes as f64, ack.packet);
+                    self.set(self.bytes + ack.bytes as f64 * SLOW_START_GAIN, ack.packet);
                 }
                 return;
             }
             self.slow_start = false;
             self.yielded_at = now;
-            self.decreased_at = now;
         }
         if off_target >= 0.0 {
             if ack.limited {
-                let undisturbed = now.since(self.yielded_at).saturating_sub(UNDISTURBED).as_secs_f64();
-                let growth = (undisturbed / 30.0).min(MAX_GROWTH);
+                let undisturbed = now.since(self.yielded_at).saturating_sub(self.calm * 2).as_secs_f64();
+                let growth = (undisturbed / GROWTH_TIME).min(MAX_GROWTH);
                 let gain = (self.bytes * growth).max(GAIN_PER_ROUND.min(self.bytes.max(ack.packet as f64)));
                 self.set(self.bytes + gain * off_target * part, ack.packet);
             }
             return;
         }
         if delay > target + target / 4 {
-            self.yielded_at = now;
+            self.yields(now);
         }
         let left = (1.0 + off_target * part).max(1.0 - MAX_DECREASE * part);
         self.set(self.bytes * left, ack.packet);
@@ -147,7 +153,7 @@ impl Window {
         };
         self.loss_delay = Some((lowest, now));
         self.slow_start = false;
-        self.yielded_at = now;
+        self.yields(now);
         self.set((self.bytes * LOSS_FACTOR).max(self.bytes.min(packet as f64)), packet);
     }
 
@@ -155,8 +161,17 @@ impl Window {
     pub(crate) fn timed_out(&mut self, now: Instant, packet: usize) {
         self.threshold = (self.bytes / 2.0).max(2.0 * packet as f64);
         self.slow_start = true;
-        self.yielded_at = now;
+        self.yields(now);
         self.set(packet as f64, packet);
+    }
+
+    /// Somebody else wants the way. Who comes back again and again, as TCP does, is left the time between.
+    fn yields(&mut self, now: Instant) {
+        let passed = now.since(self.yielded_at);
+        if passed > MIN_CALM / 4 {
+            self.calm = ((self.calm * 3 + passed) / 4).clamp(MIN_CALM, MAX_CALM);
+        }
+        self.yielded_at = now;
     }
 
     fn set(&mut self, bytes: f64, packet: usize) {

@@ -8,8 +8,8 @@ use base::Instant;
 const BURST_TIME: Duration = Duration::from_millis(4);
 /// The least that may leave at once, in bytes: sixteen full packets (RFC 6928 lets ten leave at the beginning).
 const MIN_BURST: f64 = 16.0 * 1472.0;
-/// How much faster than window per round trip: in slow start, and later. As TCP in Linux.
-const SLOW_START_FACTOR: f64 = 2.0;
+/// How much faster than window per round trip: in slow start, and later. A little more than the window grows.
+const SLOW_START_FACTOR: f64 = 1.6;
 const FACTOR: f64 = 1.2;
 /// Round trips shorter than this are not paced: timers are not as fine.
 const MIN_RTT: Duration = Duration::from_millis(1);
@@ -58,6 +58,11 @@ impl Pacer {
             self.saved = self.saved.min(bytes as f64);
         }
         self.saved >= bytes as f64
+    }
+
+    /// Tells whether packets are spread at all.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.rate.is_finite()
     }
 
     /// A packet leaves.

@@ -75,8 +75,8 @@ pub(crate) struct Acked {
     pub(crate) packets: usize,
     /// The shortest round-trip time of those that were sent only once.
     pub(crate) rtt: Option<Duration>,
-    /// The oldest packet is another one now.
-    pub(crate) advanced: bool,
+    /// Some of them had been given up, or were sent more than once.
+    pub(crate) repeated: bool,
 }
 
 /// A packet to be written.
@@ -296,7 +296,6 @@ impl Sender {
                 arrived(packet);
             }
         }
-        acked.advanced = count > 0;
         // The bits begin behind the packet that is missing.
         for (index, &byte) in sack.iter().enumerate() {
             let mut bits = byte;
@@ -316,6 +315,10 @@ impl Sender {
         if acked.packets > 0 {
             self.duplicate_acks = 0;
         }
+        if acked.repeated {
+            // It fills a gap, and what was behind the gap arrived long ago: that says nothing of the way.
+            acked.rtt = None;
+        }
         acked
     }
 
@@ -334,6 +337,7 @@ impl Sender {
             }
         }
         self.highest = self.highest.max(packet + 1);
+        acked.repeated |= sent.sends > 1 || sent.lost;
         if sent.sends == 1 {
             let rtt = now.since(sent.at);
             acked.rtt = Some(acked.rtt.map_or(rtt, |shortest| shortest.min(rtt)));

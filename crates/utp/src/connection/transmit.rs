@@ -144,7 +144,10 @@ impl Connection {
             None => self.next_new(now)?,
         };
         let (window, in_flight) = (self.window.bytes(), self.sender.in_flight());
-        if in_flight > 0 && in_flight + next.length > window {
+        // Of a long window the other end cannot name all that arrived behind a gap. So the pace alone holds back what fills
+        // gaps, or it might wait for packets that are long there.
+        let fills_gap = next.again && (self.pacer.is_paced() || next.packet == self.sender.oldest());
+        if in_flight > 0 && in_flight + next.length > window && !fills_gap {
             return None;
         }
         let length = HEADER_LEN + next.length;
