@@ -239,6 +239,10 @@ pub struct Up {
     /// Serve the API at this loopback address and port [default: 127.0.0.1, any free port]
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Network")]
     pub api: Option<SocketAddr>,
+    /// Offer a service to strangers, with the settings of its section [offer.SERVICE]; repeatable
+    #[arg(long, value_name = "SERVICE,…", value_delimiter = ',', value_parser = named::<node::Service>(&node::Service::NAMES),
+          help_heading = "Services")]
+    pub offer: Vec<node::Service>,
     #[command(flatten)]
     pub node: NodeOptions,
 }

@@ -59,6 +59,7 @@ pub async fn attach_or_start(home: Option<&Path>, options: &NodeOptions) -> Resu
                 api: None,
                 down_limit: options.down_limit,
                 up_limit: options.up_limit,
+                offer: Vec::new(),
                 network: options.network(),
             };
             let node = Node::start(home.clone(), lock, options).await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use crate::NodeError;
+use crate::{NodeError, OfferConfig};
 pub use network::{Carrier, Encryption, NetworkConfig, NetworkOptions, Part, check_host_port};
 
 /// The settings of a node.
@@ -30,6 +30,8 @@ pub struct Config {
     pub seed: SeedConfig,
     /// How peers are found and reached.
     pub network: NetworkConfig,
+    /// What is offered to strangers.
+    pub offer: OfferConfig,
 }
 
 /// Rates and counts over all torrents.
@@ -87,6 +89,7 @@ impl Default for Config {
             disk: DiskConfig::default(),
             seed: SeedConfig::default(),
             network: NetworkConfig::default(),
+            offer: OfferConfig::default(),
         }
     }
 }
@@ -126,7 +129,8 @@ impl Config {
         if !(1..=64).contains(&self.disk.threads) {
             return Err("disk.threads has to be from 1 to 64".into());
         }
-        self.network.check().map_err(|reason| format!("network: {reason}"))
+        self.network.check().map_err(|reason| format!("network: {reason}"))?;
+        self.offer.check()
     }
 
     /// Returns the engine's limits.
@@ -206,6 +210,9 @@ mod tests {
             ("[limits]\ndownload = \"fast\"", "is not a size"),
             ("[limits]\ndownload = 0", "0 would stop everything"),
             ("download_folder = \"x\"", "absolute path"),
+            ("[offer.tracker]\nmemory = \"1K\"", "offer.tracker.memory"),
+            ("[offer.tracker]\nonly = [\"xyz\"]", "not an info-hash"),
+            ("[offer.trakcer]\non = true", "unknown field `trakcer`"),
             ("[disk]\nincomplete = \"x\"", "disk.incomplete"),
             ("[network]\nupnp = true", "line 2: unknown field `upnp`"),
             ("[network]\nencryption = \"strong\"", "line 2: unknown variant `strong`"),

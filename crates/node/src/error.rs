@@ -43,6 +43,9 @@ pub enum NodeError {
     /// The engine did not start.
     #[error("{0}")]
     Session(#[from] torrent::SessionError),
+    /// The tracker did not start.
+    #[error("{0}")]
+    Tracker(#[from] tracker::StartError),
     /// The database did not open.
     #[error("{0}")]
     Database(#[from] db::DbError),

@@ -12,6 +12,7 @@ mod home;
 mod jobs;
 mod node;
 mod server;
+mod services;
 mod urls;
 
 /// The types of items of the DHT, for those who sign them.
@@ -23,4 +24,5 @@ pub use home::{Home, HomeLock, draw_secret_key};
 pub use jobs::Progress;
 pub use node::{Node, Options};
 pub use server::{MAX_BODY_BYTES, openapi};
+pub use services::{OfferConfig, Service};
 pub use urls::{check_tracker, check_web_seed};

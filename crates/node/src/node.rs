@@ -11,7 +11,8 @@ use torrent::{Session, SessionConfig, SessionError};
 
 use crate::config::{NetworkConfig, NetworkOptions};
 use crate::server::{self, AppState};
-use crate::{Config, Home, HomeLock, NodeError};
+use crate::services::Services;
+use crate::{Config, Home, HomeLock, NodeError, Service};
 
 /// How much payload may be in memory at once where the settings do not say; half of it for what arrives. Measured on
 /// loopback at 800 MB/s: a download takes the same CPU time and wall time with 24, 32 and 64 MiB, and uses what it is
@@ -39,6 +40,8 @@ pub struct Options {
     pub up_limit: Option<u64>,
     /// How peers are found and reached.
     pub network: NetworkOptions,
+    /// What is offered to strangers, beside what the settings say.
+    pub offer: Vec<Service>,
 }
 
 /// A running node. Dropping it without [`Node::shutdown`] is like pulling the plug: nothing verified is lost.
@@ -71,8 +74,11 @@ impl Node {
         let session = start_session(&home, &config, &options, &network).await?;
         let saver = session.dht().map(|dht| tokio::spawn(save_dht(dht, home.clone())));
 
+        let services = Services::start(&config.offer, &options.offer).await?;
+
         let state = AppState::new(server::Parts {
             session,
+            services,
             token,
             api,
             mode: options.mode,

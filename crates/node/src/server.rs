@@ -11,6 +11,7 @@ mod guard;
 mod jobs;
 mod network;
 mod problem;
+mod services;
 mod session;
 mod torrents;
 
@@ -28,6 +29,7 @@ use tokio::sync::{Semaphore, oneshot};
 use torrent::Session;
 
 use crate::jobs::Jobs;
+use crate::services::Services;
 pub use doc::openapi;
 
 /// The largest body of a request, in bytes: a torrent file of a million pieces, in base64.
@@ -51,6 +53,7 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) session: Session,
+    pub(crate) services: Services,
     pub(crate) token: String,
     pub(crate) api: SocketAddr,
     pub(crate) mode: NodeMode,
@@ -123,6 +126,7 @@ fn router(state: AppState) -> Router {
         .route("/network", get(network::info))
         .route("/session", get(session::info))
         .route("/limits", get(session::limits).put(session::limit))
+        .route("/services/tracker", get(services::tracker))
         .route("/shares", post(jobs::share))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::one).delete(jobs::cancel))

@@ -8,6 +8,7 @@ mod event;
 mod job;
 mod network;
 mod problem;
+mod service;
 mod session;
 mod torrent;
 
@@ -19,6 +20,7 @@ pub use event::{Delta, Event};
 pub use job::{CopyRequest, Job, JobKind, JobState, ShareRequest, Skipped, TorrentFormat};
 pub use network::{NetworkInfo, NetworkPart};
 pub use problem::Problem;
+pub use service::{ServiceInfo, TrackerRequests, TrackerStats};
 pub use session::{NodeMode, SessionInfo};
 pub use torrent::{
     AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, MoveRequest, PeerInfo, ReadRequest,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::ServiceInfo;
+
 /// How long a node means to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -36,6 +38,9 @@ pub struct SessionInfo {
     pub download_bytes_per_s: u64,
     /// Payload sent per second.
     pub upload_bytes_per_s: u64,
+    /// What it offers to strangers.
+    #[serde(default)]
+    pub services: Vec<ServiceInfo>,
     /// How long it has been running.
     pub uptime_s: u64,
 }

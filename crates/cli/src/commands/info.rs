@@ -46,6 +46,9 @@ fn show_node(info: &SessionInfo) -> Result<()> {
     field("home", &info.home)?;
     field("downloads to", &info.download_folder)?;
     field("listens on", info.listen.join(", "))?;
+    for service in &info.services {
+        field(&service.name, service.urls.join(", "))?;
+    }
     field("torrents", info.torrents.to_string())?;
     field("peers", info.peers.to_string())?;
     field("receives", show::rate(info.download_bytes_per_s))?;

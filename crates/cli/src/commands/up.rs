@@ -25,6 +25,7 @@ pub async fn run(up: Up, context: &Context) -> Result<u8> {
         api: up.api,
         down_limit: up.node.down_limit,
         up_limit: up.node.up_limit,
+        offer: up.offer,
         network: up.node.network(),
     };
     let node = Node::start(home.clone(), lock, options).await?;
@@ -35,6 +36,7 @@ pub async fn run(up: Up, context: &Context) -> Result<u8> {
             "home": info.home,
             "listen": info.listen,
             "process_id": info.process_id,
+            "services": info.services,
         }))?;
     } else {
         out::line(format!("http://{}", node.api()))?;
@@ -43,6 +45,13 @@ pub async fn run(up: Up, context: &Context) -> Result<u8> {
         live.note(format!("  home       {}", info.home));
         live.note(format!("  downloads  {}", info.download_folder));
         live.note(format!("  peers      {}", info.listen.join(", ")));
+        for service in &info.services {
+            let mut name = service.name.as_str();
+            for url in &service.urls {
+                live.note(format!("  {name:<10} {url}"));
+                name = "";
+            }
+        }
         live.note("Ctrl-C stops it.");
     }
     interrupt.wait().await;

@@ -32,6 +32,7 @@ pub(crate) async fn info(State(state): State<AppState>) -> Json<SessionInfo> {
         peers: list.iter().map(|torrent| torrent.peers).sum(),
         download_bytes_per_s: list.iter().map(|torrent| torrent.down_rate_bytes_per_s).sum(),
         upload_bytes_per_s: list.iter().map(|torrent| torrent.up_rate_bytes_per_s).sum(),
+        services: parts.services.list(),
         uptime_s: parts.begun.elapsed().as_secs(),
     })
 }

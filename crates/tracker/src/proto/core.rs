@@ -35,6 +35,11 @@ impl Core {
 
     /// Returns all numbers.
     pub fn stats(&self) -> Stats {
-        Stats { content: self.table.content(), memory_limit_bytes: self.table.limits().memory_bytes, ..self.stats }
+        Stats {
+            content: self.table.content(),
+            memory_limit_bytes: self.table.limits().memory_bytes,
+            interval: self.table.limits().interval,
+            ..self.stats
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What was asked and answered, counted.
 
 use core::net::IpAddr;
+use std::time::Duration;
 
 use super::table::Content;
 
@@ -33,6 +34,8 @@ pub struct Stats {
     pub content: Content,
     /// The most memory that it may take, in bytes.
     pub memory_limit_bytes: u64,
+    /// How often peers are to announce.
+    pub interval: Duration,
     /// Over HTTP, IPv4.
     pub http_v4: Counters,
     /// Over HTTP, IPv6.

@@ -1,0 +1,20 @@
+//! What the node offers to strangers.
+
+use axum::Json;
+use axum::extract::State;
+use rpc::{Problem, TrackerStats};
+
+use super::AppState;
+use super::problem::ApiError;
+
+/// Tells what the tracker holds, and what it was asked.
+#[utoipa::path(get, path = "/api/v1/services/tracker", responses(
+    (status = 200, description = "The numbers of the tracker", body = TrackerStats),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "The node offers no tracker", body = Problem),
+))]
+pub(crate) async fn tracker(State(state): State<AppState>) -> Result<Json<TrackerStats>, ApiError> {
+    let stats = state.parts().services.tracker_stats();
+    let none = "the node offers no tracker: start it with `compeer up --offer tracker`";
+    stats.map(Json).ok_or_else(|| ApiError::not_found(none))
+}
