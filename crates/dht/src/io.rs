@@ -141,6 +141,8 @@ pub enum Found {
         peers: u32,
         /// How many nodes took our announcement.
         announced: u32,
+        /// How many queries the look-up took, announcing not counted.
+        queries: u32,
     },
     /// Estimates of a swarm's size.
     Scrape(Scrape),

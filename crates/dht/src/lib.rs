@@ -1,12 +1,21 @@
 //! The Mainline DHT as a state machine, free of I/O: it finds the peers of a torrent without a tracker (BEP 5), over
 //! IPv4 and IPv6 (BEP 32), and stores small signed items (BEP 44).
 
+mod bloom;
 mod id;
 mod io;
 mod item;
+mod krpc;
+mod lookup;
+mod network;
 mod node;
+mod rate;
 mod snapshot;
 mod status;
+mod store;
+mod table;
+mod token;
+mod votes;
 
 pub use id::{Distance, Id, ParseIdError, is_local};
 pub use io::{Announce, Failure, Found, Input, NodeAddress, Output, Pong, Sample, Scrape, Task, TaskId};

@@ -49,6 +49,8 @@ pub struct FamilyStatus {
     pub stored_peers: u32,
     /// Items that others stored here.
     pub stored_items: u32,
+    /// Look-ups that ended, for users and for the table.
+    pub lookups: u64,
     /// What happened last that a person may want to know.
     pub last_words: String,
 }

@@ -323,3 +323,83 @@ impl DhtPart {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Clock, Udp, UdpConfig};
+    use dht::{Immutable, Mutable, SecretKey};
+
+    /// Starts a node on loopback that knows `others`.
+    async fn node(seed: u64, others: &[&Udp]) -> Udp {
+        let bootstrap = others.iter().map(|other| address(other).to_string()).collect();
+        let dht = DhtConfig { bootstrap, ..DhtConfig::default() };
+        let bind = Some([127, 0, 0, 1].into());
+        let config = UdpConfig { bind, listen: Vec::new(), utp: false, accept: false, seed, dht: Some(dht) };
+        Udp::start(config, Clock::start()).unwrap()
+    }
+
+    fn address(udp: &Udp) -> SocketAddr {
+        udp.local_addrs().0.unwrap()
+    }
+
+    async fn find(dht: &Dht, hash: InfoHashV1, announce: Option<Announce>) -> Vec<SocketAddr> {
+        let mut peers = dht.find_peers(hash, announce);
+        let mut all = Vec::new();
+        while let Some(batch) = peers.recv().await {
+            all.extend(batch);
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn bob_finds_alice_through_carol_and_reads_what_she_stored() {
+        let carol = node(1, &[]).await;
+        let alice = node(2, &[&carol]).await;
+        let bob = node(3, &[&carol]).await;
+        let (at_alice, at_bob) = (alice.dht.clone().unwrap(), bob.dht.clone().unwrap());
+        at_alice.ready().await;
+        at_bob.ready().await;
+        let hash = InfoHashV1([7; 20]);
+        let announce = Announce { port: 4711, implied_port: false, seed: true };
+        assert_eq!(find(&at_alice, hash, Some(announce)).await, []);
+        assert_eq!(find(&at_bob, hash, None).await, ["127.0.0.1:4711".parse().unwrap()]);
+        assert_eq!(at_bob.scrape(hash).await.map(|scrape| (scrape.seeds, scrape.peers)), Ok((1, 0)));
+
+        let item = Item::Immutable(Immutable::new("5:hello").unwrap());
+        assert!(at_alice.put_item(item.clone(), None, false).await.unwrap() >= 1);
+        assert_eq!(at_bob.get_item(item.name(), None).await, Ok(Some(item)));
+
+        let key = SecretKey::from_bytes(&[1; 32]);
+        let version = |seq, text: &str| {
+            Item::Mutable(Mutable::sign(&key, "news", seq, format!("{}:{text}", text.len())).unwrap())
+        };
+        // Long enough that a stranger is asked for proof first.
+        let (first, second) = (version(1, "first"), version(2, &"second".repeat(150)));
+        assert!(at_alice.put_item(first.clone(), None, true).await.unwrap() >= 1);
+        assert_eq!(at_bob.get_item(first.name(), None).await, Ok(Some(first.clone())));
+        assert!(at_alice.put_item(second.clone(), Some(1), true).await.unwrap() >= 1);
+        assert_eq!(at_bob.get_item(first.name(), Some(1)).await, Ok(Some(second.clone())));
+        assert_eq!(at_alice.put_item(first, None, false).await, Err(Failure::Conflict { seq: 2 }));
+
+        let pong = at_bob.ping(address(&carol)).await.unwrap();
+        assert!(at_bob.nodes().await.iter().any(|node| node.id == pong.id));
+        let sample = at_bob.sample(address(&carol), Id([0; 20])).await.unwrap();
+        assert_eq!((sample.total, sample.info_hashes), (1, vec![hash.into()]));
+        let status = at_bob.status().await.v4.unwrap();
+        assert!(status.bootstrapped && status.good >= 1 && status.traffic.queries_out > 0, "{status:?}");
+        assert_eq!(at_bob.snapshot().await.v4.id, Some(status.id));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_a_peer_named_is_enough() {
+        let carol = node(4, &[]).await;
+        let bob = node(5, &[]).await;
+        let (at_bob, at_carol) = (bob.dht.clone().unwrap(), carol.dht.clone().unwrap());
+        assert!(!at_bob.is_ready());
+        at_bob.add_node(address(&carol));
+        at_bob.ready().await;
+        // She asked who it was that asked.
+        at_carol.ready().await;
+    }
+}
