@@ -402,7 +402,8 @@ class Aria2(Client):
                 "--bt-enable-lpd=false", "--enable-peer-exchange=true", "--seed-ratio=0", "--file-allocation=none",
                 "--bt-max-peers=0", "--max-concurrent-downloads=2000", "--max-overall-download-limit=0", "--max-overall-upload-limit=0",
                 "--bt-request-peer-speed-limit=1024M", "--disk-cache=64M", "--disable-ipv6=true", "--quiet=true", "--summary-interval=0",
-                "--rpc-max-request-size=64M", "--bt-tracker-interval=2", "--allow-overwrite=true", "--auto-save-interval=0", "--bt-max-open-files=4000"]
+                "--rpc-max-request-size=64M", "--bt-tracker-interval=2", "--allow-overwrite=true", "--auto-save-interval=0", "--bt-max-open-files=4000",
+                *(f"--{name}={value}" for name, value in self.settings.items())]
 
     def rpc(self, method, *params):
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
