@@ -10,5 +10,6 @@ def load(stand_in=""):
     for module in ("exchange", "info_hash"):
         importlib.import_module(f"cases.{module}")
     if not stand_in:
-        for module in ("first_try", "swarm", "crash", "bad_input", "web_seed", "whole_tree", "start_up", "trackers"):
+        for module in ("first_try", "swarm", "crash", "bad_input", "web_seed", "whole_tree", "start_up", "trackers",
+                       "utp"):
             importlib.import_module(f"cases.{module}")

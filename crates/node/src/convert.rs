@@ -6,7 +6,7 @@ use net::dht::{FamilyStatus, Id, NodeAddress, NodeStatus, Pong, Status, Traffic}
 use rpc::{DhtBucket, DhtFamily, DhtInfo, DhtNodeInfo, DhtPong, DhtTraffic};
 use rpc::{FileInfo, FilePriority, PeerInfo, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo};
 use torrent::{
-    Direction, FileStatus, PeerStatus, Priority, Source, State, TorrentStatus, TrackerStatus, WebSeedStatus,
+    Carrier, Direction, FileStatus, PeerStatus, Priority, Source, State, TorrentStatus, TrackerStatus, WebSeedStatus,
 };
 
 pub(crate) fn summary(status: TorrentStatus) -> TorrentSummary {
@@ -46,6 +46,11 @@ pub(crate) fn peer(status: PeerStatus) -> PeerInfo {
         client: status.client,
         source: source(status.source).to_owned(),
         incoming: status.direction == Direction::Incoming,
+        carrier: match status.carrier {
+            Carrier::Tcp => "tcp",
+            Carrier::Utp => "utp",
+        }
+        .to_owned(),
         progress: status.progress,
         download_bytes_per_s: status.down_rate_bytes_per_s,
         upload_bytes_per_s: status.up_rate_bytes_per_s,

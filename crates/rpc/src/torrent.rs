@@ -157,6 +157,8 @@ pub struct PeerInfo {
     pub source: String,
     /// Whether it dialled us.
     pub incoming: bool,
+    /// What carries the connection: `tcp` or `utp`.
+    pub carrier: String,
     /// How much of the torrent it has, from 0 to 1.
     pub progress: f64,
     /// Payload received from it per second.

@@ -1,0 +1,121 @@
+"""uTP (BEP 29): with foreign clients both ways, and who uses which carrier where there is a choice."""
+import random
+import time
+
+import payloads
+from harness import require, require_same, suite
+from torrents import make
+
+MIB = 1 << 20
+LIMIT = 75      # seconds for one torrent: Transmission's first byte comes after some 11 s
+
+
+def blob(t, size, name="blob.bin"):
+    path = t.sub("source") / name
+    rng = random.Random(29)
+    with open(path, "wb") as f:
+        for left in range(size, 0, -4 * MIB):
+            f.write(rng.randbytes(min(left, 4 * MIB)))
+    return path
+
+
+def transfer(t, seeder, leecher, content, piece=payloads.PIECE, limit=LIMIT):
+    """One torrent from one client to the other; -> the leecher's folder, the seconds, and the CPU seconds of both."""
+    torrent = make("libtorrent", content, t.folder / f"{content.name}.torrent", piece)
+    got = t.sub("got", leecher.ip)
+    seeder.add([torrent.path], content.parent, seed=True)
+    seeder.wait_done(torrent.id, limit)
+    before, began = (seeder.cpu(), leecher.cpu()), time.monotonic()
+    leecher.add([torrent.path], got)
+    dialer, other = (leecher, seeder) if leecher.can_add_peer else (seeder, leecher)
+    dialer.add_peer(other.ip, other.port, torrent.id)
+    leecher.wait_done(torrent.id, limit)
+    seconds = time.monotonic() - began
+    require_same(content, got / content.name)
+    return torrent, seconds, (seeder.cpu() - before[0], leecher.cpu() - before[1])
+
+
+def both_ways(t, client, size, **options):
+    content = blob(t, size)
+    for seeds, fetches in ((client, "compeer"), ("compeer", client)):
+        with t.case(f"{seeds} -> {fetches}"):
+            carriers = {"compeer": {"transport": "utp"}, client: options}
+            transfer(t, t.start(seeds, **carriers[seeds]), t.start(fetches, **carriers[fetches]), content)
+
+
+@suite("uTP with libtorrent", limit=120)
+def _(t):
+    both_ways(t, "libtorrent", 16 * MIB, transport="utp")
+
+
+# it has no switch for TCP; Compeer's is off
+@suite("uTP with transmission", limit=180)
+def _(t):
+    both_ways(t, "transmission", 16 * MIB, transport="utp")
+
+
+@suite("uTP between ours", limit=60)
+def _(t):
+    with t.case("compeer -> compeer"):
+        transfer(t, t.start("compeer", transport="utp"), t.start("compeer", transport="utp"), blob(t, 16 * MIB))
+
+
+@suite("choice of carrier", limit=120)
+def _(t):
+    content = blob(t, MIB)
+    for name, ours, options, theirs, expected in (
+        ("TCP is preferred by itself", "both", (), "both", "tcp"),
+        ("uTP is preferred where the user says so", "both", ("--prefer", "utp"), "both", "utp"),
+        ("uTP serves where the other end has no TCP", "both", ("--prefer", "tcp"), "utp", "utp"),
+        ("TCP serves where the other end has no uTP", "both", ("--prefer", "utp"), "tcp", "tcp"),
+        ("without TCP all goes by uTP", "utp", (), "both", "utp"),
+        ("without uTP all goes by TCP", "tcp", (), "both", "tcp"),
+    ):
+        with t.case(name):
+            seeder = t.start("libtorrent", transport=theirs)
+            leecher = t.start("compeer", transport=ours, options=options)
+            seeder.limit(MIB // 2)      # slow enough to be looked at
+            torrent = make("libtorrent", content, t.folder / "choice.torrent", payloads.PIECE)
+            seeder.add([torrent.path], content.parent, seed=True)
+            seeder.wait_done(torrent.id, 30)
+            seeder.limit(MIB // 2)
+            leecher.add([torrent.path], t.sub("got", leecher.ip))
+            leecher.add_peer(seeder.ip, seeder.port, torrent.id)
+            require(carrier(leecher, torrent.id) == expected, f"it is not {expected}")
+            leecher.wait_done(torrent.id, 30)
+            seeder.stop()
+            leecher.stop()
+    with t.case("two that have no carrier in common do not meet"):
+        seeder, leecher = t.start("libtorrent", transport="tcp"), t.start("compeer", transport="utp")
+        torrent = make("libtorrent", content, t.folder / "choice.torrent", payloads.PIECE)
+        seeder.add([torrent.path], content.parent, seed=True)
+        seeder.wait_done(torrent.id, 30)
+        leecher.add([torrent.path], t.sub("got", leecher.ip))
+        leecher.add_peer(seeder.ip, seeder.port, torrent.id)
+        time.sleep(3)
+        require(leecher.status()["bytes"] == 0, "it fetched something")
+
+
+def carrier(client, id):
+    """What carries the first connection of a torrent."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        for peer in client.call("GET", f"torrents/{id}/peers"):
+            return peer["carrier"]
+        time.sleep(0.05)
+    return "no peer"
+
+
+@suite("1 GiB by uTP", limit=600, prove=True)
+def _(t):
+    content = blob(t, 1024 * MIB, "big.bin")
+    base = None
+    for seeds, fetches in (("libtorrent", "libtorrent"), ("libtorrent", "compeer"), ("compeer", "libtorrent"), ("compeer", "compeer")):
+        with t.case(f"{seeds} -> {fetches}"):
+            seeder, leecher = t.start(seeds, transport="utp"), t.start(fetches, transport="utp")
+            _, seconds, cpu = transfer(t, seeder, leecher, content, MIB, limit=180)
+            base = base or cpu
+            t.note(pair=f"{seeds} -> {fetches}", seconds=round(seconds, 1), seeder_cpu_s=round(cpu[0], 1), leecher_cpu_s=round(cpu[1], 1))
+            seeder.stop()
+            leecher.stop()
+            (t.folder / "got" / leecher.ip / content.name).unlink()
