@@ -81,17 +81,22 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something that may leave datagrams to be sent.
+    /// Does something that may leave datagrams to be sent, or timers to be set.
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = work(&mut state);
-        let task = if state.ended { None } else { state.task.take() };
+        self.kick(state);
+        result
+    }
+
+    /// Unlocks, and has the task look.
+    fn kick(&self, mut state: MutexGuard<'_, State>) {
         state.kicked = true;
+        let task = state.task.take();
         drop(state);
         if let Some(task) = task {
             task.wake();
         }
-        result
     }
 }
 
@@ -206,11 +211,9 @@ impl UtpStream {
         }
         match work(self.shared.clock, &mut state.endpoint) {
             Ok(count) => {
-                state.kicked = true;
-                let task = state.task.take();
-                drop(state);
-                if let Some(task) = task {
-                    task.wake();
+                // The task need not be woken twice.
+                if state.endpoint.is_transmit_due() && !state.kicked {
+                    self.shared.kick(state);
                 }
                 Ok(count)
             }
@@ -437,3 +440,6 @@ impl Drop for UtpPart {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
