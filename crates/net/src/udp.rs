@@ -193,13 +193,13 @@ impl UdpTask {
             if let Some(dht) = &mut self.dht {
                 dht.drain(self.clock.now(), &mut self.outbox);
             }
-            self.outbox.flush(&self.sockets, |_, _| {});
+            self.outbox.flush(&mut self.sockets, |_, _| {});
             if let Some(utp) = &self.utp {
                 if utp.tell() {
                     // Those that were woken read and write first: one acknowledgement then tells of it all.
                     tokio::task::yield_now().await;
                 }
-                utp.transmit(&self.sockets, &mut self.outbox);
+                utp.transmit(&mut self.sockets, &mut self.outbox);
             }
         }
     }
@@ -218,8 +218,8 @@ impl UdpTask {
     /// Takes what has arrived, up to [`MAX_BATCHES`].
     fn receive(&mut self, family: Family) {
         let socket = match family {
-            Family::V4 => &self.sockets.v4,
-            Family::V6 => &self.sockets.v6,
+            Family::V4 => &mut self.sockets.v4,
+            Family::V6 => &mut self.sockets.v6,
         };
         let Some(socket) = socket else { return };
         let now = self.clock.now();

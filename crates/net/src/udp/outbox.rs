@@ -51,7 +51,7 @@ impl Outbox {
 
     /// Sends until nothing is left or the next one's socket is full. `too_large` is told of each that the system refuses
     /// for its length.
-    pub(super) fn flush(&mut self, sockets: &Sockets, mut too_large: impl FnMut(SocketAddr, usize)) {
+    pub(super) fn flush(&mut self, sockets: &mut Sockets, mut too_large: impl FnMut(SocketAddr, usize)) {
         while let Some(&Entry { to, len, stride }) = self.entries.front() {
             let contents = &self.bytes[self.sent..self.sent + len];
             match sockets.of(to).map(|socket| socket.send(to, contents, stride)) {
@@ -62,6 +62,8 @@ impl Outbox {
                     tracing::debug!(%to, len, stride, %error, "UDP packets were not sent");
                     if noq_udp::is_msg_size_err(&error) {
                         too_large(to, stride.min(len));
+                    } else if let Some(socket) = sockets.of_mut(to) {
+                        socket.forget(to);
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! The sockets of the UDP task: one an address family, with the kernel's means to move many datagrams in one call
 //! (recvmmsg and GRO, GSO) where it has them.
 
+use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -18,12 +19,19 @@ const KERNEL_BUFFER: usize = 4 << 20;
 /// The longest that one receive buffer is filled: what GRO joins at most, the length of an IP packet.
 const BUFFER_LEN: usize = 1 << 16;
 
+/// How many remote ends are remembered by the address of ours that they speak to. Arbitrary; some 300 KiB.
+const MAX_REPLIES: usize = 8192;
+
 /// A bound socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     io: UdpSocket,
     state: UdpSocketState,
     local: SocketAddr,
+    /// Of a socket bound to everything: to which of our addresses who speaks. Answers leave from there, or a machine with
+    /// several (IPv6 with privacy addresses is one) would answer as somebody else.
+    replies: HashMap<SocketAddr, IpAddr>,
+    last: Option<(SocketAddr, IpAddr)>,
 }
 
 /// The sockets of both families.
@@ -55,6 +63,11 @@ impl Sockets {
     /// Returns the socket of an address's family.
     pub(super) fn of(&self, to: SocketAddr) -> Option<&Socket> {
         if to.is_ipv4() { self.v4.as_ref() } else { self.v6.as_ref() }
+    }
+
+    /// Returns the socket of an address's family, to be changed.
+    pub(super) fn of_mut(&mut self, to: SocketAddr) -> Option<&mut Socket> {
+        if to.is_ipv4() { self.v4.as_mut() } else { self.v6.as_mut() }
     }
 
     /// Returns how many datagrams of one length the sockets take at once.
@@ -92,7 +105,7 @@ impl Socket {
             }
         }
         let local = io.local_addr()?;
-        Ok(Socket { io, state, local })
+        Ok(Socket { io, state, local, replies: HashMap::new(), last: None })
     }
 
     /// Waits until something may be there. Cancel safe.
@@ -109,8 +122,31 @@ impl Socket {
     /// room; none of them is out then.
     pub(super) fn send(&self, to: SocketAddr, contents: &[u8], segment: usize) -> io::Result<()> {
         let segment_size = (segment < contents.len()).then_some(segment);
-        let transmit = Transmit { destination: to, ecn: None, contents, segment_size, src_ip: None };
+        let src_ip = match self.last {
+            Some((last, ip)) if last == to => Some(ip),
+            _ => self.replies.get(&to).copied(),
+        };
+        let transmit = Transmit { destination: to, ecn: None, contents, segment_size, src_ip };
         self.io.try_io(Interest::WRITABLE, || self.state.try_send((&self.io).into(), &transmit))
+    }
+
+    /// Notes to which of our addresses a remote end speaks.
+    fn spoken_to(&mut self, from: SocketAddr, ours: IpAddr) {
+        if !self.local.ip().is_unspecified() || self.last == Some((from, ours)) || ours.is_multicast() {
+            return;
+        }
+        if self.replies.len() >= MAX_REPLIES && !self.replies.contains_key(&from) {
+            // Those that still speak are noted again.
+            self.replies.clear();
+        }
+        self.replies.insert(from, ours);
+        self.last = Some((from, ours));
+    }
+
+    /// Forgets to which of our addresses a remote end spoke: it may be ours no more.
+    pub(super) fn forget(&mut self, to: SocketAddr) {
+        self.replies.remove(&to);
+        self.last = None;
     }
 }
 
@@ -138,7 +174,7 @@ impl Inbox {
     }
 
     /// Replaces the content by what is there; `WouldBlock` when that is nothing.
-    pub(super) fn receive(&mut self, socket: &Socket) -> io::Result<()> {
+    pub(super) fn receive(&mut self, socket: &mut Socket) -> io::Result<()> {
         self.filled = 0;
         let mut chunks = self.memory.chunks_exact_mut(BUFFER_LEN);
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
@@ -146,6 +182,11 @@ impl Inbox {
         let metas = &mut self.metas;
         self.filled =
             socket.io.try_io(Interest::READABLE, || socket.state.recv((&socket.io).into(), &mut slices, metas))?;
+        for meta in &self.metas[..self.filled] {
+            if let Some(ours) = meta.dst_ip {
+                socket.spoken_to(meta.addr, ours);
+            }
+        }
         Ok(())
     }
 
@@ -158,5 +199,37 @@ impl Inbox {
     pub(super) fn received(&self) -> impl Iterator<Item = (SocketAddr, &[u8], usize)> {
         let read = self.metas[..self.filled].iter().zip(self.memory.chunks_exact(BUFFER_LEN));
         read.map(|(meta, buffer)| (meta.addr, &buffer[..meta.len], meta.stride.max(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_leave_from_the_address_that_was_spoken_to() {
+        let listen = vec!["0.0.0.0:0".parse().unwrap()];
+        let config = UdpConfig { bind: None, listen, utp: false, accept: false, seed: 1, dht: None };
+        let mut sockets = Sockets::open(&config).unwrap();
+        let bob = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let port = sockets.local_addrs().0.unwrap().port();
+        let mut inbox = Inbox::new();
+        for ours in ["127.0.0.2", "127.0.0.3"] {
+            let ours = SocketAddr::new(ours.parse().unwrap(), port);
+            bob.send_to(b"who?", ours).await.unwrap();
+            // Readiness may be said too early.
+            while inbox.receive(sockets.v4.as_mut().unwrap()).is_err() {
+                readable(&sockets.v4).await;
+            }
+            let (from, data, stride) = inbox.received().next().unwrap();
+            assert_eq!((from, data, stride), (bob.local_addr().unwrap(), &b"who?"[..], 4));
+            sockets.of(from).unwrap().send(from, b"me", 2).unwrap();
+            // Where the system does not say whom it was sent to, the answer comes from where its routes lead.
+            if inbox.metas[0].dst_ip.is_some() {
+                assert_eq!(bob.recv_from(&mut [0; 8]).await.unwrap(), (2, ours));
+            }
+        }
+        sockets.of_mut(bob.local_addr().unwrap()).unwrap().forget(bob.local_addr().unwrap());
+        assert!(sockets.v4.unwrap().replies.is_empty());
     }
 }

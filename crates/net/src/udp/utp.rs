@@ -403,7 +403,7 @@ impl UtpPart {
     }
 
     /// Sends what the endpoint has to send, until a socket is full or it is the others' turn.
-    pub(super) fn transmit(&self, sockets: &Sockets, outbox: &mut Outbox) {
+    pub(super) fn transmit(&self, sockets: &mut Sockets, outbox: &mut Outbox) {
         let now = self.shared.clock.now();
         let most = sockets.most_segments();
         let mut refused = Vec::new();
