@@ -124,6 +124,8 @@ pub(crate) struct Connection {
     /// The last packet that was short.
     short: Option<u64>,
     paced_until: Option<Instant>,
+    /// When it was last asked for packets.
+    tried_at: Instant,
     timeouts: u32,
     heard_at: Instant,
     sent_at: Instant,
@@ -214,6 +216,7 @@ impl Connection {
             pack_until: None,
             short: None,
             paced_until: None,
+            tried_at: now,
             timeouts: 0,
             heard_at: now,
             sent_at: now,
@@ -544,8 +547,9 @@ impl Connection {
             of_state,
             self.retransmit_at,
             self.tail_probe_at,
-            self.persist_at,
-            self.pack_until,
+            // What was tried after these and did not leave waits for something else.
+            self.persist_at.filter(|&at| at > self.tried_at),
+            self.pack_until.filter(|&at| at > self.tried_at),
             self.paced_until,
             self.ends_at,
             self.receiver.ack_at(),

@@ -24,7 +24,7 @@ impl Connection {
     pub(crate) fn transmit(&mut self, now: Instant, max_segments: usize, buffer: &mut Vec<u8>) -> Option<Transmit> {
         let begin = buffer.len();
         let (mut stride, mut dont_fragment) = (0, false);
-        self.paced_until = None;
+        (self.paced_until, self.tried_at) = (None, now);
         match self.state {
             State::Failed(_) => return None,
             State::SynSent { sends } if self.syn_due => self.put_syn(now, sends, buffer),
