@@ -5,6 +5,8 @@ use std::time::Duration;
 use base::units::{format_bytes, format_duration};
 use rpc::{TorrentState, TorrentSummary};
 
+use crate::out::clean;
+
 /// How many digits of an id are shown in lists: enough to tell thousands of torrents apart.
 pub const SHORT_ID: usize = 8;
 
@@ -76,6 +78,34 @@ pub fn done(torrent: &TorrentSummary) -> f64 {
         0 if torrent.complete => 1.0,
         0 => 0.0,
         wanted => (torrent.done_bytes as f64 / wanted as f64).min(1.0),
+    }
+}
+
+/// Shows what carries a connection.
+pub fn carrier(carrier: &str) -> String {
+    match carrier {
+        "tcp" => "TCP".to_owned(),
+        "utp" => "uTP".to_owned(),
+        other => clean(other),
+    }
+}
+
+/// Shows how much of a connection is obfuscated.
+pub fn hidden(encryption: &str) -> &'static str {
+    match encryption {
+        "handshake" => "handshake",
+        "all" => "all",
+        _ => "-",
+    }
+}
+
+/// Shows where peers come from.
+pub fn source(source: &str) -> String {
+    match source {
+        "dht" => "DHT".to_owned(),
+        "pex" => "PEX".to_owned(),
+        "lsd" => "LSD".to_owned(),
+        other => clean(&other.replace('_', " ")),
     }
 }
 

@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 
 use net::dht::{FamilyStatus, Id, NodeAddress, NodeStatus, Pong, Status, Traffic};
-use rpc::{DhtBucket, DhtFamily, DhtInfo, DhtNodeInfo, DhtPong, DhtTraffic};
-use rpc::{FileInfo, FilePriority, PeerInfo, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo};
+use rpc::{
+    DhtBucket, DhtFamily, DhtInfo, DhtNodeInfo, DhtPong, DhtTraffic, FileInfo, FilePriority, PeerInfo, SourceInfo,
+    TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo,
+};
 use torrent::{
-    Carrier, Direction, FileStatus, PeerStatus, Priority, Source, State, TorrentStatus, TrackerStatus, WebSeedStatus,
+    Carrier, Direction, FileStatus, PeerEncryption, PeerStatus, Priority, Source, SourceStatus, State, TorrentStatus,
+    TrackerStatus, WebSeedStatus,
 };
 
 pub(crate) fn summary(status: TorrentStatus) -> TorrentSummary {
@@ -45,12 +48,18 @@ pub(crate) fn peer(status: PeerStatus) -> PeerInfo {
         address: status.address.to_string(),
         client: status.client,
         source: source(status.source).to_owned(),
-        incoming: status.direction == Direction::Incoming,
         carrier: match status.carrier {
             Carrier::Tcp => "tcp",
             Carrier::Utp => "utp",
         }
         .to_owned(),
+        encryption: match status.encryption {
+            PeerEncryption::None => "none",
+            PeerEncryption::Handshake => "handshake",
+            PeerEncryption::Rc4 => "all",
+        }
+        .to_owned(),
+        incoming: status.direction == Direction::Incoming,
         progress: status.progress,
         download_bytes_per_s: status.down_rate_bytes_per_s,
         upload_bytes_per_s: status.up_rate_bytes_per_s,
@@ -60,6 +69,19 @@ pub(crate) fn peer(status: PeerStatus) -> PeerInfo {
         choked: status.choked,
         interesting: status.interested,
         interested: status.interested_in_us,
+    }
+}
+
+/// Tells of a source as it is `now`, in seconds since 1970.
+pub(crate) fn source_info(status: SourceStatus, now: u64) -> SourceInfo {
+    SourceInfo {
+        source: source(status.source).to_owned(),
+        enabled: status.enabled,
+        given: status.given,
+        connected: status.connected,
+        message: status.last_words,
+        last_s: status.last_at.map(|at| now.saturating_sub(at.0)),
+        next_s: status.next_at.map(|at| at.0.saturating_sub(now)),
     }
 }
 

@@ -24,7 +24,7 @@ pub use service::{ServiceInfo, TrackerRequests, TrackerStats};
 pub use session::{NodeMode, SessionInfo};
 pub use torrent::{
     AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, MoveRequest, PeerInfo, ReadRequest,
-    TorrentDetail, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo,
+    SourceInfo, TorrentDetail, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo,
 };
 
 /// The version prefix of every resource.

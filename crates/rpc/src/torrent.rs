@@ -103,10 +103,31 @@ pub struct TorrentDetail {
     pub web_seeds: Vec<WebSeedInfo>,
     /// Trackers and what they said last.
     pub trackers: Vec<TrackerInfo>,
+    /// The ways in which it finds peers, and what each gave.
+    pub sources: Vec<SourceInfo>,
     /// Its own limits.
     pub limits: Limits,
     /// Pieces are fetched in order.
     pub sequential: bool,
+}
+
+/// One of the ways in which a torrent finds peers.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct SourceInfo {
+    /// Which: `tracker`, `dht`, `pex`, `lsd`, `hint`, `incoming`, `resume`, `web_seed`.
+    pub source: String,
+    /// Whether it is used: switched on, and allowed where the torrent is private.
+    pub enabled: bool,
+    /// How many peers it named since the node started.
+    pub given: u32,
+    /// Of the connections that stand, those to peers that it named first.
+    pub connected: u32,
+    /// What it said or did last; empty where nothing is to be told.
+    pub message: String,
+    /// How long ago that was.
+    pub last_s: Option<u64>,
+    /// How long until it is asked again.
+    pub next_s: Option<u64>,
 }
 
 /// A tracker and what it said last.
@@ -152,13 +173,14 @@ pub struct PeerInfo {
     pub address: String,
     /// Its program, as far as it says so.
     pub client: String,
-    /// Where its address came from: `hint`, `tracker`, `dht`, `pex`, `lsd`, `incoming`, `resume`,
-    /// `web_seed`.
+    /// Where its address came from: `tracker`, `dht`, `pex`, `lsd`, `hint`, `incoming`, `resume`, `web_seed`.
     pub source: String,
-    /// Whether it dialled us.
-    pub incoming: bool,
     /// What carries the connection: `tcp` or `utp`.
     pub carrier: String,
+    /// How much of it is obfuscated: `none`, `handshake` or `all`.
+    pub encryption: String,
+    /// Whether it dialled us.
+    pub incoming: bool,
     /// How much of the torrent it has, from 0 to 1.
     pub progress: f64,
     /// Payload received from it per second.

@@ -1,14 +1,17 @@
 //! `compeer get`: ends when everything is complete, verified and on disk.
 
+mod asking;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use base::units::format_bytes;
 use reqwest::Method;
-use rpc::{FileChoice, FileInfo, FilePriority, JobState, TorrentDetail, TorrentState, TorrentSummary};
+use rpc::{FileChoice, FileInfo, FilePriority, JobState, TorrentState, TorrentSummary};
 use serde_json::json;
 
+use self::asking::Asking;
 use super::Context;
 use crate::args::{Get, Ranges};
 use crate::attach::{Attached, attach_or_start};
@@ -20,8 +23,8 @@ use crate::live::Live;
 use crate::out::{self, clean};
 use crate::{INTERRUPTED, seeding, show};
 
-/// How long to go without any peer before giving up, where trackers may still name some.
-const WAIT_TRACKERS: Duration = Duration::from_secs(120);
+/// How long to go without any peer before giving up, where trackers or the DHT may still name some.
+const WAIT_SOURCES: Duration = Duration::from_secs(120);
 
 /// The same, where only known addresses can be tried: three tries with growing pauses fit into it.
 const WAIT_HINTS: Duration = Duration::from_secs(30);
@@ -31,9 +34,6 @@ const WAIT_NOTHING: Duration = Duration::from_secs(2);
 
 /// How many files can be chosen of a magnet, whose own number of files is not known yet. Arbitrary.
 const MAX_CHOSEN: usize = 100_000;
-
-/// How many trackers and how many web seeds are named when nobody could be reached. Arbitrary; `info` names all.
-const MAX_NAMED: usize = 3;
 
 /// What stands against going on.
 enum Stop {
@@ -73,6 +73,7 @@ struct Run {
     live: Live,
     interrupt: Interrupt,
     begun: Instant,
+    asking: Asking,
 }
 
 /// What came of it.
@@ -97,7 +98,15 @@ pub async fn run(get: Get, context: &Context) -> Result<u8> {
         source = link::read(&get.link) => source?,
         () = interrupt.wait() => return Ok(INTERRUPTED),
     };
-    let mut run = Run { get, source, output, live: Live::new(context.json), interrupt, begun: Instant::now() };
+    let mut run = Run {
+        get,
+        source,
+        output,
+        live: Live::new(context.json),
+        interrupt,
+        begun: Instant::now(),
+        asking: Asking::default(),
+    };
     run.live.wait_before_plain();
     loop {
         let attached = attach_or_start(context.home.as_deref(), &run.get.node).await?;
@@ -290,6 +299,7 @@ impl Run {
     /// Follows a torrent until it is complete.
     async fn download(&mut self, client: &Client, id: &str) -> Step<TorrentSummary> {
         let mut follow = Follow::begin(client).await?;
+        self.asking = Asking::begin(client).await;
         let mut alone_since = Instant::now();
         loop {
             let Some(torrent) = follow.torrent(id).cloned() else {
@@ -306,11 +316,13 @@ impl Run {
             let lacks = torrent.total_bytes == 0 || torrent.done_bytes < torrent.wanted_bytes;
             if torrent.peers > 0 || torrent.download_bytes_per_s > 0 || !waits || !lacks {
                 alone_since = Instant::now();
+            } else {
+                self.asking.refresh(client, id).await;
             }
-            if self.patience().is_some_and(|patience| alone_since.elapsed() >= patience) {
+            if self.patience(torrent.private).is_some_and(|patience| alone_since.elapsed() >= patience) {
                 return Err(Stop::Failed(self.nobody(client, &torrent).await));
             }
-            let (lines, plain) = (self.lines(&torrent), plain(&torrent));
+            let (lines, plain) = (self.lines(&torrent), self.plain(&torrent));
             self.live.draw(&lines, || plain);
             tokio::select! {
                 changed = follow.next() => changed?,
@@ -322,27 +334,40 @@ impl Run {
     }
 
     /// Returns how long to go without any peer; `None`: for ever.
-    fn patience(&self) -> Option<Duration> {
+    fn patience(&self, private: bool) -> Option<Duration> {
         match self.get.wait {
             Some(Duration::ZERO) => None,
             Some(wait) => Some(wait),
-            None if self.source.has_trackers() && !self.get.peers.no_tracker => Some(WAIT_TRACKERS),
-            None if self.source.has_peers() || !self.get.peers.peer.is_empty() => Some(WAIT_HINTS),
+            None if self.has_trackers() || self.asking.has_dht(private) => Some(WAIT_SOURCES),
+            None if self.has_peers() || self.asking.has_lsd(private) => Some(WAIT_HINTS),
             None => Some(WAIT_NOTHING),
         }
     }
 
+    fn has_trackers(&self) -> bool {
+        self.source.has_trackers() && !self.get.peers.no_tracker
+    }
+
+    fn has_peers(&self) -> bool {
+        self.source.has_peers() || !self.get.peers.peer.is_empty()
+    }
+
     async fn nobody(&self, client: &Client, torrent: &TorrentSummary) -> anyhow::Error {
         let name = clean(&torrent.name);
-        let trackers = self.source.has_trackers() && !self.get.peers.no_tracker;
-        if !trackers && !self.source.has_peers() && self.get.peers.peer.is_empty() {
+        let (dht, lsd) = (self.asking.has_dht(torrent.private), self.asking.has_lsd(torrent.private));
+        if !self.has_trackers() && !self.has_peers() && !dht && !lsd {
             return anyhow::anyhow!(
-                "{name}: the link names no peer and no tracker to ask: add one with --peer HOST:PORT"
+                "{name}: the link names no peer and no tracker to ask{}: add one with --peer HOST:PORT",
+                if torrent.private {
+                    ", and a private torrent is not looked for elsewhere"
+                } else {
+                    ", and the DHT is off"
+                }
             );
         }
         let detail = client.torrent(&torrent.id, false).await;
-        let words = detail.map(|detail| last_words(&detail)).unwrap_or_default();
-        let wait = show::seconds(self.patience().unwrap_or_default().as_secs());
+        let words = detail.map(|detail| asking::last_words(&detail)).unwrap_or_default();
+        let wait = show::seconds(self.patience(torrent.private).unwrap_or_default().as_secs());
         anyhow::anyhow!(
             "{name}: nobody who has it could be reached for {wait}{}; what has arrived is kept: run the same command again \
              later, or name a peer with --peer HOST:PORT",
@@ -434,14 +459,15 @@ impl Run {
     fn lines(&self, torrent: &TorrentSummary) -> Vec<String> {
         let live = &self.live;
         let name = clean(&torrent.name);
-        let peers = match torrent.peers {
-            0 => "looking for peers".to_owned(),
-            n => show::count(n as usize, "peer", "peers"),
+        let (peers, asking) = match torrent.peers {
+            0 => ("looking for peers".to_owned(), self.asking.words()),
+            n => (show::count(n as usize, "peer", "peers"), Vec::new()),
         };
         match torrent.state {
             TorrentState::Metadata => {
-                let asking = if torrent.peers == 0 { "" } else { "asking for the list of files" };
-                vec![name, live.parts("", &[peers, asking.to_owned()])]
+                let metadata = if torrent.peers == 0 { "" } else { "asking for the list of files" };
+                let parts = [vec![peers, metadata.to_owned()], asking].concat();
+                vec![name, live.parts("", &parts)]
             }
             TorrentState::Checking => {
                 let bar = live.bar(&name, torrent.progress, &show::percent(torrent.progress));
@@ -456,43 +482,38 @@ impl Run {
                     0 => String::new(),
                     rate => format!("{} {}", live.arrow(true), show::rate(rate)),
                 };
-                let parts = if torrent.peers == 0 { vec![amount, peers] } else { vec![amount, down, left, peers, up] };
+                let parts = match torrent.peers {
+                    0 => [vec![amount, peers], asking].concat(),
+                    _ => vec![amount, down, left, peers, up],
+                };
                 vec![live.bar(&name, done, &show::percent(done)), live.parts("", &parts)]
             }
         }
     }
-}
 
-fn plain(torrent: &TorrentSummary) -> String {
-    let name = clean(&torrent.name);
-    let peers = show::count(torrent.peers as usize, "peer", "peers");
-    match torrent.state {
-        TorrentState::Metadata => format!("{name}: asking for the list of files, {peers}"),
-        TorrentState::Checking => format!("{name}: checking what is on disk, {}", show::percent(torrent.progress)),
-        _ => format!(
-            "{name}: {}, {}, {}, {peers}",
-            show::percent(show::done(torrent)),
-            show::amount(torrent.done_bytes, torrent.wanted_bytes),
-            show::rate(torrent.download_bytes_per_s)
-        ),
+    fn plain(&self, torrent: &TorrentSummary) -> String {
+        let name = clean(&torrent.name);
+        let peers = show::count(torrent.peers as usize, "peer", "peers");
+        match torrent.state {
+            TorrentState::Metadata if torrent.peers > 0 => format!("{name}: asking for the list of files, {peers}"),
+            TorrentState::Metadata => {
+                let looking = [vec!["looking for peers".to_owned()], self.asking.words()].concat();
+                format!("{name}: {}", looking.join(", "))
+            }
+            TorrentState::Checking => format!("{name}: checking what is on disk, {}", show::percent(torrent.progress)),
+            _ => format!(
+                "{name}: {}, {}, {}, {peers}",
+                show::percent(show::done(torrent)),
+                show::amount(torrent.done_bytes, torrent.wanted_bytes),
+                show::rate(torrent.download_bytes_per_s)
+            ),
+        }
     }
 }
 
 fn failure(torrent: &TorrentSummary) -> anyhow::Error {
     let error = torrent.error.clone().unwrap_or_else(|| "the download failed".to_owned());
     anyhow::anyhow!("{}; what has arrived is kept: the same command goes on from there", clean(&error))
-}
-
-/// Says why trackers and web seeds were of no help.
-fn last_words(detail: &TorrentDetail) -> String {
-    let trackers = detail.trackers.iter().filter(|tracker| tracker.failed);
-    let trackers = trackers.map(|tracker| ("tracker", &tracker.url, tracker.message.as_deref()));
-    let seeds = detail.web_seeds.iter().filter(|seed| seed.failed);
-    let seeds = seeds.map(|seed| ("web seed", &seed.url, seed.message.as_deref()));
-    let words = |(kind, url, message): (&str, &String, Option<&str>)| {
-        format!("; the {kind} {} failed: {}", clean(url), clean(message.unwrap_or("it said nothing")))
-    };
-    trackers.take(MAX_NAMED).chain(seeds.take(MAX_NAMED)).map(words).collect()
 }
 
 /// Tells whether two paths are the same folder, by whatever name.

@@ -2,22 +2,26 @@
 
 use anyhow::Result;
 use base::units::format_bytes;
-use rpc::{SessionInfo, TorrentDetail};
+use rpc::{NetworkInfo, NetworkPart, SessionInfo, SourceInfo, TorrentDetail};
+use serde_json::json;
 
 use super::{Context, which};
 use crate::args::Info;
 use crate::attach::attach;
-use crate::out::{self, clean};
+use crate::out::{self, Table, clean};
 use crate::show;
 
 /// Shows one torrent, or the node.
 pub async fn run(command: Info, context: &Context) -> Result<u8> {
     let attached = attach(context.home.as_deref()).await?;
     let Some(meant) = command.torrent else {
+        let network: NetworkInfo = attached.client.get("/network").await?;
         if context.json {
-            out::json(&attached.info)?;
+            let mut node = serde_json::to_value(&attached.info)?;
+            node["network"] = json!(network);
+            out::json(&node)?;
         } else {
-            show_node(&attached.info)?;
+            show_node(&attached.info, &network)?;
         }
         return Ok(0);
     };
@@ -36,7 +40,7 @@ fn field(name: &str, value: impl AsRef<str>) -> Result<()> {
     if value.is_empty() { Ok(()) } else { out::line(format!("{name:<13} {}", clean(value))) }
 }
 
-fn show_node(info: &SessionInfo) -> Result<()> {
+fn show_node(info: &SessionInfo, network: &NetworkInfo) -> Result<()> {
     let mode = match info.mode {
         rpc::NodeMode::Daemon => "compeer up",
         rpc::NodeMode::Embedded => "inside share or get",
@@ -45,7 +49,15 @@ fn show_node(info: &SessionInfo) -> Result<()> {
     field("running", format!("{mode}, process {}, for {}", info.process_id, show::seconds(info.uptime_s)))?;
     field("home", &info.home)?;
     field("downloads to", &info.download_folder)?;
-    field("listens on", info.listen.join(", "))?;
+    field("listens on", network.listen.join(", "))?;
+    field("reached at", reached(network))?;
+    field("carriers", network.carriers.iter().map(|name| show::carrier(name)).collect::<Vec<_>>().join(", then "))?;
+    field("obfuscation", encryption(&network.encryption))?;
+    field("DHT", part(&network.dht))?;
+    field("PEX", part(&network.pex))?;
+    field("local network", part(&network.lsd))?;
+    field("port mapping", part(&network.mapping))?;
+    field("hole punching", part(&network.holepunch))?;
     for service in &info.services {
         field(&service.name, service.urls.join(", "))?;
     }
@@ -85,7 +97,56 @@ fn show_torrent(detail: &TorrentDetail) -> Result<()> {
     for seed in &detail.web_seeds {
         source("web seed", &seed.url, seed.failed, seed.answered, seed.message.as_deref())?;
     }
-    field("link", &detail.magnet)
+    field("link", &detail.magnet)?;
+    out::line("")?;
+    show_sources(&detail.sources)
+}
+
+/// Shows where others reach this node, as far as that is known.
+fn reached(network: &NetworkInfo) -> String {
+    let port = network.external_port.map(|port| format!("port {port}"));
+    let port = port.unwrap_or_else(|| "nowhere: nothing is listened on".to_owned());
+    if network.external.is_empty() { port } else { format!("{}, {port}", network.external.join(", ")) }
+}
+
+fn encryption(policy: &str) -> &'static str {
+    match policy {
+        "require" => "required of every peer",
+        "off" => "off",
+        _ => "preferred",
+    }
+}
+
+fn part(part: &NetworkPart) -> String {
+    match (part.enabled, part.message.is_empty()) {
+        (false, _) => "off".to_owned(),
+        (true, true) => "on".to_owned(),
+        (true, false) => part.message.clone(),
+    }
+}
+
+/// Shows the ways in which a torrent finds peers.
+fn show_sources(sources: &[SourceInfo]) -> Result<()> {
+    let mut table = Table::new(&["PEERS BY", "GAVE", "CONNECTED", "LAST WORDS", "WHEN", "NEXT"], &[1, 2], 3);
+    for source in sources.iter().filter(|source| source.enabled || source.given > 0) {
+        let ago = |seconds| format!("{} ago", show::seconds(seconds));
+        let next = |seconds| if seconds == 0 { "now".to_owned() } else { format!("in {}", show::seconds(seconds)) };
+        table.row(vec![
+            show::source(&source.source),
+            show::grouped(source.given.into()),
+            show::grouped(source.connected.into()),
+            if source.message.is_empty() { "-".to_owned() } else { clean(&source.message) },
+            source.last_s.map_or_else(|| "-".to_owned(), ago),
+            source.next_s.map_or_else(|| "-".to_owned(), next),
+        ]);
+    }
+    table.print()?;
+    let off = |source: &&SourceInfo| !source.enabled && source.given == 0;
+    // Trackers and web seeds that no torrent names are nothing that could be switched on.
+    let named = |source: &&SourceInfo| matches!(source.source.as_str(), "dht" | "pex" | "lsd");
+    let off: Vec<String> =
+        sources.iter().filter(off).filter(named).map(|source| show::source(&source.source)).collect();
+    if off.is_empty() { Ok(()) } else { out::line(format!("not used: {}", off.join(", "))) }
 }
 
 /// Shows a tracker or web seed and its last words.

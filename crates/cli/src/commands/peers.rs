@@ -28,7 +28,7 @@ pub async fn run(command: Peers, context: &Context) -> Result<u8> {
         eprintln!("No peer is connected{wait}.");
         return Ok(0);
     }
-    let head = ["ADDRESS", "CLIENT", "HAS", "DOWN", "UP", "RECEIVED", "SENT", "FROM"];
+    let head = ["ADDRESS", "CLIENT", "HAS", "DOWN", "UP", "RECEIVED", "SENT", "OVER", "HIDDEN", "FROM"];
     let mut table = Table::new(&head, &[2, 3, 4, 5, 6], 1);
     for peer in &peers {
         table.row(vec![
@@ -39,7 +39,9 @@ pub async fn run(command: Peers, context: &Context) -> Result<u8> {
             show::rate_or_blank(peer.upload_bytes_per_s),
             format_bytes(peer.downloaded_bytes),
             format_bytes(peer.uploaded_bytes),
-            peer.source.replace('_', " "),
+            show::carrier(&peer.carrier),
+            show::hidden(&peer.encryption).to_owned(),
+            show::source(&peer.source),
         ]);
     }
     table.print()?;

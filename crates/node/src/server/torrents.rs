@@ -166,6 +166,8 @@ pub(crate) async fn one(
     let session = state.session();
     let status = session.status(id).await?;
     let trackers = session.trackers(id).await?.into_iter().map(convert::tracker).collect();
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+    let sources = session.sources(id).await?.into_iter().map(|source| convert::source_info(source, now)).collect();
     let file = session.torrent_file(id).await.ok().and_then(|bytes| TorrentFile::from_bytes(&bytes).ok());
     let mut detail = TorrentDetail {
         magnet: magnet(session, id, params.local).await?,
@@ -179,6 +181,7 @@ pub(crate) async fn one(
             upload_bytes_per_s: status.limits.up_bytes_per_s,
         },
         trackers,
+        sources,
         web_seeds: session.web_seeds(id).await?.into_iter().map(convert::web_seed).collect(),
         summary: convert::summary(status),
         ..TorrentDetail::default()
