@@ -28,6 +28,8 @@ pub enum Via {
     /// By every carrier that the policy allows.
     #[default]
     Any,
+    /// By this one, if the policy allows it.
+    Only(Carrier),
     /// By uTP alone, to an address that dials us at the same moment (BEP 55): no NAT lets a TCP connection in.
     Punch,
 }
@@ -68,11 +70,12 @@ impl Dialler {
     /// Connects to `address` within [`DIAL_TIMEOUT`], counted from when it is this dial's turn. Cancel safe.
     pub async fn dial(&self, address: SocketAddr, via: Via) -> io::Result<Stream> {
         let _permit = self.permits.acquire().await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
-        let tcp = self.policy.tcp && via == Via::Any;
+        let tcp = self.policy.tcp && matches!(via, Via::Any | Via::Only(Carrier::Tcp));
+        let utp = self.utp.as_ref().filter(|_| via != Via::Only(Carrier::Tcp));
         let work = async {
-            match (&self.utp, tcp) {
+            match (utp, tcp) {
                 (None, true) => self.dial_tcp(address).await,
-                (None, false) => Err(io::Error::new(io::ErrorKind::Unsupported, "uTP is switched off")),
+                (None, false) => Err(io::Error::new(io::ErrorKind::Unsupported, "this carrier is switched off")),
                 (Some(utp), false) => dial_utp(utp, address).await,
                 (Some(utp), true) if self.policy.prefer == Some(Carrier::Utp) => {
                     race(dial_utp(utp, address), self.dial_tcp(address)).await
@@ -181,6 +184,9 @@ mod tests {
             (true, false, Some(Carrier::Utp), Via::Any, Some(Carrier::Tcp)),
             (true, true, None, Via::Punch, Some(Carrier::Utp)),
             (true, false, None, Via::Punch, None),
+            (true, true, None, Via::Only(Carrier::Utp), Some(Carrier::Utp)),
+            (true, true, Some(Carrier::Utp), Via::Only(Carrier::Tcp), Some(Carrier::Tcp)),
+            (false, true, None, Via::Only(Carrier::Tcp), None),
         ] {
             let (alice, _udp) = dialler(tcp, utp, prefer);
             let carrier = alice.dial(address, via).await.ok().map(|stream| stream.carrier());

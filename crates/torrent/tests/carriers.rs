@@ -55,6 +55,18 @@ async fn each_end_has_a_say_in_what_carries_a_connection() {
 }
 
 #[tokio::test]
+async fn who_hangs_up_by_tcp_is_met_by_utp() {
+    let (alice, bob) = (node(false, true, None, "127.0.0.1:0").await, node(true, true, None, "127.0.0.1:0").await);
+    let listener = tokio::net::TcpListener::bind(alice.address()).await.unwrap();
+    tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await);
+        }
+    });
+    assert_eq!(transfer(&alice, &bob).await, Carrier::Utp);
+}
+
+#[tokio::test]
 async fn utp_goes_over_ipv6_too() {
     if std::net::UdpSocket::bind("[::1]:0").is_err() {
         return; // a machine without IPv6 has nothing to show

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use metainfo::InfoHashes;
-use net::{Pass, Via};
+use net::{Carrier, Pass, Via};
 use torrent_proto::torrent::{Direction, Source};
 use torrent_proto::wire::mse::Methods;
 
@@ -46,8 +46,16 @@ impl PlainPeers {
     }
 }
 
-/// Passes the gate, connects, and shakes hands. A peer that makes nothing of an encrypted handshake is dialled again
-/// and met in the clear, where that is allowed; a hybrid's peer that does not know the v1 name is tried under the v2 one.
+/// Why a dial came to nothing.
+#[derive(Debug)]
+struct Failure {
+    words: String,
+    /// Each time the peer hung up on this carrier before it said anything.
+    hung_up_on: Option<Carrier>,
+}
+
+/// Passes the gate, connects, and shakes hands. Who hangs up by one carrier is tried by the other, if it was the policy's
+/// choice: some programs still listen by TCP when they take uTP only.
 pub(super) async fn dial(
     shared: &Shared,
     id: TorrentId,
@@ -56,9 +64,24 @@ pub(super) async fn dial(
     (address, via): (SocketAddr, Via),
     source: Source,
 ) -> Result<Established, String> {
-    const CLEAR: &[Opening] = &[Opening::Plain];
     let mut pass = shared.gate.admit(address).map_err(|refusal| refusal.to_string())?;
     pass.join(id, limit).map_err(|refusal| refusal.to_string())?;
+    let network = &shared.network;
+    let met = match meet(shared, hashes, address, via).await {
+        Err(Failure { hung_up_on: Some(carrier), .. }) if via == Via::Any && network.tcp && network.utp => {
+            let other = if carrier == Carrier::Tcp { Carrier::Utp } else { Carrier::Tcp };
+            meet(shared, hashes, address, Via::Only(other)).await
+        }
+        met => met,
+    };
+    let (met, channel) = met.map_err(|failure| failure.words)?;
+    Ok(established(met, channel, pass, address, Direction::Outgoing, source))
+}
+
+/// Connects and shakes hands. A peer that makes nothing of an encrypted handshake is dialled again and met in the clear,
+/// where that is allowed; a hybrid's peer that does not know the v1 name is tried under the v2 one.
+async fn meet(shared: &Shared, hashes: InfoHashes, address: SocketAddr, via: Via) -> Result<(Met, Channel), Failure> {
+    const CLEAR: &[Opening] = &[Opening::Plain];
     let remembered = shared.plain_peers.contains(address);
     let openings = match shared.network.encryption {
         Encryption::Off => CLEAR,
@@ -66,27 +89,31 @@ pub(super) async fn dial(
         Encryption::Prefer => &[Opening::Encrypted(Methods::BOTH), Opening::Plain],
         Encryption::Require => &[Opening::Encrypted(Methods::RC4)],
     };
-    let mut last = String::new();
+    let mut failure = Failure { words: String::new(), hung_up_on: None };
+    let mut only_hung_up = true;
     for offer in hashes.wire() {
         for (n, &opening) in openings.iter().enumerate() {
-            let stream = shared.dialler.dial(address, via).await.map_err(|error| error.to_string())?;
+            let dialled = shared.dialler.dial(address, via).await;
+            let stream = dialled.map_err(|error| Failure { words: error.to_string(), hung_up_on: None })?;
+            failure.hung_up_on = Some(stream.carrier());
             let error = match handshake::dialled(stream, hashes, offer, shared.peer_id, opening).await {
-                Ok((met, channel)) => {
+                Ok(met) => {
                     if n > 0 {
                         shared.plain_peers.add(address);
                     }
-                    return Ok(established(met, channel, pass, address, Direction::Outgoing, source));
+                    return Ok(met);
                 }
                 Err(error) => error,
             };
-            last = error.to_string();
+            failure.words = error.to_string();
             tracing::trace!(%address, ?opening, %error, "a handshake came to nothing");
+            only_hung_up &= matches!(error, HandshakeError::Failed(_));
             match error {
                 // The peer understood, so that the other opening would tell no more: on to the other name.
                 HandshakeError::OtherTorrent => break,
                 HandshakeError::Failed(_) => {}
                 _ if n + 1 < openings.len() => {}
-                _ => return Err(last),
+                _ => return Err(Failure { hung_up_on: None, ..failure }),
             }
         }
     }
@@ -94,7 +121,8 @@ pub(super) async fn dial(
         // Another program may have come to the address.
         shared.plain_peers.forget(address);
     }
-    Err(last)
+    failure.hung_up_on = failure.hung_up_on.filter(|_| only_hung_up);
+    Err(failure)
 }
 
 /// Joins what the handshakes brought.
