@@ -11,5 +11,5 @@ def load(stand_in=""):
         importlib.import_module(f"cases.{module}")
     if not stand_in:
         for module in ("first_try", "swarm", "crash", "bad_input", "web_seed", "whole_tree", "start_up", "trackers",
-                       "utp"):
+                       "utp", "nat"):
             importlib.import_module(f"cases.{module}")

@@ -20,6 +20,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("npm", "npm"),
     ("iproute2", "ip"),
     ("util-linux", "unshare"),
+    ("nftables", "nft"),
+    ("miniupnpd-nftables", "miniupnpd"),
 ];
 
 /// The wheel of libtorrent that the tests were written against.

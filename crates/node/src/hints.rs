@@ -16,14 +16,22 @@ enum Reach {
     ThisComputer,
 }
 
-/// Returns the addresses to put into a link: `listen` with `0.0.0.0` and `[::]` spelt out.
-pub(crate) fn hints(listen: &[SocketAddr], local: bool) -> Vec<SocketAddr> {
+/// Returns the addresses to put into a link: `listen` with `0.0.0.0` and `[::]` spelt out, and `external`, which the router
+/// passes on to us.
+pub(crate) fn hints(listen: &[SocketAddr], external: Option<SocketAddr>, local: bool) -> Vec<SocketAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default().into_iter().map(|interface| interface.ip()).collect();
-    choose(listen, interfaces, local)
+    choose(listen, external, interfaces, local)
 }
 
-fn choose(listen: &[SocketAddr], interfaces: Vec<IpAddr>, local: bool) -> Vec<SocketAddr> {
-    let mut found: Vec<(Reach, SocketAddr)> = Vec::new();
+fn choose(
+    listen: &[SocketAddr],
+    external: Option<SocketAddr>,
+    interfaces: Vec<IpAddr>,
+    local: bool,
+) -> Vec<SocketAddr> {
+    // Behind two routers the outer side of the first one is an address of a local network, too.
+    let mapped = external.and_then(|address| Some((reach(address.ip())?, address)));
+    let mut found: Vec<(Reach, SocketAddr)> = mapped.into_iter().collect();
     for address in listen {
         let any = address.ip().is_unspecified();
         // A socket on `[::]` may take IPv4, too; whether it does, the socket on `0.0.0.0` says.
@@ -89,7 +97,7 @@ mod tests {
     fn texts(listen: &[&str], interfaces: &[&str], local: bool) -> Vec<String> {
         let listen: Vec<SocketAddr> = listen.iter().map(|a| a.parse().unwrap()).collect();
         let interfaces = interfaces.iter().map(|a| a.parse().unwrap()).collect();
-        choose(&listen, interfaces, local).iter().map(ToString::to_string).collect()
+        choose(&listen, None, interfaces, local).iter().map(ToString::to_string).collect()
     }
 
     const EVERY: [&str; 2] = ["0.0.0.0:7", "[::]:7"];
@@ -100,6 +108,18 @@ mod tests {
         assert_eq!(texts(&EVERY, &interfaces, false), ["203.0.113.9:7", "[2001:db8::1]:7"]);
         let all = ["203.0.113.9:7", "[2001:db8::1]:7", "192.168.1.5:7", "127.0.0.1:7", "[::1]:7"];
         assert_eq!(texts(&EVERY, &interfaces, true), all);
+    }
+
+    #[test]
+    fn what_the_router_passes_on_is_named_before_what_it_hides() {
+        let (listen, interfaces) = (["0.0.0.0:7".parse().unwrap()], vec!["192.168.1.5".parse().unwrap()]);
+        let hints = |external: &str, local| {
+            let found = choose(&listen, Some(external.parse().unwrap()), interfaces.clone(), local);
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(hints("203.0.113.9:1007", false), ["203.0.113.9:1007"]);
+        assert_eq!(hints("203.0.113.9:1007", true), ["203.0.113.9:1007", "192.168.1.5:7"]);
+        assert_eq!(hints("10.0.0.2:1007", false), ["10.0.0.2:1007", "192.168.1.5:7"]);
     }
 
     #[test]

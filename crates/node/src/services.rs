@@ -118,7 +118,7 @@ fn asked(protocol: &str, family: &str, counters: Counters) -> TrackerRequests {
 /// Returns the URLs to put into torrents: those by which most can reach this computer.
 fn announce_urls(tracker: &Tracker) -> Vec<String> {
     let url = |scheme: &str, address: &SocketAddr| format!("{scheme}://{address}/announce");
-    let addresses = hints::hints(tracker.addresses(), false);
+    let addresses = hints::hints(tracker.addresses(), None, false);
     let schemes = ["http", "udp"].into_iter();
     schemes.flat_map(|scheme| addresses.iter().map(move |address| url(scheme, address))).collect()
 }

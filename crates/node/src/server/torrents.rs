@@ -197,7 +197,8 @@ pub(crate) async fn one(
 async fn magnet(session: &Session, id: TorrentId, local: bool) -> Result<String, ApiError> {
     let text = session.magnet(id).await?;
     let Ok(mut magnet) = text.parse::<Magnet>() else { return Ok(text) };
-    for address in hints::hints(&session.listen_addrs(), local) {
+    let network = session.network_status();
+    for address in hints::hints(&network.listen, network.external, local) {
         let hint = PeerHint { host: address.ip().to_string(), port: address.port() };
         if !magnet.peers.contains(&hint) {
             magnet.peers.push(hint);

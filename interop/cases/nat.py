@@ -1,0 +1,104 @@
+"""Home routers between the nodes: ports that a router maps for us, and what is not possible without."""
+import contextlib
+import random
+import time
+from urllib.parse import unquote
+
+import drivers
+from harness import Failed, require, require_same, suite
+from network import Host, Lan
+from router import Router
+from torrents import make
+
+PIECE = 32 * 1024
+SIZE = 400_000
+PORT = 6881
+
+
+def film(t, name, tracker=None):
+    path = t.sub("source") / name
+    path.write_bytes(random.Random(name).randbytes(SIZE))
+    return path, make("libtorrent", path, t.folder / f"{name}.torrent", PIECE, tracker=tracker)
+
+
+def until(what, test, timeout=15):
+    """Waits until the test says something; -> what."""
+    end = time.monotonic() + timeout
+    while not (answer := test()):
+        if time.monotonic() > end:
+            raise Failed(f"{what}: not within {timeout} s")
+        time.sleep(0.1)
+    return answer
+
+
+def mapped(router, host, count=2):
+    """The mappings to a host, once it has so many."""
+    def ours():
+        found = [m for m in router.mappings() if m[2] == host.ip]
+        return found if len(found) >= count else None
+    return until(f"{host.name}'s port is mapped: {router.mappings()}", ours)
+
+
+@contextlib.contextmanager
+def running(client):
+    """A client for as long as the block lasts."""
+    client.start()
+    try:
+        yield client
+    finally:
+        client.stop()
+
+
+def fetch(leecher, link, path, got):
+    """Starts a download, waits for its end and compares."""
+    leecher.add_magnet(link, got)
+    leecher.wait_complete(30)
+    require_same(path, got / path.name)
+
+
+@suite("ports mapped by miniupnpd", limit=90)
+def _(t):
+    internet, home = Lan("internet"), Lan("home")
+    router = Router("router", internet, "11.0.0.10/24", home, "192.168.1.1/24")
+    alice, bob = router.host("alice", 2), router.host("bob", 3)
+    public = Host("public").plug(internet, "11.0.0.2/24")
+    path, torrent = film(t, "film.bin")
+
+    @contextlib.contextmanager
+    def node(host, torrent, without="dht,lsd"):
+        """A seed with a mapping of its own; what is asked for within the block is asked while it runs."""
+        seeder = t.client("compeer", on=host, port=PORT, without=without)
+        with running(seeder):
+            seeder.add([torrent.path], t.sub("source"))
+            seeder.wait_done(torrent.id, 30)
+            yield seeder
+
+    with t.case("a router that maps nothing is told as such, and lets nobody in"), node(alice, torrent) as seeder:
+        until("the router is asked", lambda: "maps no port" in seeder.call("GET", "network")["mapping"]["message"])
+        with running(t.client("libtorrent", on=public)) as leecher:
+            leecher.add_magnet(torrent.magnet("11.0.0.10", PORT), t.sub("nothing"))
+            time.sleep(3)
+            require(not leecher.torrents()[torrent.id]["bytes"], "the router let somebody in")
+    for protocol, options in (("PCP", {"upnp": False}), ("UPnP", {"pcp": False})):
+        with t.case(f"by {protocol}: mapped, used by a foreign client, removed"), router.mapping(t, **options):
+            with node(alice, torrent) as seeder, running(t.client("libtorrent", on=public)) as leecher:
+                require(mapped(router, alice) == [(p, PORT, alice.ip, PORT) for p in ("tcp", "udp")], f"{router.mappings()}")
+                said = until("the node knows", lambda: (i := seeder.call("GET", "network"))["external"] and i)
+                require("11.0.0.10" in said["external"] and protocol in said["mapping"]["message"], f"{said}")
+                link = seeder.call("GET", f"torrents/{torrent.id}")["magnet"]
+                require(f"x.pe=11.0.0.10:{PORT}" in unquote(link), f"the link does not name the router's address: {link}")
+                fetch(leecher, link, path, t.sub("got", protocol))
+            require(not router.mappings(), f"left behind: {router.mappings()}")
+    with t.case("beside another node with the same port: TCP and UDP on one other port, which the tracker is told"), router.mapping(t):
+        tracker = t.client("compeer", on=public, options=("--offer", "tracker"))
+        path, torrent = film(t, "other.bin", f"http://{public.ip}:6969/announce")
+        first = t.client("libtorrent", on=bob, port=PORT, settings={"enable_upnp": True, "enable_natpmp": True})
+        with running(tracker), running(first):
+            mapped(router, bob)
+            with node(alice, torrent), running(t.client("libtorrent", on=public)) as leecher:
+                (_, outside, *_), (_, udp, *_) = mapped(router, alice)
+                require(outside == udp != PORT, f"{router.mappings()}")
+                leecher.add([torrent.path], t.sub("got", "other"))
+                leecher.wait_complete(30)
+                require_same(path, t.sub("got", "other") / path.name)
+            until("only the other's mappings are left", lambda: {m[2] for m in router.mappings()} == {bob.ip})
