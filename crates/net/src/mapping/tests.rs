@@ -1,3 +1,5 @@
+//! Where nothing is to be mapped. What routers do is proven with a real one: `interop/cases/nat.py`.
+
 use super::*;
 
 #[tokio::test]
