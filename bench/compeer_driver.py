@@ -17,19 +17,20 @@ QUIET = {"COMPEER_WITHOUT": "dht,lsd,mapping", "COMPEER_BOOTSTRAP": "none"}
 
 
 class Compeer(drivers.Client):
-    """`transport` is the only carrier. `without`: the parts of the network that are off; `options`: more for `compeer up`."""
+    """`transport` is the only carrier. `without`: the parts of the network that are off; `bootstrap`: where the DHT is entered;
+    `options`: more for `compeer up`."""
     name = "compeer"
     transports = ("tcp", "utp", "both")
 
-    def __init__(self, *args, without="dht,lsd,mapping", options=(), **kw):
+    def __init__(self, *args, without="dht,lsd,mapping", bootstrap="none", options=(), **kw):
         super().__init__(*args, **kw)
         self.off = [part for part in without.split(",") if part]
-        self.options = options
+        self.bootstrap, self.options = bootstrap, options
 
     def command(self):
         off = self.off + {"tcp": ["utp"], "utp": ["tcp"], "both": []}[self.transport]
         return [BINARY, "up", "--home", str(self.home), "--listen", f"{self.ip}:{self.port}", "--api", f"127.0.0.1:{self.api}",
-                "--bootstrap", "none", *(["--without", ",".join(off)] if off else []), *map(str, self.options)]
+                "--bootstrap", self.bootstrap, *(["--without", ",".join(off)] if off else []), *map(str, self.options)]
 
     def call(self, method, path, body=None, timeout=60):
         """One request to the API; -> the document of the answer."""

@@ -4,6 +4,7 @@ usage: lt_node.py IP PORT tcp|utp|both default|fast SETTINGS
 SETTINGS is a JSON document of libtorrent's own settings that replace those below, where everything that could speak to
 others unasked (DHT, LSD, UPnP, NAT-PMP) is off.
 """
+import hashlib
 import json
 import sys
 import time
@@ -32,7 +33,8 @@ settings.update({
     "active_downloads": -1, "active_seeds": -1, "active_limit": 100000, "active_checking": 2,
     "auto_manage_startup": 1,
     "rate_limit_ip_overhead": False,
-    "alert_mask": int(lt.alert.category_t.storage_notification),
+    "alert_mask": int(lt.alert.category_t.storage_notification | lt.alert.category_t.dht_notification
+                      | lt.alert.category_t.dht_operation_notification),
 })
 settings.update(json.loads(sys.argv[5] if len(sys.argv) > 5 else "{}"))
 # names differ between versions: drop what this build does not know
@@ -64,16 +66,73 @@ def name_of(handle):
     return str(hashes.v1 if hashes.has_v1() else hashes.v2)[:40]
 
 
+def wait_for(wanted, seconds):
+    """The next alert that is wanted, or None when the time is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        session.wait_for_alert(100)
+        found = None
+        for a in session.pop_alerts():
+            if isinstance(a, lt.cache_flushed_alert):
+                flushed.add(a.handle)
+            found = found or (a if wanted(a) else None)
+        if found:
+            return found
+    return None
+
+
+def sha1_hash(text):
+    return lt.sha1_hash(bytes.fromhex(text))
+
+
+def expanded(seed):
+    """libtorrent's form of a secret Ed25519 key: what RFC 8032, 5.1.5 makes of the 32 secret bytes."""
+    key = bytearray(hashlib.sha512(bytes.fromhex(seed)).digest())
+    key[0] &= 248
+    key[31] = key[31] & 63 | 64
+    return bytes(key)
+
+
+def dht_put(m):
+    """Puts a text; -> (hash of an immutable item or None, on how many nodes)"""
+    text = m["text"].encode()
+    if "seed" not in m:
+        target = session.dht_put_immutable_item(m["text"])
+        alert = wait_for(lambda a: isinstance(a, lt.dht_put_alert) and a.target == target, 30)
+        return str(target), alert.num_success if alert else 0
+    session.dht_put_mutable_item(expanded(m["seed"]), bytes.fromhex(m["key"]), text, m.get("salt", "").encode())
+    alert = wait_for(lambda a: isinstance(a, lt.dht_put_alert) and bytes(a.public_key) == bytes.fromhex(m["key"]), 30)
+    return None, alert.num_success if alert else 0
+
+
+def dht_get(m):
+    """-> (text or None, sequence number)"""
+    if "key" not in m:
+        session.dht_get_immutable_item(sha1_hash(m["hash"]))
+        alert = wait_for(lambda a: isinstance(a, lt.dht_immutable_item_alert) and str(a.target) == m["hash"], 30)
+        return text_of(alert), None
+    key = bytes.fromhex(m["key"])
+    session.dht_get_mutable_item(key, m.get("salt", "").encode())
+    # one for each newer version that it meets, an authoritative one at the end
+    alert = wait_for(lambda a: isinstance(a, lt.dht_mutable_item_alert) and bytes(a.key) == key and a.authoritative, 30)
+    return text_of(alert), alert.seq if alert else None
+
+
+def text_of(alert):
+    """The value of an item, if there is one. Versions of the bindings differ in how they wrap it."""
+    item = alert and alert.item
+    if isinstance(item, dict):
+        item = item.get("value")
+    return item.decode() if isinstance(item, bytes) else item or None
+
+
 def flush(handle):
     """2.1 calls a torrent complete while blocks are still in its write cache: done means here that they have reached
     the files too."""
     if handle in flushed:
         return
     handle.flush_cache()
-    end = time.monotonic() + 60
-    while handle not in flushed and time.monotonic() < end:
-        session.wait_for_alert(100)
-        flushed.update(a.handle for a in session.pop_alerts() if isinstance(a, lt.cache_flushed_alert))
+    wait_for(lambda _: handle in flushed, 60)
 
 
 def torrents():
@@ -114,6 +173,30 @@ for line in sys.stdin:
             for h in handles:
                 h.set_upload_limit(m["up"])
             say(ok=True)
+        elif cmd == "dht_add":
+            session.add_dht_node((m["ip"], m["port"]))
+            say(ok=True)
+        elif cmd == "dht_announce":
+            session.dht_announce(sha1_hash(m["hash"]), m["port"], 0)
+            say(ok=True)
+        elif cmd == "dht_reannounce":
+            for h in handles:
+                h.force_dht_announce()
+            say(ok=True)
+        elif cmd == "dht_peers":
+            session.dht_get_peers(sha1_hash(m["hash"]))
+            alert = wait_for(lambda a: isinstance(a, lt.dht_get_peers_reply_alert) and str(a.info_hash) == m["hash"] and a.num_peers, 10)
+            say(peers=[f"{ip}:{port}" for ip, port in alert.peers()] if alert else [])
+        elif cmd == "dht_put":
+            name, nodes = dht_put(m)
+            say(hash=name, nodes=nodes)
+        elif cmd == "dht_get":
+            text, seq = dht_get(m)
+            say(text=text, seq=seq)
+        elif cmd == "dht_nodes":
+            session.post_session_stats()
+            alert = wait_for(lambda a: isinstance(a, lt.session_stats_alert), 10)
+            say(nodes=alert.values["dht.dht_nodes"] if alert else 0)
         elif cmd == "union":
             say(complete=union(m["without"]))
         elif cmd == "quit":

@@ -3,6 +3,21 @@ import importlib
 
 SUBJECT = "compeer"     # who is tested; another client with --stand-in
 
+# those of Compeer alone, one a line
+OURS = [
+    "first_try",
+    "swarm",
+    "crash",
+    "bad_input",
+    "web_seed",
+    "whole_tree",
+    "start_up",
+    "dht",
+    "trackers",
+    "utp",
+    "nat",
+]
+
 
 def load(stand_in=""):
     global SUBJECT
@@ -10,6 +25,5 @@ def load(stand_in=""):
     for module in ("exchange", "info_hash"):
         importlib.import_module(f"cases.{module}")
     if not stand_in:
-        for module in ("first_try", "swarm", "crash", "bad_input", "web_seed", "whole_tree", "start_up", "trackers",
-                       "utp", "nat"):
+        for module in OURS:
             importlib.import_module(f"cases.{module}")

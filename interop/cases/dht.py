@@ -1,0 +1,186 @@
+"""A DHT of foreign nodes and ours, on addresses of 10/8: each finds peers and items through the others (BEP 5, 44)."""
+import hashlib
+import time
+
+import drivers
+from harness import HERE, require, suite
+from network import Host, Lan, hosts
+
+# Transmission looks for peers in a DHT of which it knows eight nodes at least (tr-dht.c); each of ours has an address of its own
+CROWD = 10
+PORT = 6881
+LIBTORRENT = {
+    "enable_dht": True, "dht_restrict_routing_ips": False, "dht_restrict_search_ips": False, "dht_ignore_dark_internet": False,
+    "dht_prefer_verified_node_ids": False, "use_dht_as_fallback": False, "dht_bootstrap_nodes": "",
+}
+TEXT = "a text that others keep"
+
+
+class Npm(drivers.NodeClient):
+    """Nodes of npm's bittorrent-dht in one process."""
+    name = "bittorrent-dht"
+
+    def __init__(self, *args, places=(), **kw):
+        super().__init__(*args, **kw)
+        self.places = places or [f"{self.ip}:{self.port}"]
+
+    def command(self):
+        return ["node", str(HERE / "npm_dht.mjs"), drivers.NPM, *self.places]
+
+
+drivers.CLIENTS["bittorrent-dht"] = Npm
+
+
+class Network:
+    """Ours, two of libtorrent, and a crowd of npm's, all in one Ethernet; ours and the crowd's first know one another at the start."""
+
+    def __init__(self, t, crowd=CROWD):
+        self.t = t
+        self.lan = Lan()
+        self.crowd_host = Host("crowd").plug(self.lan, *(f"10.77.0.{100 + i}/24" for i in range(crowd)))
+        self.hosts = hosts(4, self.lan)
+        self.crowd = t.start("bittorrent-dht", on=self.crowd_host, places=[f"10.77.0.{100 + i}:{PORT}" for i in range(crowd)])
+        self.entry = self.crowd.places[0]
+        self.ours = t.start("compeer", on=self.hosts[0], without="lsd,mapping", bootstrap=self.entry, transport="both")
+        self.place = f"{self.ours.ip}:{self.ours.port}"
+        self.libtorrents = [t.start("libtorrent", on=host, settings=dict(LIBTORRENT, dht_bootstrap_nodes=self.place)) for host in self.hosts[1:3]]
+
+    def ids(self):
+        """-> {address: id} of the nodes that ours knows"""
+        return {node["address"]: node["id"] for node in self.ours.call("GET", "dht/nodes")}
+
+    def own_id(self):
+        return self.ours.call("GET", "dht")["v4"]["id"]
+
+    def wait_known(self, places, timeout=30):
+        """Until our table has all of them."""
+        end = time.monotonic() + timeout
+        while set(places) - set(self.ids()):
+            require(time.monotonic() < end, f"our table lacks {sorted(set(places) - set(self.ids()))} after {timeout} s")
+            time.sleep(0.2)
+
+    def find(self, hash, *more, home="asks"):
+        """What a second node of ours, that enters by the first, finds."""
+        return self.t.compeer("dht", "peers", hash, "--listen", f"{self.hosts[3].ip}:0", "--without", "lsd,mapping", "--bootstrap", self.place, *more,
+                              on=self.hosts[3], home=self.t.sub(home)).stdout.split()
+
+
+def near(id, number):
+    """A key to which no other node is as near as the one with this id."""
+    return id[:36] + f"{int(id[36:], 16) ^ number:04x}"
+
+
+def soon(what, found, timeout=20):
+    """Asks until it is found: announcing takes its time."""
+    end = time.monotonic() + timeout
+    while not found():
+        require(time.monotonic() < end, f"{what}: not within {timeout} s")
+        time.sleep(0.3)
+
+
+@suite("dht, peers", limit=90)
+def _(t):
+    net = Network(t)
+    alice, bob = net.libtorrents
+    with t.case("ours learns of every node"):
+        net.wait_known([*net.crowd.places, *(f"{c.ip}:{c.port}" for c in net.libtorrents)])
+    own = net.own_id()
+    with t.case("libtorrent finds through ours whom npm announced, and npm whom libtorrent announced"):
+        ours = near(own, 1)
+        before = net.ours.call("GET", "dht")["v4"]["stored_peers"]
+        net.crowd.ask(cmd="announce", node=1, hash=ours, port=1001)
+        require(net.ours.call("GET", "dht")["v4"]["stored_peers"] > before, "ours is nearest to this key and was not told of the peer")
+        soon("libtorrent", lambda: "10.77.0.101:1001" in alice.ask(cmd="dht_peers", hash=ours)["peers"])
+        alice.ask(cmd="dht_announce", hash=ours, port=1002)
+        soon("npm", lambda: f"{alice.ip}:1002" in net.crowd.ask(cmd="peers", node=2, hash=ours)["peers"])
+        soon("the other libtorrent", lambda: f"{alice.ip}:1002" in bob.ask(cmd="dht_peers", hash=ours)["peers"])
+    for i, (name, place) in enumerate((("libtorrent", f"{bob.ip}:{bob.port}"), ("npm", net.crowd.places[3]))):
+        with t.case(f"ours finds through {name} whom others announced, and others whom ours announced"):
+            theirs = near(net.ids()[place], 2 + i)
+            net.crowd.ask(cmd="announce", node=4, hash=theirs, port=1003)
+            soon("ours", lambda: "10.77.0.104:1003" in net.find(theirs))
+            net.find(theirs, "--announce", 1004)
+            require(f"{net.hosts[3].ip}:1004" in net.crowd.ask(cmd="peers", node=5, hash=theirs)["peers"], "npm does not find what ours announced")
+            soon("libtorrent", lambda: f"{net.hosts[3].ip}:1004" in alice.ask(cmd="dht_peers", hash=theirs)["peers"])
+    with t.case("nothing wanted to leave the Ethernet"):
+        require(sum(host.leaks() for host in net.hosts) == 0, f"{[(host.name, host.leaks()) for host in net.hosts]}")
+
+
+@suite("dht, items", limit=90)
+def _(t):
+    net = Network(t)
+    alice, bob = net.libtorrents
+    net.wait_known([*net.crowd.places, *(f"{c.ip}:{c.port}" for c in net.libtorrents)])
+    home = t.sub("ours")
+
+    def compeer(*words, **options):
+        return t.compeer("dht", *words, home=net.ours.home, on=net.hosts[0], **options)
+
+    with t.case("an immutable item of ours is got by libtorrent and npm"):
+        hash = compeer("put", TEXT).stdout.strip()
+        require(alice.ask(cmd="dht_get", hash=hash)["text"] == TEXT, "libtorrent")
+        require(net.crowd.ask(cmd="get", node=6, hash=hash)["text"] == TEXT, "npm")
+    with t.case("one of libtorrent and one of npm are got by ours"):
+        theirs = alice.ask(cmd="dht_put", text=TEXT + " of libtorrent")["hash"]
+        require(compeer("get", theirs).stdout == TEXT + " of libtorrent", "libtorrent's")
+        theirs = net.crowd.ask(cmd="put", node=7, text=TEXT + " of npm")["hash"]
+        require(compeer("get", theirs).stdout == TEXT + " of npm", "npm's")
+    key_file = home / "key"
+    with t.case("a mutable item of ours, with its second version, is got by libtorrent and npm"):
+        key = compeer("put", "first", "--key", key_file).stdout.strip()
+        require(alice.ask(cmd="dht_get", key=key)["text"] == "first", "libtorrent")
+        compeer("put", "second", "--key", key_file)
+        require(bob.ask(cmd="dht_get", key=key) == {"text": "second", "seq": 2}, f"libtorrent: {bob.ask(cmd='dht_get', key=key)}")
+        require(net.crowd.ask(cmd="get", node=8, hash=target(key))["text"] == "second", "npm")
+    with t.case("mutable items of libtorrent and npm, with salt, are got by ours"):
+        seed = key_file.read_text().strip()
+        alice.ask(cmd="dht_put", seed=seed, key=key, salt="lt", text="salted by libtorrent")
+        require(compeer("get", key, "--salt", "lt").stdout == "salted by libtorrent", "libtorrent's")
+        net.crowd.ask(cmd="put", node=9, seed=seed, salt="npm", seq=7, text="salted by npm")
+        done = compeer("get", key, "--salt", "npm")
+        require(done.stdout == "salted by npm" and "number 7" in done.stderr, f"npm's: {done.stdout!r} {done.stderr!r}")
+    with t.case("a newer version of npm's takes the place of ours, and ours that of npm's"):
+        net.crowd.ask(cmd="put", node=1, seed=seed, seq=3, text="third")
+        require(compeer("get", key).stdout == "third", "ours does not see the newer one")
+        compeer("put", "fourth", "--key", key_file)
+        require(net.crowd.ask(cmd="get", node=2, hash=target(key))["text"] == "fourth", "npm does not see the newer one")
+    with t.case("compare and swap refuses over another version"):
+        done = compeer("put", "never", "--key", key_file, "--seq", 9, "--cas", 1, ok=False)
+        require(done.returncode == 1 and "changed meanwhile" in done.stderr, f"{done.returncode} {done.stderr}")
+        require(compeer("get", key).stdout == "fourth", "it was stored all the same")
+    with t.case("what is not there is said to be so"):
+        done = compeer("get", "00" * 20, ok=False)
+        require(done.returncode == 1 and "no node of the DHT has this item" in done.stderr, done.stderr)
+
+
+def target(key, salt=b""):
+    return hashlib.sha1(bytes.fromhex(key) + salt).hexdigest()
+
+
+@suite("dht, the table", limit=60)
+def _(t):
+    net = Network(t)
+    net.wait_known(net.crowd.places)
+    with t.case("a node that was asked says who it is"):
+        done = t.compeer("dht", "ping", net.crowd.places[2], home=net.ours.home, on=net.hosts[0])
+        require(net.ids()[net.crowd.places[2]] in done.stdout, done.stdout)
+        done = t.compeer("dht", "ping", "10.77.0.99:1", home=net.ours.home, on=net.hosts[0], ok=False)
+        require(done.returncode == 1 and "does not answer" in done.stderr, done.stderr)
+    with t.case("the table is shown, and its nodes"):
+        done = t.compeer("dht", home=net.ours.home, on=net.hosts[0])
+        require("DHT over IPv4" in done.stdout and net.own_id() in done.stdout, done.stdout)
+        done = t.compeer("dht", "nodes", home=net.ours.home, on=net.hosts[0])
+        require(all(place in done.stdout for place in net.crowd.places), done.stdout)
+    with t.case("the table of the last run is enough to come back"):
+        id = net.own_id()
+        net.ours.stop()
+        net.ours.bootstrap = "none"
+        net.ours.start(keep_home=True)
+        end = time.monotonic() + 15
+        while not net.ours.call("GET", "dht")["ready"]:
+            require(time.monotonic() < end, "no node of the last run answers")
+            time.sleep(0.1)
+        require(net.own_id() == id, "the id is another one")
+    with t.case("with the DHT off nothing answers, and a look-up says so"):
+        done = t.compeer("dht", "peers", "00" * 20, "--without", "dht", home=t.sub("off"), on=net.hosts[3], ok=False)
+        require(done.returncode == 1 and "switched off" in done.stderr, done.stderr)
