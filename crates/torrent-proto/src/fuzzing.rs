@@ -8,7 +8,9 @@ use metainfo::InfoHashV1;
 use crate::lsd;
 use crate::tracker::udp::{Answer, Client, Family, Input, Output, Request, RequestId, Task};
 use crate::tracker::{MAX_PEERS, TrackerError, TrackerUrl, http};
-use crate::wire::{Handshake, LOCAL_IDS, MAX_FRAME_LEN, decode, encode, frame_len, mse, piece_header, split_frame};
+use crate::wire::{
+    Handshake, LOCAL_IDS, MAX_FRAME_LEN, MAX_PEX, Message, decode, encode, frame_len, mse, piece_header, split_frame,
+};
 
 /// A stream of frames is split and read; what was understood means the same when it is said again.
 pub fn wire_frames(data: &[u8]) {
@@ -20,6 +22,9 @@ pub fn wire_frames(data: &[u8]) {
         let Ok(message) = decode(stream.split_to(length).freeze()) else { return };
         let mut again = Vec::new();
         encode(&message, &LOCAL_IDS, &mut again);
+        if let Message::Pex(pex) = &message {
+            assert!(pex.added.len() <= MAX_PEX && pex.dropped.len() <= MAX_PEX);
+        }
         if !again.is_empty() {
             assert_eq!(decode(Bytes::from(again)), Ok(message));
         }
@@ -172,7 +177,7 @@ mod tests {
         #[test]
         fn arbitrary_bytes_break_no_promise(
             id in 0_u8..30, extended in 0_u8..7,
-            key in "peers6?|interval|external ip|retry in|failure reason|files|m|msg_type",
+            key in "peers6?|added6?|dropped6?|interval|external ip|retry in|failure reason|files|m|msg_type",
             data in any::<Vec<u8>>(),
         ) {
             for data in shaped(id, extended, &key, &data) {

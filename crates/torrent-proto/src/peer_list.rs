@@ -49,12 +49,14 @@ const SOURCES: usize = 8;
 /// Counts of one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SourceCounts {
-    /// Addresses learned.
+    /// Addresses learned, whether or not another source named them too.
     pub known: u32,
     /// Of them dialled at least once.
     pub tried: u32,
     /// Connections that stood.
     pub connected: u32,
+    /// When it last named an address or, of incoming ones, was one.
+    pub last: Option<Instant>,
 }
 
 /// Why a connection is refused.
@@ -85,7 +87,10 @@ pub struct PeerList {
 
 #[derive(Debug)]
 struct Candidate {
+    /// The best of those who named it.
     source: Source,
+    /// All who named it, a bit each.
+    named_by: u8,
     failures: u32,
     tried: bool,
     /// It was connected, and of use.
@@ -176,7 +181,11 @@ impl PeerList {
         if !can_be_dialled(address) || self.is_banned(address.ip()) || self.selves.contains(&address) {
             return false;
         }
+        let bit = 1 << index(source);
+        self.counts[index(source)].last = Some(now);
         if let Some(known) = self.candidates.get_mut(&address) {
+            self.counts[index(source)].known += u32::from(known.named_by & bit == 0);
+            known.named_by |= bit;
             // The better source counts: a tracker may name what is remembered from the last run.
             if index(source) < index(known.source) {
                 known.source = source;
@@ -196,8 +205,10 @@ impl PeerList {
         }
         self.counts[index(source)].known += 1;
         let stage = Stage::Dialling;
-        self.candidates
-            .insert(address, Candidate { source, failures: 0, tried: false, good: false, seed: false, stage });
+        self.candidates.insert(
+            address,
+            Candidate { source, named_by: bit, failures: 0, tried: false, good: false, seed: false, stage },
+        );
         let connected = self.connections.contains_key(&address)
             || self.connections.values().any(|connection| connection.listens == Some(address));
         let stage = if connected { Stage::Connected } else { Stage::Ready(self.rank(address)) };
@@ -224,6 +235,24 @@ impl PeerList {
         count.tried += u32::from(!candidate.tried);
         candidate.tried = true;
         Some((address, candidate.source))
+    }
+
+    /// Takes an address out of turn: the other end dials us at this moment (BEP 55). A new one counts as learned by peer
+    /// exchange. `None` when it cannot be dialled, is banned, ourselves, connected, or being dialled.
+    pub fn dial_now(&mut self, now: Instant, address: SocketAddr) -> Option<Source> {
+        let address = canonical(address);
+        if !self.candidates.contains_key(&address) {
+            self.add(now, Source::Pex, address);
+        }
+        let candidate = self.candidates.get_mut(&address)?;
+        if matches!(candidate.stage, Stage::Dialling | Stage::Connected) {
+            return None;
+        }
+        let source = candidate.source;
+        self.counts[index(source)].tried += u32::from(!candidate.tried);
+        candidate.tried = true;
+        self.stage(address, Stage::Dialling);
+        Some(source)
     }
 
     /// Returns when [`PeerList::next`] may give something; the past: now.
@@ -254,7 +283,8 @@ impl PeerList {
             return Err(Refused::Banned);
         }
         self.connections.insert(address, Connection { listens: None });
-        self.counts[index(source)].connected += 1;
+        let counts = &mut self.counts[index(source)];
+        counts.connected += 1;
         if self.candidates.contains_key(&address) {
             self.stage(address, Stage::Connected);
         }
@@ -301,7 +331,7 @@ impl PeerList {
 
     /// A peer that dialled us told where it listens (extension handshake `p`): that address is known and connected now.
     /// The first word counts: each further one would be one more address to keep.
-    pub fn set_listen_port(&mut self, address: SocketAddr, port: u16) {
+    pub fn set_listen_port(&mut self, now: Instant, address: SocketAddr, port: u16) {
         let address = canonical(address);
         let listens = SocketAddr::new(address.ip(), port);
         let Some(connection) = self.connections.get_mut(&address) else { return };
@@ -309,7 +339,7 @@ impl PeerList {
             return;
         }
         connection.listens = Some(listens);
-        self.add(Instant::START, Source::Incoming, listens);
+        self.add(now, Source::Incoming, listens);
         if let Some(candidate) = self.candidates.get(&listens)
             && matches!(candidate.stage, Stage::Ready(_) | Stage::Waiting(_))
         {
@@ -324,6 +354,12 @@ impl PeerList {
             self.selves.insert(address);
         }
         self.remove(address);
+    }
+
+    /// Tells whether an address is known to be our own.
+    pub fn is_ours(&self, address: SocketAddr) -> bool {
+        let address = canonical(address);
+        self.selves.contains(&address) || [self.own_v4, self.own_v6].contains(&Some(address))
     }
 
     /// Notes a contributor to a bad piece, over its reconnections too. Returns how often it was one.
@@ -402,6 +438,8 @@ impl PeerList {
         let (class, failures) = self.candidates.get(&address).map_or((u8::MAX, 0), |candidate| {
             let class = match candidate.source {
                 Source::Hint => 0,
+                // On the local network: fast, and nobody's line but ours.
+                Source::Lsd => 1,
                 _ if candidate.good => 1,
                 _ => 2,
             };

@@ -7,16 +7,19 @@
 //! Invariants: a block is requested of a peer exactly when it stands in that peer's `requests` and the picker counts it
 //! so; a piece is had exactly when the disk said that its hashes match; what is persisted was flushed before.
 
+mod budget;
 mod check;
 mod config;
 mod connections;
 mod download;
+mod holepunch;
 mod io;
 mod layers;
 mod messages;
 mod metadata;
 mod meter;
 mod peer;
+mod pex;
 mod status;
 mod storage;
 mod transfer;
@@ -60,6 +63,9 @@ pub struct Torrent {
     peers: BTreeMap<PeerKey, Peer>,
     list: PeerList,
     dialing: u32,
+    punches: holepunch::Punches,
+    /// Changes whenever what peers are told of one another does.
+    version: u64,
     fetch: metadata::Fetch,
     transfer: Option<Transfer>,
     down: Meter,
@@ -96,6 +102,8 @@ impl Torrent {
             peers: BTreeMap::new(),
             list: PeerList::new(),
             dialing: 0,
+            punches: Default::default(),
+            version: 0,
             fetch: metadata::Fetch::default(),
             transfer: None,
             down: Meter::default(),
@@ -275,6 +283,7 @@ impl Torrent {
         self.choke_round();
         self.reveal_pieces();
         self.request_from_all();
+        self.exchange_peers();
         let few = self.peers.len() < self.config.max_peers as usize / 2;
         if few && self.is_running() && !self.is_complete() {
             self.want_peers();

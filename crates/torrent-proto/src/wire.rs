@@ -1,4 +1,4 @@
-//! The peer wire protocol: what two peers say to one another over any carrier (BEP 3, 6, 9, 10, 21, 52, 54).
+//! The peer wire protocol: what two peers say to one another over any carrier (BEP 3, 6, 9, 10, 11, 21, 52, 54, 55).
 //!
 //! A connection begins with a [`Handshake`] each way; after it, frames: a length, a message id, a body.
 //! [`split_frame`] finds the end of a frame, [`decode`] reads one, [`encode`] writes one. None of them keeps state: the
@@ -10,8 +10,10 @@ mod encode;
 mod extension;
 mod frame;
 mod handshake;
+mod holepunch;
 mod message;
 pub mod mse;
+mod pex;
 
 pub use decode::decode;
 pub use encode::{encode, encode_piece_header};
@@ -21,7 +23,9 @@ pub use frame::{
     WireError, frame_len, piece_header, split_frame,
 };
 pub use handshake::{Handshake, PROTOCOL};
+pub use holepunch::{HolepunchError, HolepunchMessage};
 pub use message::{ExtensionHandshake, ExtensionIds, HashRequest, Message, MetadataMessage, PeerId, Reserved};
+pub use pex::{MAX_PEX, PexFlags, PexMessage, PexPeer};
 
 #[cfg(test)]
 mod tests;

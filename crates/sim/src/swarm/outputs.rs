@@ -57,6 +57,7 @@ impl Swarm {
                 let now = self.now;
                 self.nodes[node].disk.order(now, order);
             }
+            Output::DhtNode { .. } => {}
             Output::WantPeers => self.queue.add(self.now, Event::Announce { node, life, again: false }),
             Output::Persist(resume) => self.persist(node, resume),
             Output::Event(event) => self.said(node, event),

@@ -48,7 +48,7 @@ fn a_peer_names_the_port_that_it_listens_on_once() {
     let mut list = PeerList::new();
     let mallory = addr("10.0.0.1:50000");
     list.connected(mallory, Source::Incoming).unwrap();
-    (1..100).for_each(|port| list.set_listen_port(mallory, port));
+    (1..100).for_each(|port| list.set_listen_port(Instant::START, mallory, port));
     list.assert_invariants();
     list.disconnected(at(1), mallory, false);
     list.assert_invariants();
@@ -70,7 +70,10 @@ fn each_failure_doubles_the_wait() {
         assert_eq!(list.next_dial_at(false), Some(at(now + wait)));
         now += wait;
     }
-    assert_eq!(list.counts(Source::Tracker), SourceCounts { known: 1, tried: 1, connected: 0 });
+    assert_eq!(
+        list.counts(Source::Tracker),
+        SourceCounts { known: 1, tried: 1, connected: 0, last: Some(at(now - 3600)) }
+    );
 }
 
 #[test]
@@ -117,7 +120,7 @@ fn who_dialled_us_is_not_dialled_while_it_is_here() {
     let mut list = PeerList::new();
     let from = addr("[::ffff:10.0.0.1]:50000");
     list.connected(from, Source::Incoming).unwrap();
-    list.set_listen_port(from, 6881);
+    list.set_listen_port(Instant::START, from, 6881);
     list.add(at(0), Source::Tracker, addr("10.0.0.1:6881"));
     assert_eq!((list.next(at(0), false), list.candidates()), (None, 0));
     list.set_seed(from, true);
@@ -192,7 +195,7 @@ proptest! {
                 3 => list.dial_failed(at(now), address),
                 4 => drop(list.connected(address, Source::Tracker)),
                 5 => drop(list.connected(elsewhere, Source::Incoming)),
-                6 => list.set_listen_port(elsewhere, 6881),
+                6 => list.set_listen_port(Instant::START, elsewhere, 6881),
                 7 => list.disconnected(at(now), if x % 2 == 0 { address } else { elsewhere }, x % 3 == 0),
                 8 => list.set_seed(address, x % 2 == 0),
                 _ if x == 0 => list.ban(address.ip()),

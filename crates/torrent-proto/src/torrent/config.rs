@@ -42,6 +42,12 @@ pub struct TorrentConfig {
     pub peer_id: PeerId,
     /// The TCP port that peers may dial, if any.
     pub listen_port: Option<u16>,
+    /// Exchange addresses with peers (BEP 11).
+    pub pex: bool,
+    /// Take part in hole punching (BEP 55).
+    pub holepunch: bool,
+    /// The UDP port of our DHT node, told to peers that have one too (BEP 5); `None`: no DHT.
+    pub dht_port: Option<u16>,
     /// Our name and version, for the extension handshake.
     pub client: String,
     /// The seed of every random choice.

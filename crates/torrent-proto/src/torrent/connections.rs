@@ -10,7 +10,7 @@ use super::peer::Peer;
 use super::{Connected, Direction, Event, Output, PeerKey, PeerKind, Reason, Source, Torrent};
 use crate::allowed_fast::{SET_SIZE, allowed_fast};
 use crate::peer_list::Refused;
-use crate::wire::{ExtensionHandshake, LOCAL_IDS, Message};
+use crate::wire::{ExtensionHandshake, ExtensionIds, LOCAL_IDS, Message};
 
 /// Dials under way at once, a torrent (arbitrary: a home router's connection table is small).
 const MAX_DIALING: u32 = 10;
@@ -36,6 +36,9 @@ impl Torrent {
     pub(super) fn dial_failed(&mut self, address: SocketAddr) {
         self.dialing = self.dialing.saturating_sub(1);
         self.list.dial_failed(self.now.mono, address);
+        if !self.punches.ended(address) {
+            self.ask_for_rendezvous(address);
+        }
     }
 
     pub(super) fn may_dial(&self) -> bool {
@@ -74,6 +77,7 @@ impl Torrent {
         let outgoing = connected.direction == Direction::Outgoing && connected.kind == PeerKind::Wire;
         if outgoing {
             self.dialing = self.dialing.saturating_sub(1);
+            self.punches.ended(connected.address);
         }
         self.give_way(connected);
         if let Err(reason) = self.admit(connected) {
@@ -123,6 +127,7 @@ impl Torrent {
             self.send(connected.peer, messages);
         }
         self.peers.insert(connected.peer, peer);
+        self.peers_changed();
         if web_seed {
             self.request_more(connected.peer);
         }
@@ -183,12 +188,19 @@ impl Torrent {
         if peer.extension {
             messages.push(self.extension_greeting(peer));
         }
+        if let Some(port) = self.config.dht_port.filter(|_| peer.dht && !self.is_private()) {
+            messages.push(Message::Port(port));
+        }
         messages
     }
 
     fn extension_greeting(&self, peer: &Peer) -> Message {
         Message::ExtensionHandshake(Box::new(ExtensionHandshake {
-            ids: LOCAL_IDS,
+            ids: ExtensionIds {
+                pex: if self.exchanges_peers() { LOCAL_IDS.pex } else { 0 },
+                holepunch: if self.punches_holes() { LOCAL_IDS.holepunch } else { 0 },
+                ..LOCAL_IDS
+            },
             client: Some(self.config.client.clone()),
             port: self.config.listen_port,
             request_queue: Some(REQUEST_QUEUE),
@@ -237,6 +249,7 @@ impl Torrent {
     fn forget(&mut self, key: PeerKey, is_seed: bool) -> bool {
         let Some(peer) = self.peers.remove(&key) else { return false };
         self.fetch.gone(key);
+        self.peers_changed();
         if let Some(transfer) = &mut self.transfer {
             for request in &peer.requests {
                 transfer.picker.abandon(key, request.block);
@@ -310,7 +323,7 @@ impl Torrent {
         strangers.into_iter().for_each(|key| self.drop_peer(key, Reason::Private));
     }
 
-    fn is_private(&self) -> bool {
+    pub(super) fn is_private(&self) -> bool {
         self.info().is_some_and(|info| info.is_private())
     }
 }

@@ -98,6 +98,8 @@ pub struct Connected {
     pub kind: PeerKind,
     /// The name under which the two met: tells whether the connection speaks v1 or v2.
     pub info_hash: InfoHashV1,
+    /// It runs over uTP (BEP 29).
+    pub utp: bool,
     /// The remote end's reserved bits.
     pub reserved: Reserved,
     /// The remote end's peer id.
@@ -221,6 +223,11 @@ pub enum Output {
     Disk(DiskOrder),
     /// More peers would help: ask trackers and other sources now, within their own limits.
     WantPeers,
+    /// A peer says that a node of the DHT answers there (BEP 5): at most one a connection.
+    DhtNode {
+        /// Where.
+        address: SocketAddr,
+    },
     /// Store this: a restart begins from it.
     Persist(Resume),
     /// Something that the user may want to know.

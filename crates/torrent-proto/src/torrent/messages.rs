@@ -1,5 +1,6 @@
 //! What peers say, message by message.
 
+use core::net::SocketAddr;
 use std::sync::Arc;
 
 use base::Bitfield;
@@ -88,13 +89,18 @@ impl Torrent {
                     transfer.hashes.rejected(key, &request);
                 }
             }
-            Message::KeepAlive | Message::Port(_) | Message::SuggestPiece(_) | Message::Unknown { .. } => {}
+            Message::Pex(message) => self.peers_named(key, &message)?,
+            Message::Holepunch(message) => self.holepunch_message(key, message),
+            Message::Port(port) => self.dht_node(key, port),
+            Message::KeepAlive | Message::SuggestPiece(_) | Message::Unknown { .. } => {}
         }
         Ok(())
     }
 
     fn extension_handshake(&mut self, key: PeerKey, handshake: &ExtensionHandshake) {
+        self.peers_changed();
         let Some(peer) = self.peers.get_mut(&key) else { return };
+        peer.greeted = true;
         peer.ids = handshake.ids;
         if handshake.client.is_some() {
             peer.client.clone_from(&handshake.client);
@@ -107,7 +113,8 @@ impl Torrent {
         if let Some(port) = handshake.port
             && peer.direction == super::Direction::Incoming
         {
-            self.list.set_listen_port(peer.address, port);
+            peer.listens.get_or_insert(SocketAddr::new(peer.address.ip(), port));
+            self.list.set_listen_port(self.now.mono, peer.address, port);
         }
         // Heard once a connection, since all candidates are sorted anew.
         if let (Some(ip), Some(port)) = (handshake.your_ip, self.config.listen_port)
@@ -116,6 +123,18 @@ impl Torrent {
             self.list.set_own_address((ip, port).into());
         }
         self.request_metadata();
+    }
+
+    /// A peer names the port of its DHT node; the first word counts.
+    fn dht_node(&mut self, key: PeerKey, port: u16) {
+        let wanted = self.config.dht_port.is_some() && !self.is_private();
+        if let Some(peer) = self.peers.get_mut(&key)
+            && std::mem::take(&mut peer.dht)
+            && wanted
+            && port != 0
+        {
+            self.out.push_back(Output::DhtNode { address: SocketAddr::new(peer.address.ip(), port) });
+        }
     }
 
     fn peer_has(&mut self, key: PeerKey, piece: PieceIndex, message: &Message) -> Result<(), &'static str> {

@@ -8,7 +8,9 @@ use base::{Bitfield, Instant};
 use bytes::Bytes;
 use metainfo::{BLOCK_LEN, Block, PieceIndex};
 
+use super::holepunch::PunchBudget;
 use super::meter::Meter;
+use super::pex::Exchange;
 use super::{Connected, Direction, PeerKind, Source};
 use crate::wire::{ExtensionIds, Message, PeerId};
 
@@ -50,6 +52,15 @@ pub(super) struct Peer {
     pub(super) client: Option<String>,
     pub(super) fast: bool,
     pub(super) extension: bool,
+    /// It has a node of the DHT.
+    pub(super) dht: bool,
+    pub(super) utp: bool,
+    /// Its extension handshake came.
+    pub(super) greeted: bool,
+    /// Where it says it can be dialled, if it dialled us.
+    pub(super) listens: Option<SocketAddr>,
+    pub(super) exchange: Exchange,
+    pub(super) punch_budget: PunchBudget,
     /// It speaks v2: hash requests make sense.
     pub(super) v2: bool,
     pub(super) ids: ExtensionIds,
@@ -106,6 +117,12 @@ impl Peer {
             client: None,
             fast: connected.reserved.fast,
             extension: connected.reserved.extension,
+            dht: connected.reserved.dht,
+            utp: connected.utp,
+            greeted: false,
+            listens: None,
+            exchange: Exchange::default(),
+            punch_budget: PunchBudget::default(),
             v2: speaks_v2,
             ids: ExtensionIds::default(),
             metadata_size: None,
@@ -237,6 +254,7 @@ mod tests {
             source: Source::Hint,
             kind: PeerKind::Wire,
             info_hash: InfoHashV1([0; 20]),
+            utp: false,
             reserved: Reserved::default(),
             peer_id: PeerId(*b"-AL0000-000000000000"),
         };

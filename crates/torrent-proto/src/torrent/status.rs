@@ -112,10 +112,12 @@ pub struct FileStatus {
 pub struct SourceStatus {
     /// The source.
     pub source: Source,
-    /// Addresses it named that are known now.
+    /// Addresses that it named, whether or not another one did too; of `Incoming`, how many dialled us.
     pub known: u32,
-    /// Connections to such addresses that stand now.
+    /// Connections that stand now to addresses that it named first.
     pub connected: u32,
+    /// When it last named one.
+    pub last: Option<Instant>,
 }
 
 /// Which pieces are there, for a piece map.
@@ -223,7 +225,9 @@ impl super::Torrent {
         ];
         let count = |source| {
             let connected = self.peers.values().filter(|p| p.source == source).count() as u32;
-            SourceStatus { source, known: self.list.counts(source).known, connected }
+            let counts = self.list.counts(source);
+            let known = if source == Source::Incoming { counts.connected } else { counts.known };
+            SourceStatus { source, known, connected, last: counts.last }
         };
         all.into_iter().map(count).collect()
     }

@@ -1,5 +1,6 @@
 //! Stories of the torrent state machine.
 
+mod exchange;
 mod world;
 
 use base::Bitfield;

@@ -110,7 +110,7 @@ pub fn interval_from_seconds(seconds: i64) -> Duration {
 }
 
 /// Tells whether an address from a tracker can be dialled at all.
-pub(super) fn can_dial(address: &SocketAddr) -> bool {
+pub(crate) fn can_dial(address: &SocketAddr) -> bool {
     let ip = address.ip().to_canonical();
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
     address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast

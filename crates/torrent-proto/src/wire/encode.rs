@@ -2,9 +2,9 @@
 
 use metainfo::{Block, PieceIndex};
 
-use super::extension;
 use super::frame::{LENGTH_PREFIX, PIECE_HEADER_LEN, id};
 use super::message::{ExtensionIds, HashRequest, Message};
+use super::{extension, holepunch, pex};
 
 /// Appends a message to `out`. `ids` are the ids under which the receiver takes extensions, from its own extension
 /// handshake. Nothing is written for an extension that it does not take, nor for [`Message::Unknown`].
@@ -42,13 +42,22 @@ pub fn encode(message: &Message, ids: &ExtensionIds, out: &mut Vec<u8>) {
             let (dictionary, data) = extension::encode_metadata(message);
             frame(out, id::EXTENDED, &[&[ids.metadata], &dictionary, data]);
         }
+        Message::Pex(message) if ids.pex != 0 => frame(out, id::EXTENDED, &[&[ids.pex], &pex::encode(message)]),
+        Message::Holepunch(message) if ids.holepunch != 0 => {
+            frame(out, id::EXTENDED, &[&[ids.holepunch], &holepunch::encode(*message)]);
+        }
         Message::UploadOnly(yes) if ids.upload_only != 0 => {
             frame(out, id::EXTENDED, &[&[ids.upload_only, u8::from(*yes)]]);
         }
         Message::DontHave(piece) if ids.dont_have != 0 => {
             frame(out, id::EXTENDED, &[&[ids.dont_have], &index(*piece)]);
         }
-        Message::Metadata(_) | Message::UploadOnly(_) | Message::DontHave(_) | Message::Unknown { .. } => {}
+        Message::Metadata(_)
+        | Message::Pex(_)
+        | Message::Holepunch(_)
+        | Message::UploadOnly(_)
+        | Message::DontHave(_)
+        | Message::Unknown { .. } => {}
     }
 }
 

@@ -1,5 +1,5 @@
 //! The bodies of extended messages (BEP 10): the extension handshake, metadata (BEP 9), upload-only (BEP 21),
-//! donthave (BEP 54).
+//! donthave (BEP 54). Peer exchange and hole punching are in files of their own.
 
 use core::net::IpAddr;
 
@@ -9,16 +9,20 @@ use metainfo::{BLOCK_LEN, PieceIndex};
 
 use super::frame::{WireError, id, u32_at};
 use super::message::{ExtensionHandshake, ExtensionIds, Message, MetadataMessage};
+use super::{holepunch, pex};
 
 /// The extended id of the handshake itself (BEP 10).
 pub(super) const HANDSHAKE: u8 = 0;
 
-/// The ids under which we take extensions, the same on every connection, so that decoding needs no state. 1 is kept for
-/// `ut_pex` (BEP 11) and 4 for `ut_holepunch` (BEP 55).
-pub const LOCAL_IDS: ExtensionIds = ExtensionIds { metadata: METADATA, upload_only: UPLOAD_ONLY, dont_have: DONT_HAVE };
+/// The ids under which we take extensions, the same on every connection, so that decoding needs no state. An extension
+/// that is switched off is offered with 0, and what comes all the same is ignored.
+pub const LOCAL_IDS: ExtensionIds =
+    ExtensionIds { pex: PEX, metadata: METADATA, upload_only: UPLOAD_ONLY, holepunch: HOLEPUNCH, dont_have: DONT_HAVE };
 
+const PEX: u8 = 1;
 const METADATA: u8 = 2;
 const UPLOAD_ONLY: u8 = 3;
+const HOLEPUNCH: u8 = 4;
 const DONT_HAVE: u8 = 5;
 
 /// The length of every metadata piece but the last, in bytes (BEP 9).
@@ -28,8 +32,10 @@ pub const METADATA_PIECE_LEN: u32 = BLOCK_LEN;
 pub const MAX_CLIENT_NAME: usize = 64;
 
 /// The names of the extensions in the `m` dictionary, and where their ids are.
+const PEX_NAME: &str = "ut_pex";
 const METADATA_NAME: &str = "ut_metadata";
 const UPLOAD_ONLY_NAME: &str = "upload_only";
+const HOLEPUNCH_NAME: &str = "ut_holepunch";
 const DONT_HAVE_NAME: &str = "lt_donthave";
 
 /// Reads the body of an extended message that we received under the id `extended`.
@@ -42,7 +48,12 @@ pub(super) fn decode(extended: u8, body: Bytes) -> Result<Message, WireError> {
             let dict = value.as_dict().ok_or(WireError::BadDictionary)?;
             Ok(Message::ExtensionHandshake(Box::new(decode_handshake(dict))))
         }
+        PEX => Ok(Message::Pex(Box::new(pex::decode(&body)?))),
         METADATA => decode_metadata(body),
+        HOLEPUNCH => Ok(match holepunch::decode(&body)? {
+            Some(message) => Message::Holepunch(message),
+            None => Message::Unknown { id: id::EXTENDED, length: body.len() as u32 + 1 },
+        }),
         UPLOAD_ONLY => match body.first() {
             Some(flag) => Ok(Message::UploadOnly(*flag != 0)),
             None => Err(bad_length),
@@ -59,8 +70,10 @@ fn decode_handshake(dict: &Dict<'_>) -> ExtensionHandshake {
     let id_of = |name: &str| names.and_then(|m| small(m, name.as_bytes())).unwrap_or_default();
     ExtensionHandshake {
         ids: ExtensionIds {
+            pex: id_of(PEX_NAME),
             metadata: id_of(METADATA_NAME),
             upload_only: id_of(UPLOAD_ONLY_NAME),
+            holepunch: id_of(HOLEPUNCH_NAME),
             dont_have: id_of(DONT_HAVE_NAME),
         },
         client: dict.bytes(b"v").map(client_name).filter(|name| !name.is_empty()),
@@ -75,7 +88,13 @@ fn decode_handshake(dict: &Dict<'_>) -> ExtensionHandshake {
 /// Writes the dictionary of an extension handshake.
 pub(super) fn encode_handshake(handshake: &ExtensionHandshake) -> Vec<u8> {
     let ids = &handshake.ids;
-    let names = [(METADATA_NAME, ids.metadata), (UPLOAD_ONLY_NAME, ids.upload_only), (DONT_HAVE_NAME, ids.dont_have)];
+    let names = [
+        (PEX_NAME, ids.pex),
+        (METADATA_NAME, ids.metadata),
+        (UPLOAD_ONLY_NAME, ids.upload_only),
+        (HOLEPUNCH_NAME, ids.holepunch),
+        (DONT_HAVE_NAME, ids.dont_have),
+    ];
     let names = names.into_iter().filter(|(_, id)| *id != 0).map(|(name, id)| (name, Tree::Int(i64::from(id))));
     let mut entries = vec![("m", Tree::dict(names))];
     let mut number = |key, value: Option<u32>| entries.extend(value.map(|value| (key, Tree::from(value))));

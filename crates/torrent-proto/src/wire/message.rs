@@ -5,6 +5,9 @@ use core::net::IpAddr;
 use bytes::Bytes;
 use metainfo::{Block, PieceIndex};
 
+use super::holepunch::HolepunchMessage;
+use super::pex::PexMessage;
+
 /// The 20 bytes that a client calls itself by (BEP 20).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub [u8; 20]);
@@ -79,6 +82,10 @@ pub enum Message {
     ExtensionHandshake(Box<ExtensionHandshake>),
     /// BEP 9: metadata exchange.
     Metadata(MetadataMessage),
+    /// BEP 11: whom the sender is connected to.
+    Pex(Box<PexMessage>),
+    /// BEP 55: meeting behind address translation.
+    Holepunch(HolepunchMessage),
     /// BEP 21: the sender will download nothing (more).
     UploadOnly(bool),
     /// BEP 54: the sender no longer has this piece.
@@ -129,10 +136,14 @@ pub struct ExtensionHandshake {
 /// Extended message ids, 0 where an extension is not supported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionIds {
+    /// `ut_pex` (BEP 11).
+    pub pex: u8,
     /// `ut_metadata` (BEP 9).
     pub metadata: u8,
     /// `upload_only` (BEP 21).
     pub upload_only: u8,
+    /// `ut_holepunch` (BEP 55).
+    pub holepunch: u8,
     /// `lt_donthave` (BEP 54).
     pub dont_have: u8,
 }

@@ -1,6 +1,6 @@
 //! The codec against bytes written out from the specifications, and against itself.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::{Bytes, BytesMut};
 use metainfo::{BLOCK_LEN, Block, InfoHashV1, PieceIndex};
@@ -24,6 +24,14 @@ fn block(piece: u32, offset: u32, length: u32) -> Block {
 
 fn hash_request() -> HashRequest {
     HashRequest { pieces_root: [0xab; 32], base_layer: 2, index: 512, length: 256, proof_layers: 9 }
+}
+
+fn v4(last: u8, port: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, last], port))
+}
+
+fn v6(last: u16, port: u16) -> SocketAddr {
+    SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, last], port))
 }
 
 /// Every kind of message beside its bytes.
@@ -74,9 +82,43 @@ fn golden() -> Vec<(Message, Vec<u8>)> {
         ),
         (Message::UploadOnly(true), extended(LOCAL_IDS.upload_only, &[1])),
         (Message::DontHave(PieceIndex(7)), extended(LOCAL_IDS.dont_have, &[0, 0, 0, 7])),
+        // No vectors in BEP 11 and BEP 55: written out by hand from their tables.
+        (
+            Message::Pex(Box::new(PexMessage {
+                added: vec![
+                    PexPeer { address: v4(1, 6881), flags: PexFlags::OUTGOING },
+                    PexPeer { address: v4(2, 0x0102), flags: PexFlags::SEED.with(PexFlags::UTP, true) },
+                    PexPeer { address: v6(3, 0xffff), flags: PexFlags::HOLEPUNCH.with(PexFlags::UTP, false) },
+                ],
+                dropped: vec![v4(4, 1), v6(5, 2)],
+            })),
+            extended(
+                LOCAL_IDS.pex,
+                &[
+                    &b"d5:added12:\xc0\0\x02\x01\x1a\xe1\xc0\0\x02\x02\x01\x027:added.f2:\x10\x06"[..],
+                    b"6:added618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x03\xff\xff8:added6.f1:\x08",
+                    b"7:dropped6:\xc0\0\x02\x04\0\x01",
+                    b"8:dropped618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x05\0\x02e",
+                ]
+                .concat(),
+            ),
+        ),
+        (Message::Pex(Box::default()), extended(LOCAL_IDS.pex, b"de")),
+        (
+            Message::Holepunch(HolepunchMessage::Rendezvous(v4(7, 6881))),
+            extended(LOCAL_IDS.holepunch, b"\0\0\xc0\0\x02\x07\x1a\xe1\0\0\0\0"),
+        ),
+        (
+            Message::Holepunch(HolepunchMessage::Connect(v6(7, 6881))),
+            extended(LOCAL_IDS.holepunch, b"\x01\x01\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x07\x1a\xe1\0\0\0\0"),
+        ),
+        (
+            Message::Holepunch(HolepunchMessage::Error(v4(7, 6881), HolepunchError::NoSupport)),
+            extended(LOCAL_IDS.holepunch, b"\x02\0\xc0\0\x02\x07\x1a\xe1\0\0\0\x03"),
+        ),
         (
             Message::ExtensionHandshake(Box::new(ExtensionHandshake {
-                ids: ExtensionIds { metadata: 3, upload_only: 0, dont_have: 0 },
+                ids: ExtensionIds { metadata: 3, ..ExtensionIds::default() },
                 metadata_size: Some(31235),
                 ..ExtensionHandshake::default()
             })),
@@ -224,6 +266,8 @@ fn an_extension_the_receiver_does_not_take_is_not_sent() {
     let mut out = Vec::new();
     for message in [
         Message::Metadata(MetadataMessage::Request { piece: 0 }),
+        Message::Pex(Box::default()),
+        Message::Holepunch(HolepunchMessage::Rendezvous(SocketAddr::from(([192, 0, 2, 1], 1)))),
         Message::UploadOnly(true),
         Message::DontHave(PieceIndex(0)),
     ] {
@@ -244,7 +288,7 @@ fn an_extension_handshake_is_read_leniently() {
     .concat();
     let frame = [&(body.len() as u32 + 2).to_be_bytes()[..], &[20, 0], &body].concat();
     let Ok(Message::ExtensionHandshake(handshake)) = decoded(&frame) else { panic!("not read") };
-    assert_eq!(handshake.ids, ExtensionIds { metadata: 0, upload_only: 0, dont_have: 7 });
+    assert_eq!(handshake.ids, ExtensionIds { pex: 1, dont_have: 7, ..ExtensionIds::default() });
     let client = handshake.client.unwrap();
     assert_eq!(client.chars().count(), MAX_CLIENT_NAME);
     assert!(!client.chars().any(char::is_control));
@@ -311,6 +355,63 @@ fn each_reserved_bit_stands_where_its_bep_says() {
     assert_eq!(Reserved::from_bytes([0x80, 0, 0, 0, 0, 0, 0, 0x08]), none, "bits we do not know");
 }
 
+#[test]
+fn peer_exchange_keeps_only_what_can_be_dialled_and_not_too_much_of_it() {
+    let pex = |body: &[u8]| {
+        let frame = [&(body.len() as u32 + 2).to_be_bytes()[..], &[20, LOCAL_IDS.pex], body].concat();
+        decoded(&frame)
+    };
+    // Port 0, nowhere, a multicast group, and a last address cut short; no flags; IPv4 as IPv6; another type.
+    let odd = pex(b"d5:added27:\x01\x02\x03\x04\0\0\0\0\0\0\0\x01\xe0\0\0\x01\0\x01\x01\x02\x03\x04\0\x07\x01\x02\x03\
+        6:added618:\0\0\0\0\0\0\0\0\0\0\xff\xff\x01\x02\x03\x04\0\x077:droppedi5ee");
+    let only = PexPeer { address: "1.2.3.4:7".parse().unwrap(), flags: PexFlags::default() };
+    assert_eq!(odd, Ok(Message::Pex(Box::new(PexMessage { added: vec![only], dropped: vec![] }))));
+
+    let many: Vec<u8> = (1_u16..=1000).flat_map(|port| [&[1, 2, 3, 4][..], &port.to_be_bytes()].concat()).collect();
+    let many = [format!("d5:added{}:", many.len()).as_bytes(), &many, b"e"].concat();
+    let Ok(Message::Pex(many)) = pex(&many) else { panic!("it is well formed") };
+    assert_eq!(many.added.len(), MAX_PEX);
+    assert_eq!(pex(b"le"), Err(WireError::BadDictionary));
+}
+
+#[test]
+fn hole_punching_passes_over_what_it_does_not_know() {
+    let read = |body: &[u8]| {
+        let frame = [&(body.len() as u32 + 2).to_be_bytes()[..], &[20, LOCAL_IDS.holepunch], body].concat();
+        decoded(&frame)
+    };
+    // As libtorrent sends it, without the code that would say nothing.
+    let connect = Message::Holepunch(HolepunchMessage::Connect(v4(7, 6881)));
+    assert_eq!(read(b"\x01\0\xc0\0\x02\x07\x1a\xe1"), Ok(connect));
+    for odd in [&b"\x03\0\xc0\0\x02\x07\x1a\xe1\0\0\0\0"[..], b"\0\x02xxxxxx", b"\0\0\xc0\0\x02\x07\0\0\0\0\0\0"] {
+        assert!(matches!(read(odd), Ok(Message::Unknown { id: 20, .. })), "{odd:?}");
+    }
+    for short in [&b""[..], b"\0", b"\0\0\xc0\0\x02\x07\x1a", b"\0\x01\xc0\0\x02\x07\x1a\xe1"] {
+        assert!(matches!(read(short), Err(WireError::BadLength { .. })), "{short:?}");
+    }
+}
+
+fn any_address() -> impl Strategy<Value = SocketAddr> {
+    prop_oneof![
+        (any::<[u8; 3]>(), 1_u16..).prop_map(|([a, b, c], port)| SocketAddr::from(([10, a, b, c], port))),
+        (any::<[u8; 15]>(), 1_u16..).prop_map(|(rest, port)| {
+            let mut ip = [0x20; 16];
+            ip[1..].copy_from_slice(&rest);
+            SocketAddr::from((ip, port))
+        }),
+    ]
+}
+
+fn any_pex() -> impl Strategy<Value = PexMessage> {
+    let added = (any_address(), any::<u8>()).prop_map(|(address, flags)| PexPeer { address, flags: PexFlags(flags) });
+    let added = proptest::collection::vec(added, 0..MAX_PEX);
+    (added, proptest::collection::vec(any_address(), 0..MAX_PEX)).prop_map(|(mut added, mut dropped)| {
+        added.sort_by_key(|peer| peer.address.is_ipv6());
+        dropped.sort_by_key(SocketAddr::is_ipv6);
+        PexMessage { added, dropped }
+    })
+}
+
 fn any_message() -> impl Strategy<Value = Message> {
     let bytes = |max: usize| proptest::collection::vec(any::<u8>(), 0..max).prop_map(Bytes::from);
     let piece = || any::<u32>().prop_map(PieceIndex);
@@ -337,6 +438,11 @@ fn any_message() -> impl Strategy<Value = Message> {
         (any::<u32>(), any::<u32>(), bytes(500))
             .prop_map(|(piece, total_size, data)| MetadataMessage::Data { piece, total_size, data })
             .prop_map(Message::Metadata),
+        any_pex().prop_map(|message| Message::Pex(Box::new(message))),
+        any_address().prop_map(HolepunchMessage::Rendezvous).prop_map(Message::Holepunch),
+        (any_address(), 5_u32..)
+            .prop_map(|(address, code)| HolepunchMessage::Error(address, HolepunchError::Other(code)))
+            .prop_map(Message::Holepunch),
         any::<bool>().prop_map(Message::UploadOnly),
         piece().prop_map(Message::DontHave),
     ]

@@ -1,7 +1,7 @@
 //! A small world: torrents, their connections and disks, without latency. The simulator has the large one.
 
 use core::net::SocketAddr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,9 @@ pub fn config(name: u8, info: &Arc<Info>) -> TorrentConfig {
         max_peers: 50,
         peer_id: PeerId([name; 20]),
         listen_port: Some(6881),
+        pex: false,
+        holepunch: false,
+        dht_port: None,
         client: format!("node {name}"),
         seed: u64::from(name),
     }
@@ -64,6 +67,14 @@ pub struct Node {
     pub silent: bool,
     /// It answers nothing at all.
     pub mute: bool,
+    /// Nobody reaches it whom it does not dial at the same time.
+    pub behind_nat: bool,
+    /// Whom its translation lets in.
+    pub holes: BTreeSet<usize>,
+    /// Whom it dialled.
+    pub dialled: Vec<(SocketAddr, bool)>,
+    /// Nodes of the DHT that it heard of.
+    pub dht_nodes: Vec<SocketAddr>,
     /// (their key at our end) → (node, our key at their end)
     pub links: BTreeMap<PeerKey, (usize, PeerKey)>,
     pub persisted: Option<Resume>,
@@ -78,6 +89,8 @@ pub struct Node {
 pub struct World {
     pub nodes: Vec<Node>,
     pub now: Now,
+    /// Dials reach who is there; otherwise they all fail.
+    pub dials: bool,
     next_key: u32,
     inbox: VecDeque<(usize, Input)>,
 }
@@ -97,6 +110,10 @@ impl World {
             corrupts: false,
             silent: false,
             mute: false,
+            behind_nat: false,
+            holes: BTreeSet::new(),
+            dialled: Vec::new(),
+            dht_nodes: Vec::new(),
             links: BTreeMap::new(),
             persisted: None,
             complete: false,
@@ -138,6 +155,22 @@ impl World {
         self.run();
     }
 
+    fn dial(&mut self, number: usize, address: SocketAddr, source: Source, punch: bool) {
+        self.nodes[number].dialled.push((address, punch));
+        let found = self.nodes.iter().position(|node| node.address == address).filter(|_| self.dials);
+        if punch && let Some(found) = found {
+            self.nodes[number].holes.insert(found);
+        }
+        let open = |to: usize| !self.nodes[to].behind_nat || self.nodes[to].holes.contains(&number);
+        match found.filter(|found| open(*found)) {
+            Some(found) => {
+                let ends = self.link(number, found, source);
+                self.inbox.extend(ends);
+            }
+            None => self.inbox.push_back((number, Input::DialFailed { address })),
+        }
+    }
+
     fn link(&mut self, a: usize, b: usize, source: Source) -> [(usize, Input); 2] {
         let (ka, kb) = (PeerKey(self.next_key), PeerKey(self.next_key + 1));
         self.next_key += 2;
@@ -152,7 +185,13 @@ impl World {
                 source,
                 kind: PeerKind::Wire,
                 info_hash: self.nodes[me].info.hashes().key(),
-                reserved: Reserved { extension: true, fast: self.nodes[other].fast, ..Reserved::default() },
+                utp: false,
+                reserved: Reserved {
+                    extension: true,
+                    fast: self.nodes[other].fast,
+                    dht: self.nodes[other].torrent.config.dht_port.is_some(),
+                    ..Reserved::default()
+                },
                 peer_id: self.nodes[other].torrent.config.peer_id,
             };
             (me, Input::Connected(connected))
@@ -237,7 +276,8 @@ impl World {
             Output::Persist(resume) => node.persisted = Some(resume),
             Output::Event(Event::Complete) => node.complete = true,
             Output::Event(Event::Settled) => node.settled = true,
-            Output::Dial { address, .. } => self.inbox.push_back((number, Input::DialFailed { address })),
+            Output::Dial { address, source, punch } => self.dial(number, address, source, punch),
+            Output::DhtNode { address } => node.dht_nodes.push(address),
             Output::Event(_) | Output::WantPeers => {}
         }
     }
