@@ -176,6 +176,9 @@ impl Node {
             max_peers: DEFAULT_MAX_PEERS,
             peer_id: self.peer_id(),
             listen_port: Some(PORT),
+            pex: false,
+            holepunch: false,
+            dht_port: None,
             client: "sim".into(),
             seed: seed ^ (self.index as u64) << 32 ^ u64::from(self.life),
         };

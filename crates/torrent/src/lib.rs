@@ -4,6 +4,7 @@
 //! its trackers. They speak by bounded queues; who may wait for whom is written at each queue.
 
 mod ask;
+mod discovery;
 mod haves;
 mod peer;
 mod report;

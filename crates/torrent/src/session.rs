@@ -316,6 +316,7 @@ impl Session {
         if let Some(file) = &file {
             hashes = file.hashes();
         }
+        let nodes = file.as_ref().map(|file| file.nodes.clone()).unwrap_or_default();
         let only_files = record.only_files.as_deref().and_then(add::parse_ranges);
         let limits = shared.limits();
         let mut announced = shared.announced.subscribe();
@@ -334,6 +335,9 @@ impl Session {
             max_peers: record.limits.connections.unwrap_or(limits.connections_per_torrent),
             peer_id: shared.peer_id,
             listen_port: *announced.borrow_and_update(),
+            pex: shared.network.pex,
+            holepunch: shared.network.holepunch && shared.network.utp,
+            dht_port: shared.dht_port(),
             client: shared.client.clone(),
             seed: fastrand::u64(..),
         };
@@ -357,6 +361,7 @@ impl Session {
             machine,
             announced,
             record,
+            nodes,
             limiter,
             asks,
             own_asks,

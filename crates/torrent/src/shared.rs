@@ -57,6 +57,12 @@ impl Shared {
         let _ = self.events.send(event);
     }
 
+    /// Returns the UDP port of our DHT node; `None`: there is none.
+    pub(crate) fn dht_port(&self) -> Option<u16> {
+        let (v4, v6) = self.udp.local_addrs();
+        self.udp.dht.as_ref().and(v4.or(v6)).map(|address| address.port())
+    }
+
     /// Returns a copy of the limits.
     pub(crate) fn limits(&self) -> Limits {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -10,6 +10,7 @@
 mod answers;
 mod dial;
 mod outputs;
+mod sources;
 
 pub(crate) use dial::{PlainPeers, established};
 
@@ -30,6 +31,7 @@ use torrent_proto::torrent::{
 use torrent_proto::tracker::announcer::Progress;
 
 use crate::ask::Ask;
+use crate::discovery::{Discovery, DiscoveryParts};
 use crate::haves::Haves;
 use crate::peer::{PeerParts, PeerTask};
 use crate::report::{Established, ORDER_QUEUE, Order, Report, StorageSlot};
@@ -56,6 +58,8 @@ pub(crate) struct TaskParts {
     /// By which port others reach us; what it is now the machine knows.
     pub announced: watch::Receiver<Option<u16>>,
     pub record: Record,
+    /// Nodes of the DHT that the torrent file names.
+    pub nodes: Vec<(String, u16)>,
     pub limiter: Limiter,
     pub asks: mpsc::Receiver<Ask>,
     pub own_asks: mpsc::WeakSender<Ask>,
@@ -114,6 +118,7 @@ pub(crate) struct TorrentTask {
     tasks: JoinSet<()>,
     errands: HashMap<tokio::task::Id, Errand>,
     trackers: Trackers,
+    discovery: Discovery,
     web_seeds: WebSeeds,
     state: Option<State>,
     /// Since when the seeding time runs.
@@ -130,9 +135,18 @@ pub(crate) struct TorrentTask {
 impl TorrentTask {
     /// Spawns the task.
     pub(crate) fn spawn(parts: TaskParts) {
-        let TaskParts { shared, machine, announced, record, limiter, asks, own_asks, reports, own_reports } = parts;
+        let TaskParts { shared, machine, announced, record, nodes, limiter, asks, own_asks, reports, own_reports } =
+            parts;
         let tiers = if record.no_tracker { &[][..] } else { &record.trackers[..] };
         let trackers = Trackers::spawn(shared.clone(), record.id, record.hashes, tiers, own_asks.clone());
+        let discovery = Discovery::spawn(DiscoveryParts {
+            shared: shared.clone(),
+            id: record.id,
+            hashes: record.hashes,
+            nodes,
+            asks: own_asks.clone(),
+            progress: trackers.progress.subscribe(),
+        });
         let web_seeds = WebSeeds::new(&record.web_seeds);
         // Bounded by the orders that are under way, and those by the permits for payload.
         let (answers_sender, answers) = mpsc::unbounded_channel();
@@ -157,6 +171,7 @@ impl TorrentTask {
             tasks: JoinSet::new(),
             errands: HashMap::new(),
             trackers,
+            discovery,
             web_seeds,
             state: None,
             seeding_since: None,
@@ -295,6 +310,7 @@ impl TorrentTask {
             source,
             kind,
             info_hash,
+            utp: carrier == net::Carrier::Utp,
             reserved,
             peer_id,
         }));
@@ -462,6 +478,7 @@ impl TorrentTask {
                 source: Source::WebSeed,
                 kind: PeerKind::WebSeed,
                 info_hash: self.record.hashes.key(),
+                utp: false,
                 reserved: Default::default(),
                 peer_id: torrent_proto::wire::PeerId(*b"-CO-web-seed--------"),
             }));

@@ -68,6 +68,7 @@ impl Swarm {
             source,
             kind: PeerKind::Wire,
             info_hash: hashes[self.rng.usize(..hashes.len())],
+            utp: false,
             // An end without the fast extension means that neither uses it.
             reserved: Reserved {
                 extension: true,

@@ -211,6 +211,12 @@ impl super::Torrent {
         Some(PieceStatus { have: transfer.picker.have().clone(), partial })
     }
 
+    /// Returns how many connected peers exchange addresses with us.
+    pub fn exchanging(&self) -> u32 {
+        let count = self.peers.values().filter(|p| p.ids.pex != 0).count() as u32;
+        if self.exchanges_peers() { count } else { 0 }
+    }
+
     /// Returns how many peers each source gave.
     pub fn sources(&self) -> Vec<SourceStatus> {
         let all = [

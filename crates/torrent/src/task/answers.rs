@@ -8,12 +8,12 @@ use bytes::Bytes;
 use metainfo::{FileIndex, Magnet, PieceIndex};
 use net::Carrier;
 use tokio::sync::oneshot;
-use torrent_proto::torrent::{Command, Input, PeerKind, Priority, Source, State};
+use torrent_proto::torrent::{Command, Input, PeerKind, Priority, State};
 
 use super::{Ending, TorrentTask};
 use crate::ask::{Ask, Reply};
 use crate::tracker::TrackerOrder;
-use crate::types::{FileStatus, PeerStatus, SourceStatus, TorrentError, TorrentLimits, TorrentStatus};
+use crate::types::{FileStatus, PeerStatus, TorrentError, TorrentLimits, TorrentStatus};
 
 /// How many pieces a reader may ask for ahead (arbitrary: with pieces of a mebibyte some minutes of film).
 const READ_PIECES: usize = 256;
@@ -26,7 +26,7 @@ impl TorrentTask {
             Ask::Files(reply) => answer(reply, self.files()),
             Ask::Trackers(reply) => self.trackers.order(TrackerOrder::Status(reply)),
             Ask::WebSeeds(reply) => answer(reply, self.web_seeds.status()),
-            Ask::Sources(reply) => answer(reply, self.sources()),
+            Ask::Sources(reply) => self.sources(reply),
             Ask::Magnet(reply) => answer(reply, self.magnet()),
             Ask::TorrentFile(reply) => answer(reply, self.torrent_file()),
             Ask::Pause(reply) => {
@@ -269,29 +269,6 @@ impl TorrentTask {
             }
         };
         self.machine.peers().into_iter().map(status).collect()
-    }
-
-    fn sources(&self) -> Vec<SourceStatus> {
-        let private = self.machine.info().is_some_and(|info| info.is_private());
-        let network = &self.shared.network;
-        let status = |s: torrent_proto::torrent::SourceStatus| SourceStatus {
-            source: s.source,
-            enabled: match s.source {
-                Source::Hint | Source::Incoming => true,
-                Source::Tracker => !self.record.no_tracker && !self.record.trackers.is_empty(),
-                Source::Resume => !private,
-                Source::Dht => network.dht.is_some() && !private,
-                Source::Pex => network.pex && !private,
-                Source::Lsd => network.lsd && !private,
-                Source::WebSeed => !self.record.web_seeds.is_empty(),
-            },
-            given: s.known,
-            connected: s.connected,
-            last_words: String::new(),
-            last_at: None,
-            next_at: None,
-        };
-        self.machine.sources().into_iter().map(status).collect()
     }
 
     fn files(&self) -> Vec<FileStatus> {

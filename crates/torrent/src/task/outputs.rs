@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use torrent_proto::torrent::{DiskOrder, Event, Output, PeerKey, Reason, Source, State};
 
 use super::{Errand, TorrentTask, dial};
+use crate::discovery::DiscoveryOrder;
 use crate::report::{Order, Report};
 use crate::tracker::TrackerOrder;
 use crate::types::SessionEvent;
@@ -30,6 +31,11 @@ impl TorrentTask {
                 Output::Disconnect { peer, reason } => self.disconnect(peer, reason),
                 Output::Disk(order) => self.disk_order(order),
                 Output::WantPeers => self.want_peers(),
+                Output::DhtNode { address } => {
+                    if let Some(dht) = &self.shared.udp.dht {
+                        dht.add_node(address);
+                    }
+                }
                 Output::Persist(resume) => {
                     self.record.resume = Some(resume);
                     self.remember_peers();
@@ -105,6 +111,7 @@ impl TorrentTask {
     fn want_peers(&mut self) {
         self.publish_progress();
         self.trackers.order(TrackerOrder::WantPeers);
+        self.discovery.order(DiscoveryOrder::WantPeers);
     }
 
     fn event(&mut self, event: Event) {
@@ -146,9 +153,19 @@ impl TorrentTask {
         self.record.hashes = info.hashes();
         self.shared.registry.rename(self.record.id, info.hashes());
         self.trackers.order(TrackerOrder::Hashes(info.hashes()));
+        self.discovery.order(DiscoveryOrder::Hashes(info.hashes()));
+        if info.is_private() {
+            // What the last run remembers may come from anywhere; what this one knows was sorted out.
+            self.discovery.order(DiscoveryOrder::Stop);
+            self.record.peers.clear();
+        }
         self.store_file(info);
         self.save();
         self.shared.event(SessionEvent::Metadata(self.record.id));
+    }
+
+    pub(super) fn is_private(&self) -> bool {
+        self.machine.info().is_some_and(|info| info.is_private())
     }
 
     /// Renders the .torrent file, with the layers of hashes that are known by now.
@@ -181,12 +198,16 @@ impl TorrentTask {
             State::Paused | State::Failed => {
                 self.publish_progress();
                 self.trackers.order(TrackerOrder::Stop(None));
+                self.discovery.order(DiscoveryOrder::Stop);
             }
             // A check asks for no peers; whoever is found could not be served.
             State::Checking => {}
             State::Metadata | State::Downloading | State::Seeding => {
                 self.publish_progress();
                 self.trackers.order(TrackerOrder::Start);
+                if !self.is_private() {
+                    self.discovery.order(DiscoveryOrder::Start);
+                }
             }
         }
         if state != State::Downloading {
