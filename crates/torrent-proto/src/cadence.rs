@@ -58,10 +58,9 @@ impl Cadence {
         self.next
     }
 
-    /// A round begins. One that was due by the clock alone begins the waits anew.
-    pub fn begun(&mut self, now: Instant) {
-        let early = self.last.is_some_and(|last| now - last < self.every);
-        self.wait = if early && self.wanted { (self.wait * 2).min(self.every) } else { FIRST_WAIT };
+    /// A round begins. One that nobody wished for begins the waits anew.
+    pub fn begun(&mut self) {
+        self.wait = if self.wanted { (self.wait * 2).min(self.every) } else { FIRST_WAIT };
         (self.asking, self.wanted, self.next) = (true, false, None);
     }
 
@@ -91,7 +90,7 @@ mod tests {
         assert_eq!(cadence.next(), None);
         cadence.start(at(5));
         assert!(cadence.is_due(at(5)));
-        cadence.begun(at(5));
+        cadence.begun();
         assert_eq!(cadence.next(), None, "one round at a time");
         cadence.ended(at(9));
         assert_eq!(cadence.next(), Some(at(909)));
@@ -106,7 +105,7 @@ mod tests {
         cadence.start(at(0));
         let (mut now, mut waits) = (at(0), Vec::new());
         for _ in 0..9 {
-            cadence.begun(now);
+            cadence.begun();
             cadence.ended(now);
             cadence.want();
             let next = cadence.next().unwrap();
@@ -120,7 +119,7 @@ mod tests {
     fn a_wish_during_a_round_counts_after_it() {
         let mut cadence = Cadence::new(QUARTER);
         cadence.start(at(0));
-        cadence.begun(at(0));
+        cadence.begun();
         cadence.want();
         cadence.ended(at(4));
         assert_eq!(cadence.next(), Some(at(19)));
@@ -130,7 +129,7 @@ mod tests {
     fn pausing_and_resuming_does_not_ask_more_often() {
         let mut cadence = Cadence::new(QUARTER);
         cadence.start(at(0));
-        cadence.begun(at(0));
+        cadence.begun();
         cadence.ended(at(2));
         cadence.stop();
         cadence.start(at(3));

@@ -197,7 +197,7 @@ impl DiscoveryTask {
 
     fn ask_if_due(&mut self) {
         let Some(dht) = self.parts.shared.udp.dht.clone().filter(|_| self.cadence.is_due(self.now())) else { return };
-        self.cadence.begun(self.now());
+        self.cadence.begun();
         let (asks, id) = (self.parts.asks.clone(), self.parts.id);
         let names: Vec<InfoHashV1> = self.parts.hashes.wire().collect();
         let announce = self.announce();

@@ -1,0 +1,99 @@
+//! Peers that nobody named: by the DHT, by one another.
+
+mod support;
+
+use metainfo::Magnet;
+use metainfo::create::Mode;
+use support::{Node, assert_same, create, open_with, options, write_files};
+use torrent::{Add, AddSource, DhtConfig, Session, Source, SourceStatus, TorrentId};
+
+const FILES: &[(&str, usize)] = &[("tree/one.bin", 300_000), ("tree/two.bin", 33_333)];
+
+/// Starts a node that takes part in a DHT which is entered at `bootstrap`.
+async fn start(bootstrap: Option<&Node>, pex: bool) -> Node {
+    let home = tempfile::tempdir().unwrap();
+    let bootstrap = bootstrap.into_iter().map(Node::address).collect();
+    let session = open_with(home.path(), |config| {
+        config.network.dht = Some(DhtConfig { bootstrap, ..DhtConfig::default() });
+        config.network.pex = pex;
+    });
+    Node { session: session.await, home }
+}
+
+async fn source(session: &Session, id: TorrentId, source: Source) -> SourceStatus {
+    session.sources(id).await.unwrap().into_iter().find(|s| s.source == source).unwrap()
+}
+
+/// A magnet that names nothing but the torrent.
+fn bare(file: &metainfo::TorrentFile) -> AddSource {
+    AddSource::Link(Magnet::new(file.hashes()).to_string())
+}
+
+#[tokio::test]
+async fn a_bare_magnet_is_enough_where_there_is_a_dht() {
+    for mode in [Mode::V1, Mode::V2, Mode::Hybrid] {
+        let router = start(None, false).await;
+        let (alice, bob) = (start(Some(&router), false).await, start(Some(&router), false).await);
+        write_files(&alice.folder(), FILES, 1);
+        let file = create(&alice.folder(), "tree", FILES, options(mode, 32768));
+        alice.share(&file).await;
+        let added = bob.session.add(Add::new(bare(&file))).await.unwrap();
+        bob.wait_complete(added.id).await;
+        assert_same(&alice.folder(), &bob.folder(), FILES);
+        let dht = source(&bob.session, added.id, Source::Dht).await;
+        assert!(dht.enabled && dht.given >= 1 && dht.last_at.is_some(), "{dht:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_private_torrent_is_not_in_the_dht() {
+    let router = start(None, true).await;
+    let (alice, bob) = (start(Some(&router), true).await, start(Some(&router), true).await);
+    write_files(&alice.folder(), FILES, 1);
+    let private = metainfo::create::Options { private: true, ..options(Mode::V1, 32768) };
+    let file = create(&alice.folder(), "tree", FILES, private);
+    let id = alice.share(&file).await;
+    let dht = bob.session.dht().unwrap();
+    dht.ready().await;
+    alice.session.dht().unwrap().ready().await;
+    let mut found = dht.find_peers(file.hashes().key(), None);
+    assert_eq!(found.recv().await, None, "alice is not announced");
+    for hidden in [Source::Dht, Source::Pex, Source::Lsd] {
+        let status = source(&alice.session, id, hidden).await;
+        assert!(!status.enabled && status.given == 0 && status.last_words.is_empty(), "{status:?}");
+    }
+
+    // Whoever comes with the magnet alone has to ask; with the metadata he forgets what he heard.
+    let mut add = Add::new(bare(&file));
+    add.peers = vec![alice.address()];
+    let id = bob.session.add(add).await.unwrap().id;
+    bob.wait_complete(id).await;
+    assert!(!source(&bob.session, id, Source::Dht).await.enabled);
+}
+
+#[tokio::test]
+async fn peers_tell_one_another_of_others_and_of_their_dht() {
+    let router = start(None, true).await;
+    let (alice, bob, carol) = (start(None, true).await, start(None, true).await, start(None, true).await);
+    write_files(&alice.folder(), FILES, 3);
+    let file = create(&alice.folder(), "tree", FILES, options(Mode::V1, 32768));
+    alice.share(&file).await;
+    // All know the router, which is too slow to have anything for them, and nobody else.
+    let mut add = Add::new(AddSource::File(file.to_bytes().into()));
+    add.limits.down_bytes_per_s = Some(500);
+    router.session.add(add).await.unwrap();
+    let id = file.hashes().key();
+    for node in [&alice, &bob, &carol] {
+        if node.session.find(&file.hashes()).is_none() {
+            node.get(AddSource::File(file.to_bytes().into()), &router).await;
+        } else {
+            node.session.add_peer(id, &router.address()).await.unwrap();
+        }
+    }
+    bob.wait_complete(id).await;
+    carol.wait_complete(id).await;
+    let pex = source(&bob.session, id, Source::Pex).await;
+    assert!(pex.enabled && pex.given >= 1, "{pex:?}");
+    // By the PORT messages of those whom they met.
+    bob.session.dht().unwrap().ready().await;
+}
