@@ -12,6 +12,7 @@ use torrent_proto::wire::PeerId;
 use torrent_proto::wire::mse::{ObfuscatedName, obfuscated_name};
 
 use crate::ask::Ask;
+use crate::peer::handshake::Ours;
 use crate::report::Report;
 use crate::store::Store;
 use crate::task::PlainPeers;
@@ -55,6 +56,11 @@ impl Shared {
     /// Tells subscribers; nobody may be listening.
     pub(crate) fn event(&self, event: SessionEvent) {
         let _ = self.events.send(event);
+    }
+
+    /// Returns what every handshake says of us.
+    pub(crate) fn ours(&self) -> Ours {
+        Ours { peer_id: self.peer_id, dht: self.udp.dht.is_some() }
     }
 
     /// Returns the UDP port of our DHT node; `None`: there is none.

@@ -43,6 +43,20 @@ pub(crate) enum HandshakeError {
     TimedOut,
 }
 
+/// What we say of ourselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ours {
+    pub peer_id: PeerId,
+    /// We have a node of the DHT, whose port may be told (BEP 5).
+    pub dht: bool,
+}
+
+impl From<PeerId> for Ours {
+    fn from(peer_id: PeerId) -> Ours {
+        Ours { peer_id, dht: false }
+    }
+}
+
 /// What the remote end said.
 #[derive(Debug)]
 pub(crate) struct Met {
@@ -67,12 +81,14 @@ pub(crate) async fn dialled(
     stream: Stream,
     hashes: InfoHashes,
     offer: InfoHashV1,
-    ours: PeerId,
+    ours: impl Into<Ours>,
     opening: Opening,
 ) -> Result<(Met, Channel), HandshakeError> {
+    let ours = ours.into();
     let limit = if opening == Opening::Plain { HANDSHAKE_TIMEOUT } else { ENCRYPTED_TIMEOUT };
     let work = async {
-        let handshake = Handshake { reserved: reserved_for(&hashes), info_hash: offer, peer_id: ours }.encode();
+        let handshake =
+            Handshake { reserved: reserved_for(&hashes, ours.dht), info_hash: offer, peer_id: ours.peer_id }.encode();
         let mut answer = [0; Handshake::LEN];
         let channel = match opening {
             Opening::Plain => {
@@ -100,11 +116,12 @@ pub(crate) async fn dialled(
 /// for. Our half goes out as soon as the info-hash is there, since some peers keep their id until then.
 pub(crate) async fn accepted<T>(
     mut stream: Stream,
-    ours: PeerId,
+    ours: impl Into<Ours>,
     encryption: Encryption,
     find: impl FnOnce(InfoHashV1) -> Option<(InfoHashes, T)>,
     find_hidden: impl Fn(ObfuscatedName) -> Option<InfoHashV1>,
 ) -> Result<(Met, Channel, T), HandshakeError> {
+    let ours = ours.into();
     let work = async {
         let mut head = [0; Handshake::HEAD_LEN];
         let mut hidden_name = None;
@@ -130,7 +147,7 @@ pub(crate) async fn accepted<T>(
             Some(v2) => v2.truncated(),
             None => asked,
         };
-        let answer = Handshake { reserved: reserved_for(&hashes), info_hash, peer_id: ours };
+        let answer = Handshake { reserved: reserved_for(&hashes, ours.dht), info_hash, peer_id: ours.peer_id };
         channel.write_all(&answer.encode()).await?;
         let mut id = [0; Handshake::LEN - Handshake::HEAD_LEN];
         channel.read_exact(&mut id).await?;
@@ -139,8 +156,8 @@ pub(crate) async fn accepted<T>(
     tokio::time::timeout(HANDSHAKE_TIMEOUT, work).await.unwrap_or(Err(HandshakeError::TimedOut))
 }
 
-fn reserved_for(hashes: &InfoHashes) -> Reserved {
-    Reserved { v2: hashes.v1().is_some() && hashes.v2().is_some(), ..RESERVED }
+fn reserved_for(hashes: &InfoHashes, dht: bool) -> Reserved {
+    Reserved { dht, v2: hashes.v1().is_some() && hashes.v2().is_some(), ..RESERVED }
 }
 
 /// Fills `bytes`, but gives up as soon as they cannot be a handshake: a foreign stream would otherwise keep us waiting.

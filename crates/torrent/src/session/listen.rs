@@ -150,7 +150,7 @@ async fn greet(shared: Arc<Shared>, stream: Stream, address: SocketAddr) {
     };
     let find = |name| shared.registry.find(name).map(|(id, handle)| (handle.hashes, (id, handle)));
     let find_hidden = |hidden| shared.registry.find_hidden(hidden);
-    let (ours, encryption) = (shared.peer_id, shared.network.encryption);
+    let (ours, encryption) = (shared.ours(), shared.network.encryption);
     let (met, stream, (id, handle)) = match handshake::accepted(stream, ours, encryption, find, find_hidden).await {
         Ok(found) => found,
         Err(error) => return tracing::debug!(%address, %error, "a handshake came to nothing"),

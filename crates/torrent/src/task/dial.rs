@@ -96,7 +96,7 @@ async fn meet(shared: &Shared, hashes: InfoHashes, address: SocketAddr, via: Via
             let dialled = shared.dialler.dial(address, via).await;
             let stream = dialled.map_err(|error| Failure { words: error.to_string(), hung_up_on: None })?;
             failure.hung_up_on = Some(stream.carrier());
-            let error = match handshake::dialled(stream, hashes, offer, shared.peer_id, opening).await {
+            let error = match handshake::dialled(stream, hashes, offer, shared.ours(), opening).await {
                 Ok(met) => {
                     if n > 0 {
                         shared.plain_peers.add(address);
