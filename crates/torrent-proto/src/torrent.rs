@@ -158,7 +158,7 @@ impl Torrent {
             Run::Failed { retry, .. } => *retry,
             Run::Running | Run::Paused => None,
         };
-        [tick, dial, flush, retry].into_iter().flatten().min()
+        [tick, dial, flush, retry, self.next_want()].into_iter().flatten().min()
     }
 
     /// Returns the info dictionary, once it is known.
@@ -262,6 +262,9 @@ impl Torrent {
             self.last_tick = self.now.mono;
             self.tick(elapsed);
         }
+        if self.next_want().is_some_and(|at| at <= self.now.mono) {
+            self.want_peers();
+        }
         self.flush_if_due();
         self.dial();
     }
@@ -284,10 +287,6 @@ impl Torrent {
         self.reveal_pieces();
         self.request_from_all();
         self.exchange_peers();
-        let few = self.peers.len() < self.config.max_peers as usize / 2;
-        if few && self.is_running() && !self.is_complete() {
-            self.want_peers();
-        }
     }
 
     fn state(&self) -> State {

@@ -4,6 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use base::Instant;
 use bytes::Bytes;
 
 use super::peer::Peer;
@@ -64,6 +65,16 @@ impl Torrent {
             self.last_want = Some(self.now.mono);
             self.out.push_back(Output::WantPeers);
         }
+    }
+
+    pub(super) fn wants_peers(&self) -> bool {
+        let few = self.peers.len() < self.config.max_peers as usize / 2;
+        few && self.is_running() && !self.is_complete()
+    }
+
+    /// When sources are asked for more peers, also where nobody is connected.
+    pub(super) fn next_want(&self) -> Option<Instant> {
+        self.wants_peers().then(|| self.last_want.map_or(self.now.mono, |at| at + WANT_EVERY))
     }
 
     pub(super) fn set_max_peers(&mut self, max: u32) {

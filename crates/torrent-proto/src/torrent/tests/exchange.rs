@@ -104,6 +104,15 @@ fn a_magnet_that_turns_out_private_forgets_whom_others_named() {
 }
 
 #[test]
+fn who_knows_nobody_goes_on_asking() {
+    let info = info(false);
+    let mut world = World::default();
+    let bob = world.add(TorrentConfig { info: None, ..exchanging(9, &info) }, &info, Vec::new());
+    world.pass(100);
+    assert_eq!(world.nodes[bob].wanted, 4, "at once, and every half minute");
+}
+
+#[test]
 fn a_flood_of_peer_exchange_ends_the_connection_and_a_liar_names_only_so_many() {
     let mut world = star(false, &[]);
     let key = world.nodes[1].torrent.peers()[0].peer;

@@ -75,6 +75,8 @@ pub struct Node {
     pub dialled: Vec<(SocketAddr, bool)>,
     /// Nodes of the DHT that it heard of.
     pub dht_nodes: Vec<SocketAddr>,
+    /// How often it wanted peers.
+    pub wanted: u32,
     /// (their key at our end) → (node, our key at their end)
     pub links: BTreeMap<PeerKey, (usize, PeerKey)>,
     pub persisted: Option<Resume>,
@@ -114,6 +116,7 @@ impl World {
             holes: BTreeSet::new(),
             dialled: Vec::new(),
             dht_nodes: Vec::new(),
+            wanted: 0,
             links: BTreeMap::new(),
             persisted: None,
             complete: false,
@@ -278,7 +281,8 @@ impl World {
             Output::Event(Event::Settled) => node.settled = true,
             Output::Dial { address, source, punch } => self.dial(number, address, source, punch),
             Output::DhtNode { address } => node.dht_nodes.push(address),
-            Output::Event(_) | Output::WantPeers => {}
+            Output::WantPeers => node.wanted += 1,
+            Output::Event(_) => {}
         }
     }
 }
