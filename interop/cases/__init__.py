@@ -13,6 +13,7 @@ OURS = [
     "whole_tree",
     "start_up",
     "dht",
+    "dht_magnets",
     "trackers",
     "utp",
     "nat",
