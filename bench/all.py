@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""`cargo xtask bench`: the five measurements, one table of ratios to libtorrent (or to the first client named).
+"""`cargo xtask bench`: the measurements, one table of ratios to libtorrent (or to the first client named).
 
-    all.py [--full] [--clients compeer,libtorrent,...] [--only create,pair,swarm,recheck,idle] [--out FILE]
+    all.py [--full] [--clients compeer,libtorrent,...] [--only create,pair,pair-utp,swarm,recheck,idle] [--out FILE]
 
 Without --full: 256 MiB, three times, 300 torrents (some minutes). With it: 1 GiB, five times, 1,000 torrents.
 """
@@ -19,6 +19,7 @@ import drivers
 OTHERS = {
     "create": ["libtorrent", "mktorrent", "transmission-create"],
     "pair": ["libtorrent:libtorrent", "libtorrent:compeer", "compeer:libtorrent", "compeer:compeer", "libtorrent:aria2", "aria2:aria2"],
+    "pair-utp": ["libtorrent:libtorrent", "libtorrent:compeer", "compeer:libtorrent", "compeer:compeer"],
     "swarm": ["libtorrent", "aria2"],
     "recheck": ["libtorrent", "transmission", "aria2"],
     "idle": ["libtorrent"],
@@ -38,9 +39,10 @@ def main():
     print(f"load before: {os.getloadavg()[0]:.1f} (a busy machine measures itself)")
     for scenario in a.only:
         who = a.clients or OTHERS[scenario]
+        scenario, _, transport = scenario.partition("-")
         if scenario == "pair":
             pairs = [w if ":" in w else f"{w}:{w}" for w in who]
-            chosen = ["--pairs", ",".join(pairs)]
+            chosen = ["--pairs", ",".join(pairs), "--transport", transport or "tcp"]
         else:
             chosen = ["--clients", ",".join(who if "compeer" in who else [*who, "compeer"])]
         extra = ["--torrents", "1000" if a.full else "300"] if scenario == "idle" else []

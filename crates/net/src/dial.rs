@@ -139,6 +139,7 @@ mod tests {
             listen: Vec::new(),
             utp,
             accept: true,
+            memory_bytes: 64 << 20,
             seed: fastrand::u64(..),
             dht: None,
         };

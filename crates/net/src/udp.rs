@@ -47,6 +47,8 @@ pub struct UdpConfig {
     pub utp: bool,
     /// Whether uTP connections from outside are taken.
     pub accept: bool,
+    /// What uTP may keep in memory each way, over all connections, in bytes: 128 KiB a connection are allowed in any case.
+    pub memory_bytes: usize,
     /// What chance is drawn from.
     pub seed: u64,
     /// The DHT; `None`: off.
@@ -89,7 +91,13 @@ impl Udp {
             config.dht.map(|dht| DhtPart::new(dht, families, clock.now(), config.seed.rotate_left(16))).unzip();
         let (mut utp_part, mut utp, mut incoming) = (None, None, None);
         if config.utp {
-            let config_utp = UtpConfig { accept: config.accept, ..UtpConfig::default() };
+            let memory = config.memory_bytes as u64;
+            let config_utp = UtpConfig {
+                accept: config.accept,
+                receive_memory: memory,
+                send_memory: memory,
+                ..UtpConfig::default()
+            };
             // Another stream of chance than the trackers'.
             let (part, handle, queue) = UtpPart::new(config_utp, &sockets, clock, config.seed.rotate_left(32));
             (utp_part, utp, incoming) = (Some(part), Some(handle), Some(UtpIncoming(queue)));
@@ -222,7 +230,6 @@ impl UdpTask {
             Family::V6 => &mut self.sockets.v6,
         };
         let Some(socket) = socket else { return };
-        let now = self.clock.now();
         for _ in 0..MAX_BATCHES {
             match self.inbox.receive(socket) {
                 Ok(()) => {}
@@ -230,14 +237,17 @@ impl UdpTask {
                 // An ICMP answer to something sent earlier: whoever waits for it has a time limit.
                 Err(error) => return tracing::debug!(%error, "a UDP socket reports an error"),
             }
+            let now = self.clock.now();
+            // Nothing else that is called in this loop takes the lock.
+            let mut utp = self.utp.as_ref().map(UtpPart::receiver);
             for (from, data, stride) in self.inbox.received() {
                 // What the system joined came from one address, but it need not be of one kind.
                 let kinds = |a: &[u8], b: &[u8]| kind(a) == kind(b);
                 for run in runs(data, stride, kinds) {
                     match kind(run) {
                         Kind::Utp => {
-                            if let Some(utp) = &self.utp {
-                                utp.received(from, run, stride);
+                            if let Some(utp) = &mut utp {
+                                utp.received(now, from, run, stride);
                             }
                         }
                         Kind::Dht => {

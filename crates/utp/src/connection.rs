@@ -470,7 +470,8 @@ impl Connection {
     }
 
     /// Writes.
-    pub(crate) fn write(&mut self, data: &[IoSlice<'_>]) -> Result<usize, StreamError> {
+    pub(crate) fn write(&mut self, data: &[IoSlice<'_>], max_send_buffer: usize) -> Result<usize, StreamError> {
+        self.max_send_buffer = max_send_buffer;
         if let State::Failed(error) = self.state {
             return Err(error);
         }

@@ -176,8 +176,10 @@ impl Endpoint {
     /// Takes as much of `data` as there is room for. Small writes are packed into full packets while others are on their
     /// way. Poll for transmits afterwards.
     pub fn write(&mut self, _now: Now, key: Key, data: &[IoSlice<'_>]) -> Result<usize, StreamError> {
+        let share = self.config.send_memory / self.lookup.len().max(1) as u64;
+        let most = share.min(u64::from(self.config.max_send_buffer)) as usize;
         let Some(connection) = self.held(key) else { return Err(StreamError::Closed) };
-        let result = connection.write(data);
+        let result = connection.write(data, most);
         if result.is_ok() {
             self.queue(key.slot);
         }

@@ -335,7 +335,15 @@ mod tests {
         let bootstrap = others.iter().map(|other| address(other).to_string()).collect();
         let dht = DhtConfig { bootstrap, ..DhtConfig::default() };
         let bind = Some([127, 0, 0, 1].into());
-        let config = UdpConfig { bind, listen: Vec::new(), utp: false, accept: false, seed, dht: Some(dht) };
+        let config = UdpConfig {
+            bind,
+            listen: Vec::new(),
+            utp: false,
+            accept: false,
+            memory_bytes: 64 << 20,
+            seed,
+            dht: Some(dht),
+        };
         Udp::start(config, Clock::start()).unwrap()
     }
 

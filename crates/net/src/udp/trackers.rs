@@ -213,6 +213,7 @@ mod tests {
             listen: Vec::new(),
             utp: false,
             accept: false,
+            memory_bytes: 64 << 20,
             seed: 1,
             dht: None,
         };

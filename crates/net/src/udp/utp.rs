@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use base::Instant;
+use base::{Instant, Now};
 use tokio::sync::mpsc;
 use utp::{Config, Endpoint, Event, Input, Key, StreamError};
 
@@ -339,10 +339,9 @@ impl UtpPart {
         .await;
     }
 
-    /// Takes datagrams of one sender, each `stride` bytes long but for the last.
-    pub(super) fn received(&self, from: SocketAddr, data: &[u8], stride: usize) {
-        let now = self.shared.clock.now();
-        self.shared.lock().endpoint.handle(now, Input::Received { from, data, stride });
+    /// Locks once for what came together.
+    pub(super) fn receiver(&self) -> Receiver<'_> {
+        Receiver(self.shared.lock())
     }
 
     /// Returns when [`UtpPart::time_passed`] is to be called.
@@ -427,6 +426,16 @@ impl UtpPart {
         {
             last.wake();
         }
+    }
+}
+
+/// Takes datagrams; see [`UtpPart::receiver`].
+pub(super) struct Receiver<'a>(MutexGuard<'a, State>);
+
+impl Receiver<'_> {
+    /// Takes datagrams of one sender, each `stride` bytes long but for the last.
+    pub(super) fn received(&mut self, now: Now, from: SocketAddr, data: &[u8], stride: usize) {
+        self.0.endpoint.handle(now, Input::Received { from, data, stride });
     }
 }
 

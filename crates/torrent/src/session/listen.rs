@@ -49,7 +49,8 @@ pub(super) fn open(config: &SessionConfig, clock: Clock, seed: u64) -> Result<Op
         let wanted = if network.tcp { bound.clone() } else { config.listen.clone() };
         let accept = !wanted.is_empty();
         let (bind, listen, dht) = (config.bind, wanted.clone(), dht.clone());
-        let udp = UdpConfig { bind, listen, utp: network.utp, accept, seed, dht };
+        let udp =
+            UdpConfig { bind, listen, utp: network.utp, accept, memory_bytes: config.memory_bytes / 2, seed, dht };
         let udp = Udp::start(udp, clock).map_err(|error| SessionError::System(error.to_string()))?;
         if !network.utp || !accept {
             return Ok(Opened { listeners, addresses: bound, udp });

@@ -21,6 +21,9 @@ pub struct Config {
     pub max_receive_window: u32,
     /// The most bytes that one connection keeps for the sender: unsent and unacknowledged.
     pub max_send_buffer: u32,
+    /// What all connections may keep for their senders, in bytes: each takes new bytes up to its share of it, or up to 128 KiB
+    /// where that is more. What an earlier one holds already stays, so that the sum may be some times as much.
+    pub send_memory: u64,
     /// What the receive windows of all connections may be grown to in sum, in bytes.
     pub receive_memory: u64,
 }
@@ -33,6 +36,7 @@ impl Default for Config {
             max_half_open: 128,
             max_receive_window: 48 << 20,
             max_send_buffer: 48 << 20,
+            send_memory: 256 << 20,
             receive_memory: 256 << 20,
         }
     }

@@ -13,7 +13,15 @@ use crate::{Stream, Udp, UdpConfig};
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn node(seed: u64) -> (Udp, SocketAddr) {
-    let config = UdpConfig { bind: Some(LOOPBACK), listen: Vec::new(), utp: true, accept: true, seed, dht: None };
+    let config = UdpConfig {
+        bind: Some(LOOPBACK),
+        listen: Vec::new(),
+        utp: true,
+        accept: true,
+        memory_bytes: 64 << 20,
+        seed,
+        dht: None,
+    };
     let udp = Udp::start(config, Clock::start()).unwrap();
     let address = udp.local_addrs().0.unwrap();
     (udp, address)
