@@ -2,6 +2,8 @@
 //! IPv4 and IPv6 (BEP 32), and stores small signed items (BEP 44).
 
 mod bloom;
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 mod io;
 mod item;

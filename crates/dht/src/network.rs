@@ -7,11 +7,12 @@ mod upkeep;
 
 use core::net::{IpAddr, SocketAddr};
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use base::Instant;
 use bytes::Bytes;
 
-use crate::krpc::{Body, Message, Method, Query, Response, Want, code};
+use crate::krpc::{self, Body, Message, Method, Query, Response, Want, code};
 use crate::node::Reach;
 use crate::rate::{Limits, Recent};
 use crate::store::Store;
@@ -27,6 +28,9 @@ pub(crate) use search::Goal;
 
 /// The longest error message kept of a node, in characters.
 const MAX_WORDS: usize = 120;
+
+/// How long nobody answers before we think that it is our own line.
+const LINE_DOWN: Duration = Duration::from_secs(60);
 
 /// What a network has to tell.
 #[derive(Debug)]
@@ -112,9 +116,11 @@ impl Network {
             Body::Malformed(why) => {
                 self.rpc.traffic.queries_in += 1;
                 self.rpc.traffic.dropped += 1;
-                if !self.rpc.read_only && self.limits.admit(now, from.ip()) {
-                    let code = if *why == "unknown method" { code::METHOD_UNKNOWN } else { code::PROTOCOL };
-                    self.refuse(from, message.transaction, (code, why), outputs);
+                let code = if *why == "unknown method" { code::METHOD_UNKNOWN } else { code::PROTOCOL };
+                let packet = krpc::encode_error(message.transaction, code, why);
+                let short = packet.len() <= length * serve::AMPLIFICATION;
+                if short && !self.rpc.read_only && self.limits.admit(now, from.ip()) {
+                    self.rpc.send(from, packet, outputs);
                 }
             }
             Body::Response(response) => {
@@ -269,16 +275,17 @@ impl Network {
         if let Some(ip) = message.ip {
             self.vote(now, pending.to, ip);
         }
-        let id = response.id.filter(|&id| id != self.table.own());
-        let Some(id) = id.filter(|&id| pending.id.is_none_or(|expected| expected == id)) else {
-            // Not who we thought, or nobody: whoever we looked for is gone.
-            if let Some(expected) = pending.id {
-                self.table.failed(pending.to, &expected);
-            }
+        let Some(id) = response.id.filter(|&id| id != self.table.own()) else {
             return self.lost(now, pending, outputs);
         };
         let node = NodeAddress { id, address: pending.to };
         let rtt = now.since(pending.sent);
+        if let Some(expected) = pending.id.filter(|&expected| expected != id) {
+            // The node took another id, or another node its address: whom we looked for is gone.
+            self.table.remove(pending.to, &expected);
+            self.table.answered(now, node, rtt);
+            return self.lost(now, pending, outputs);
+        }
         self.table.answered(now, node, rtt);
         match &pending.purpose {
             Purpose::Search(search) => {
@@ -301,7 +308,7 @@ impl Network {
                     Some(samples) => Found::Sample(Sample {
                         info_hashes: samples.clone(),
                         total: response.num.unwrap_or(0),
-                        interval: std::time::Duration::from_secs(response.interval.unwrap_or(0).into()),
+                        interval: Duration::from_secs(response.interval.unwrap_or(0).into()),
                         nodes: if self.v6 { response.nodes6.clone() } else { response.nodes.clone() },
                     }),
                     None => {
@@ -347,7 +354,7 @@ impl Network {
             },
             Late::Lost(pending) => {
                 // Where nobody answers, it is our line that is down: nobody is blamed for it.
-                if self.rpc.answered.is_some_and(|at| at > pending.sent)
+                if self.rpc.answered.is_some_and(|at| now.since(at) < LINE_DOWN)
                     && let Some(id) = pending.id
                 {
                     self.table.failed(pending.to, &id);
@@ -365,5 +372,13 @@ impl Network {
             Purpose::Check => {}
             Purpose::Task(task) => self.events.push_back(Event::Ended(task, Err(Failure::Silent))),
         }
+    }
+}
+
+#[cfg(test)]
+impl Network {
+    /// Stores an item as if somebody had brought it.
+    pub(crate) fn store_for_test(&mut self, now: Instant, item: crate::Item) {
+        self.store.put(now, IpAddr::from([192, 0, 2, 9]), item, None).expect("there is room");
     }
 }

@@ -333,7 +333,7 @@ fn goal(task: &Task) -> (Id, Goal) {
         Task::Get { name, newer_than } => {
             (name.target(), Goal::Get { name: name.clone(), newer_than: *newer_than, best: None })
         }
-        Task::Put { item, cas, .. } => (item.target(), Goal::Put { item: item.clone(), cas: *cas, conflict: None }),
+        Task::Put { item, cas, .. } => (item.target(), Goal::Put { item: item.clone(), cas: *cas, newest: None }),
         Task::FindNodes { target } | Task::Sample { target, .. } => (*target, Goal::Nodes),
         // Never looked up: it names an address.
         Task::Ping { .. } => (Id([0; 20]), Goal::Nodes),
@@ -385,3 +385,6 @@ fn merge_found(one: Found, other: Found) -> Found {
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
+
+#[cfg(test)]
+mod tests;

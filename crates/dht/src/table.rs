@@ -133,13 +133,17 @@ impl Table {
         entry.failures += 1;
         let limit = if bucket.replacements.is_empty() { FAILURES } else { FAILURES_WITH_SUCCESSOR };
         if entry.failures >= limit {
-            bucket.nodes.remove(at);
-            // One whose id suits its address, before all others; else the latest.
-            let best = bucket.replacements.iter().rposition(|entry| entry.secure);
-            if let Some(best) = best.or(bucket.replacements.len().checked_sub(1)) {
-                let successor = bucket.replacements.remove(best);
-                bucket.nodes.push(successor);
-            }
+            bucket.succeed(at);
+        }
+    }
+
+    /// Notes that a node is not there any more: another answers at its address.
+    pub(crate) fn remove(&mut self, address: SocketAddr, id: &Id) {
+        let bucket = self.bucket_of(id);
+        let bucket = &mut self.buckets[bucket];
+        bucket.replacements.retain(|entry| entry.node.id != *id || entry.node.address != address);
+        if let Some(at) = bucket.nodes.iter().position(|e| e.node.id == *id && e.node.address == address) {
+            bucket.succeed(at);
         }
     }
 
@@ -323,6 +327,16 @@ impl Bucket {
             return;
         }
         self.wait(entry);
+    }
+
+    /// Gives the place of a node to one that waits: one whose id suits its address before all others, else the latest.
+    fn succeed(&mut self, at: usize) {
+        self.nodes.remove(at);
+        let best = self.replacements.iter().rposition(|entry| entry.secure);
+        if let Some(best) = best.or(self.replacements.len().checked_sub(1)) {
+            let successor = self.replacements.remove(best);
+            self.nodes.push(successor);
+        }
     }
 
     fn wait(&mut self, entry: Entry) {

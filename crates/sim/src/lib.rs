@@ -7,6 +7,7 @@
 //! every honest node must have the right bytes.
 
 mod content;
+mod dht;
 mod disk;
 mod node;
 mod permits;
@@ -16,6 +17,7 @@ mod scenario;
 mod swarm;
 mod trace;
 
+pub use self::dht::{DhtOutcome, DhtScenario, DhtSim};
 pub use content::Shape;
 pub use metainfo::create::Mode;
 pub use scenario::{Churn, Mutation, Scenario, Topology};

@@ -1,10 +1,14 @@
-//! Replays a seed of the simulator: `cargo run -p sim -- --seed 7 --log`.
+//! Replays a seed of the simulator: `cargo run -p sim -- --seed 7 --log`. `cargo run --release -p sim -- dht` runs the DHT.
+
+#[path = "main/dht.rs"]
+mod dht;
 
 use std::process::ExitCode;
 
 use sim::{Scenario, Swarm};
 
 const USAGE: &str = "usage: sim [--seed N] [--runs N] [--nodes N] [--log]
+       sim dht [curve] [hostile] [idle] [--nodes N] [--seed N]
   --seed   the first seed (0)
   --runs   how many seeds, one after the other (1)
   --nodes  how many nodes want the content (drawn from the seed)
@@ -13,6 +17,9 @@ const USAGE: &str = "usage: sim [--seed N] [--runs N] [--nodes N] [--log]
 fn main() -> ExitCode {
     let (mut seed, mut runs, mut nodes, mut log) = (0, 1, None, false);
     let mut words = std::env::args().skip(1);
+    if std::env::args().nth(1).as_deref() == Some("dht") {
+        return dht::run(words.skip(1)).unwrap_or_else(usage);
+    }
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|number| number.parse::<u64>().ok());
         let known = match word.as_str() {
@@ -26,8 +33,7 @@ fn main() -> ExitCode {
             _ => false,
         };
         if !known {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
+            return usage();
         }
     }
     let mut failed = false;
@@ -41,4 +47,9 @@ fn main() -> ExitCode {
         }
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
 }

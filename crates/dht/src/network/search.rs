@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::rpc::{Pending, Purpose};
 use super::{Event, Network};
 use crate::bloom::Bloom;
-use crate::krpc::{Method, Response, Signed, Want, code};
+use crate::krpc::{Method, Response, Signed, Want};
 use crate::lookup::{Answer, Lookup, Storage};
 use crate::table::K;
 use crate::{Announce, Failure, Found, Id, Immutable, Item, ItemName, Mutable, NodeAddress, Output, PublicKey};
@@ -49,6 +49,8 @@ enum Phase {
     Storing {
         waiting: usize,
         stored: u32,
+        refusals: u32,
+        /// What the last one that refused said.
         refused: Option<(i64, String)>,
     },
 }
@@ -66,10 +68,22 @@ pub(super) struct Seeds {
 #[derive(Debug)]
 pub(crate) enum Goal {
     Nodes,
-    Peers { announce: Option<Announce>, found: BTreeSet<SocketAddr> },
+    Peers {
+        announce: Option<Announce>,
+        found: BTreeSet<SocketAddr>,
+    },
     Scrape(Box<Counted>),
-    Get { name: ItemName, newer_than: Option<i64>, best: Option<Item> },
-    Put { item: Item, cas: Option<i64>, conflict: Option<i64> },
+    Get {
+        name: ItemName,
+        newer_than: Option<i64>,
+        best: Option<Item>,
+    },
+    Put {
+        item: Item,
+        cas: Option<i64>,
+        /// The largest sequence number that somebody showed a signature for: a number alone may be a lie.
+        newest: Option<i64>,
+    },
 }
 
 /// What a scrape has collected (BEP 33).
@@ -89,7 +103,7 @@ impl Goal {
             Goal::Peers { .. } => Method::GetPeers { info_hash: target, no_seed: false, scrape: false },
             Goal::Scrape(_) => Method::GetPeers { info_hash: target, no_seed: false, scrape: true },
             Goal::Get { newer_than, .. } => Method::Get { target, seq: *newer_than },
-            Goal::Put { item, .. } => Method::Get { target, seq: item.seq() },
+            Goal::Put { .. } => Method::Get { target, seq: None },
         }
     }
 }
@@ -198,11 +212,14 @@ impl Network {
         outputs: &mut VecDeque<Output>,
     ) {
         let Some(search) = self.searches.get_mut(&id) else { return };
-        let Phase::Storing { waiting, stored, refused } = &mut search.phase else { return };
+        let Phase::Storing { waiting, stored, refusals, refused } = &mut search.phase else { return };
         *waiting = waiting.saturating_sub(1);
         match result {
             Ok(()) => *stored += 1,
-            Err(Some(error)) => *refused = Some(error),
+            Err(Some(error)) => {
+                *refusals += 1;
+                *refused = Some(error);
+            }
             Err(None) => {}
         }
         if *waiting == 0 {
@@ -246,19 +263,15 @@ impl Network {
     /// Goes on after the look-up: to storing, if that is what it was for.
     fn looked(&mut self, now: Instant, id: SearchId, outputs: &mut VecDeque<Output>) {
         let Some(search) = self.searches.get_mut(&id) else { return };
-        let places = match &mut search.goal {
+        let places = match &search.goal {
             Goal::Peers { announce: Some(_), .. } => search.lookup.storage(),
-            Goal::Put { item, cas, conflict } => {
-                let places = search.lookup.storage();
-                *conflict = conflicting(item, *cas, &places);
-                if conflict.is_some() { Vec::new() } else { places }
-            }
+            Goal::Put { item, cas, newest } if conflict(item, *cas, *newest).is_none() => search.lookup.storage(),
             _ => Vec::new(),
         };
         if places.is_empty() {
             return self.finish(now, id, outputs);
         }
-        search.phase = Phase::Storing { waiting: places.len(), stored: 0, refused: None };
+        search.phase = Phase::Storing { waiting: places.len(), stored: 0, refusals: 0, refused: None };
         let target = search.lookup.target();
         for place in places {
             let method = match &search.goal {
@@ -282,9 +295,9 @@ impl Network {
         self.lookups += 1;
         let lookup = &search.lookup;
         let answered = lookup.answers() > 0;
-        let (stored, refused) = match search.phase {
-            Phase::Storing { stored, refused, .. } => (stored, refused),
-            _ => (0, None),
+        let (stored, refusals, refused) = match search.phase {
+            Phase::Storing { stored, refusals, refused, .. } => (stored, refusals, refused),
+            _ => (0, 0, None),
         };
         let result = match search.goal {
             Goal::Peers { found, .. } if answered => {
@@ -297,10 +310,11 @@ impl Network {
             }
             Goal::Nodes if answered => Ok(Found::Nodes(lookup.closest(K))),
             Goal::Get { best, .. } if answered => Ok(Found::Item(best)),
-            Goal::Put { conflict: Some(seq), .. } => Err(Failure::Conflict { seq }),
-            Goal::Put { .. } if stored > 0 && !matches!(refused, Some((code::CAS_MISMATCH, _))) => {
-                Ok(Found::Stored { nodes: stored })
+            Goal::Put { item, cas, newest } if conflict(&item, cas, newest).is_some() => {
+                Err(Failure::Conflict { seq: newest.unwrap_or_default() })
             }
+            // One who refuses may lie; many do not.
+            Goal::Put { .. } if stored > refusals => Ok(Found::Stored { nodes: stored }),
             Goal::Put { .. } if answered && refused.is_some() => {
                 let (code, message) = refused.unwrap_or_default();
                 Err(Failure::Refused { code, message })
@@ -360,7 +374,12 @@ fn collect(goal: &mut Goal, response: &Response<'_>, peers: Vec<SocketAddr>) -> 
                 *best = Some(item);
             }
         }
-        Goal::Nodes | Goal::Put { .. } => {}
+        Goal::Put { item: own, newest, .. } => {
+            if let Some(found) = item(&own.name(), response, *newest) {
+                *newest = found.seq();
+            }
+        }
+        Goal::Nodes => {}
     }
     Vec::new()
 }
@@ -385,10 +404,9 @@ fn item(name: &ItemName, response: &Response<'_>, newest: Option<i64>) -> Option
 }
 
 /// Returns the sequence number that stands in the way of storing an item.
-fn conflicting(item: &Item, cas: Option<i64>, places: &[Storage]) -> Option<i64> {
+fn conflict(item: &Item, cas: Option<i64>, newest: Option<i64>) -> Option<i64> {
     let own = item.seq()?;
-    let newest = places.iter().filter_map(|place| place.seq).max()?;
-    (newest > own || cas.is_some_and(|cas| cas != newest)).then_some(newest)
+    newest.filter(|&newest| newest > own || cas.is_some_and(|cas| cas != newest))
 }
 
 fn put<'a>(item: &'a Item, cas: Option<i64>, place: &'a Storage) -> Method<'a> {

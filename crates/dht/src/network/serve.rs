@@ -18,7 +18,7 @@ use crate::table::K;
 use crate::{Id, Immutable, Item, ItemError, Mutable, NodeAddress, Output, PublicKey};
 
 /// How many times as long as its query an answer to a stranger may be (BEP 5 has no limit; 4 is our rule).
-const AMPLIFICATION: usize = 4;
+pub(super) const AMPLIFICATION: usize = 4;
 
 /// The length of the ping that a stranger's query may bring about beside the answer, in bytes.
 const PING_LEN: usize = 66;

@@ -209,7 +209,7 @@ impl Network {
             return;
         }
         self.upkeep.finding = None;
-        let enough = self.table.len() >= K;
+        let enough = self.table.len() >= K && !closest.is_empty();
         self.upkeep.found_nothing = if enough { 0 } else { self.upkeep.found_nothing + 1 };
         let wait = RETRY_FIRST * 2_u32.pow(self.upkeep.found_nothing.saturating_sub(1).min(10));
         self.upkeep.find_at = now + if enough { NEIGHBOURHOOD } else { wait.min(RETRY_LAST) };
