@@ -22,7 +22,7 @@ use torrent_proto::tracker::{
 
 use crate::ask::Ask;
 use crate::shared::Shared;
-use crate::types::{SessionEvent, TorrentId, TrackerStatus};
+use crate::types::{Encryption, SessionEvent, TorrentId, TrackerStatus};
 
 /// How many orders may wait; the torrent's `try_send` drops what finds no room, which a later one makes good.
 const QUEUE: usize = 32;
@@ -347,7 +347,13 @@ async fn announce(
     match tracker.transport() {
         Transport::Udp(target) => shared.udp.trackers.announce(target, request).await,
         Transport::Http => {
-            let url = http::announce_url(tracker, &request);
+            let mut url = http::announce_url(tracker, &request);
+            // Trackers that know these words give peers that answer; the others ignore them.
+            url.push_str(match shared.network.encryption {
+                Encryption::Off => "",
+                Encryption::Prefer => "&supportcrypto=1",
+                Encryption::Require => "&requirecrypto=1",
+            });
             let unreachable = |error: net::HttpError| TrackerError::Unreachable(error.to_string());
             let (failure, body) =
                 shared.http.get_any(&url, http::MAX_RESPONSE_LEN, HTTP_TIMEOUT).await.map_err(unreachable)?;

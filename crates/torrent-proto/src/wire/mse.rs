@@ -33,7 +33,7 @@ pub use initiator::Initiator;
 pub use keys::{ObfuscatedName, PUBLIC_KEY_LEN, PrivateKey, obfuscated_name};
 pub use responder::Responder;
 
-/// The longest padding in each of the four places.
+/// The longest padding in each of the four places. We send none in the last two.
 pub const MAX_PAD: usize = 512;
 
 /// Within how many bytes the initiator's HASH('req1', S) must have come: key, padding, hash.

@@ -169,3 +169,6 @@ impl Rc4 {
         Ok(taken)
     }
 }
+
+#[cfg(test)]
+mod tests;

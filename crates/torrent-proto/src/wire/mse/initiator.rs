@@ -102,14 +102,12 @@ impl Initiator {
         let mut ciphers = secret.initiators_ciphers(self.name);
         let mut out = secret.mark().to_vec();
         out.extend(secret.cover(obfuscated_name(self.name).0));
-        let mut hidden = Vec::with_capacity(VC.len() + 8 + MAX_PAD + self.payload.len());
+        let mut hidden = Vec::with_capacity(VC.len() + 8 + self.payload.len());
         hidden.extend(VC);
         hidden.extend(self.offer.bits().to_be_bytes());
-        let mut padding = Vec::new();
-        pad(&mut self.rng, &mut padding);
-        // At most MAX_PAD and MAX_INITIAL_PAYLOAD.
-        hidden.extend((padding.len() as u16).to_be_bytes());
-        hidden.extend(padding);
+        // PadC is for extensions to come, and some responders stumble over it; len(PadC) is 0.
+        hidden.extend([0, 0]);
+        // At most MAX_INITIAL_PAYLOAD.
         hidden.extend((self.payload.len() as u16).to_be_bytes());
         hidden.append(&mut self.payload);
         ciphers.outgoing.apply(&mut hidden);

@@ -148,11 +148,8 @@ impl Responder {
         };
         let mut out = VC.to_vec();
         out.extend(selected.bits().to_be_bytes());
-        let mut padding = Vec::new();
-        pad(&mut self.rng, &mut padding);
-        // At most MAX_PAD.
-        out.extend((padding.len() as u16).to_be_bytes());
-        out.append(&mut padding);
+        // PadD is for extensions to come: len(PadD) is 0.
+        out.extend([0, 0]);
         ciphers.outgoing.apply(&mut out);
         self.outputs.push_back(Output::Send(out));
     }
