@@ -16,6 +16,7 @@ OURS = [
     "dht_magnets",
     "trackers",
     "utp",
+    "encryption",
     "nat",
 ]
 
