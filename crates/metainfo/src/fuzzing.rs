@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::bencode::{self, Tree};
 use crate::names::{self, MAX_COMPONENT_LEN, Rules};
-use crate::{BLOCK_LEN, Block, Info, Layout, Magnet, PeerHint, TorrentFile};
+use crate::{BLOCK_LEN, Block, Info, Layout, Magnet, PeerHint, TorrentFile, UpdateLink};
 
 /// How many pieces of a layout are looked at, so that one input does not take seconds.
 const PIECES_LOOKED_AT: usize = 64;
@@ -56,6 +56,10 @@ pub fn magnet(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(magnet) = text.parse::<Magnet>() {
         assert_eq!(magnet.to_string().parse(), Ok(magnet));
+    }
+    if let Ok(link) = text.parse::<UpdateLink>() {
+        assert!(UpdateLink::is_meant(text));
+        assert_eq!(link.to_string().parse(), Ok(link));
     }
     if let Ok(peer) = text.parse::<PeerHint>() {
         assert_eq!(peer.to_string().parse(), Ok(peer));

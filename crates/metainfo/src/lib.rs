@@ -24,6 +24,6 @@ pub use index::{BLOCK_LEN, Block, FileIndex, PieceIndex};
 pub use info::{Info, Link, MAX_PIECE_LENGTH, MAX_PIECES};
 pub use info_hash::{InfoHashV1, InfoHashV2, InfoHashes, ParseInfoHashError};
 pub use layout::{BadBlock, File, Layout, Segment, V2Piece};
-pub use magnet::{Magnet, MagnetError, ParsePeerHintError, PeerHint};
+pub use magnet::{Magnet, MagnetError, ParsePeerHintError, PeerHint, UpdateLink, decode_newest, encode_newest};
 pub use piece_layers::PieceLayers;
 pub use torrent_file::TorrentFile;

@@ -2,6 +2,7 @@
 //! be right.
 
 mod parse;
+mod updates;
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -9,6 +10,8 @@ use std::ops::RangeInclusive;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::InfoHashes;
+
+pub use updates::{UpdateLink, decode_newest, encode_newest};
 
 /// How many values of one kind a link may have; more are left out. Arbitrary.
 pub const MAX_VALUES: usize = 500;

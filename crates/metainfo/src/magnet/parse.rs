@@ -18,20 +18,9 @@ impl FromStr for Magnet {
 
     /// Reads a link. Unknown parameters, and peers that are no addresses, are skipped.
     fn from_str(text: &str) -> Result<Magnet, MagnetError> {
-        let text = text.trim();
-        let query = match text.get(..8) {
-            Some(scheme) if scheme.eq_ignore_ascii_case("magnet:?") => &text[8..],
-            _ => return Err(MagnetError::NotMagnet),
-        };
         let (mut v1, mut v2) = (None, None);
         let mut rest = Rest::default();
-        for pair in query.split('&') {
-            let Some((key, value)) = pair.split_once('=') else { continue };
-            // Several of a kind may be numbered: xt.1, tr.2.
-            let kind = match key.split_once('.') {
-                Some((kind, number)) if number.bytes().all(|b| b.is_ascii_digit()) => kind,
-                _ => key,
-            };
+        for (kind, value) in parameters(text).ok_or(MagnetError::NotMagnet)? {
             match kind {
                 "xt" => topic(&decoded(value), &mut v1, &mut v2)?,
                 _ => rest.take(kind, value)?,
@@ -43,18 +32,30 @@ impl FromStr for Magnet {
     }
 }
 
+/// Splits a link into its parameters, still encoded; `None`: it is no magnet link. Several of a kind may be numbered:
+/// xt.1, tr.2.
+pub(super) fn parameters(text: &str) -> Option<impl Iterator<Item = (&str, &str)>> {
+    let text = text.trim();
+    let scheme = text.get(..8).filter(|scheme| scheme.eq_ignore_ascii_case("magnet:?"))?;
+    let pairs = text[scheme.len()..].split('&').filter_map(|pair| pair.split_once('='));
+    Some(pairs.map(|(key, value)| match key.split_once('.') {
+        Some((kind, number)) if number.bytes().all(|b| b.is_ascii_digit()) => (kind, value),
+        _ => (key, value),
+    }))
+}
+
 /// Everything but the torrent's names.
 #[derive(Default)]
-struct Rest {
-    name: Option<String>,
-    trackers: Vec<String>,
-    web_seeds: Vec<String>,
-    peers: Vec<PeerHint>,
-    select: Option<Vec<RangeInclusive<u32>>>,
+pub(super) struct Rest {
+    pub(super) name: Option<String>,
+    pub(super) trackers: Vec<String>,
+    pub(super) web_seeds: Vec<String>,
+    pub(super) peers: Vec<PeerHint>,
+    pub(super) select: Option<Vec<RangeInclusive<u32>>>,
 }
 
 impl Rest {
-    fn take(&mut self, kind: &str, value: &str) -> Result<(), MagnetError> {
+    pub(super) fn take(&mut self, kind: &str, value: &str) -> Result<(), MagnetError> {
         match kind {
             // Many programs write spaces of names the way forms do.
             "dn" => self.name = Some(decoded(&value.replace('+', " ")).into_owned()).filter(|name| !name.is_empty()),
@@ -81,7 +82,7 @@ fn add(list: &mut Vec<String>, value: String) {
     }
 }
 
-fn decoded(value: &str) -> Cow<'_, str> {
+pub(super) fn decoded(value: &str) -> Cow<'_, str> {
     percent_decode_str(value).decode_utf8_lossy()
 }
 
