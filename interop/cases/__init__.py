@@ -24,7 +24,7 @@ OURS = [
 def load(stand_in=""):
     global SUBJECT
     SUBJECT = stand_in or "compeer"
-    for module in ("exchange", "info_hash"):
+    for module in ("exchange", "info_hash", "updates"):
         importlib.import_module(f"cases.{module}")
     if not stand_in:
         for module in OURS:

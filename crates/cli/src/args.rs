@@ -194,6 +194,9 @@ pub struct Share {
     /// Name addresses of the local network and of this computer in the link, too
     #[arg(long, help_heading = "Network")]
     pub local: bool,
+    /// Print a second link, which leads to the newest version: share the same path again when it has changed
+    #[arg(long, conflicts_with = "v2", help_heading = "Torrent")]
+    pub updates: bool,
     /// Offer pieces one by one, so that the first copy spreads fastest; for whoever is the only seed
     #[arg(long, help_heading = "Seeding")]
     pub super_seed: bool,
@@ -209,7 +212,8 @@ pub struct Share {
 
 #[derive(Debug, Args)]
 pub struct Get {
-    /// A magnet link, a .torrent file, or the http(s) URL of one
+    /// A magnet link, a .torrent file, or the http(s) URL of one. Of a link to the newest version (share --updates) that is
+    /// fetched; with --seed, or where a node runs, newer ones take its place
     pub link: String,
     /// Put it into this folder, under its own name [default: the current folder]
     #[arg(long, short, value_name = "DIR")]

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use metainfo::{Magnet, TorrentFile};
+use data_encoding::HEXLOWER;
+use metainfo::{Magnet, TorrentFile, UpdateLink};
 
 use crate::client::install_crypto;
 
@@ -19,6 +20,8 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 pub enum Source {
     /// A magnet, and its text.
     Magnet(Magnet, String),
+    /// A link to the newest of several torrents, which is to be looked up first.
+    Updates(UpdateLink),
     /// A torrent file, and its bytes.
     File(Box<TorrentFile>, Vec<u8>),
 }
@@ -28,6 +31,7 @@ impl Source {
     pub fn name(&self) -> String {
         match self {
             Source::Magnet(magnet, _) => magnet.name.clone().unwrap_or_else(|| magnet.hashes.key().to_string()),
+            Source::Updates(link) => link.name.clone().unwrap_or_else(|| HEXLOWER.encode(&link.key)),
             Source::File(file, _) => file.info.name().to_owned(),
         }
     }
@@ -36,6 +40,7 @@ impl Source {
     pub fn has_trackers(&self) -> bool {
         match self {
             Source::Magnet(magnet, _) => !magnet.trackers.is_empty(),
+            Source::Updates(link) => !link.trackers.is_empty(),
             Source::File(file, _) => !file.trackers.is_empty(),
         }
     }
@@ -44,6 +49,7 @@ impl Source {
     pub fn has_peers(&self) -> bool {
         match self {
             Source::Magnet(magnet, _) => !magnet.peers.is_empty() || !magnet.web_seeds.is_empty(),
+            Source::Updates(link) => !link.peers.is_empty(),
             Source::File(file, _) => !file.web_seeds.is_empty(),
         }
     }
@@ -52,6 +58,7 @@ impl Source {
     pub fn fill(&self, request: &mut rpc::AddRequest) {
         match self {
             Source::Magnet(_, text) => request.link = Some(text.clone()),
+            Source::Updates(link) => request.link = Some(link.to_string()),
             Source::File(_, bytes) => request.torrent_base64 = Some(data_encoding::BASE64.encode(bytes)),
         }
     }
@@ -72,6 +79,10 @@ pub async fn read(link: &str) -> Result<Source> {
 pub fn read_local(link: &str) -> Result<Source> {
     if link.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:")) {
         let text = format!("magnet:{}", &link[7..]);
+        if UpdateLink::is_meant(&text) {
+            let link = text.parse().with_context(|| format!("{}: this link cannot be used", shorten(link)))?;
+            return Ok(Source::Updates(link));
+        }
         let magnet = text.parse().with_context(|| format!("{}: this link cannot be used", shorten(link)))?;
         return Ok(Source::Magnet(magnet, text));
     }

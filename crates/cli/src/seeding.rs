@@ -21,6 +21,8 @@ pub enum End {
     Interrupted,
     /// By a goal, or because somebody paused it.
     Paused,
+    /// Because the torrent is not there any more.
+    Removed,
 }
 
 /// Shows what is sent until it ends.
@@ -31,7 +33,7 @@ pub async fn follow(client: &Client, id: &str, live: &mut Live, interrupt: &mut 
     loop {
         let Some(torrent) = follow.torrent(id).cloned() else {
             live.clear();
-            bail!("the torrent was removed from the node");
+            return Ok(End::Removed);
         };
         match torrent.state {
             TorrentState::Paused => return Ok(End::Paused),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use crate::{NodeError, OfferConfig};
+use crate::{NodeError, OfferConfig, UpdatesConfig};
 pub use network::{Carrier, Encryption, NetworkConfig, NetworkOptions, Part, check_host_port};
 
 /// The settings of a node.
@@ -32,6 +32,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// What is offered to strangers.
     pub offer: OfferConfig,
+    /// How shares that change are followed.
+    pub updates: UpdatesConfig,
 }
 
 /// Rates and counts over all torrents.
@@ -90,6 +92,7 @@ impl Default for Config {
             seed: SeedConfig::default(),
             network: NetworkConfig::default(),
             offer: OfferConfig::default(),
+            updates: UpdatesConfig::default(),
         }
     }
 }
@@ -130,7 +133,8 @@ impl Config {
             return Err("disk.threads has to be from 1 to 64".into());
         }
         self.network.check().map_err(|reason| format!("network: {reason}"))?;
-        self.offer.check()
+        self.offer.check()?;
+        self.updates.check()
     }
 
     /// Returns the engine's limits.

@@ -46,6 +46,9 @@ pub enum NodeError {
     /// The tracker did not start.
     #[error("{0}")]
     Tracker(#[from] tracker::StartError),
+    /// As many shares that change as there may be.
+    #[error("{0} shares that change are kept already: remove one")]
+    TooManyUpdates(usize),
     /// The database did not open.
     #[error("{0}")]
     Database(#[from] db::DbError),

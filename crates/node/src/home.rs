@@ -122,7 +122,7 @@ impl Home {
     }
 
     /// Replaces a small file at once: a reader sees the old content or the new one. Only the owner can read it.
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), NodeError> {
+    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), NodeError> {
         let path = self.folder.join(name);
         let fresh = self.folder.join(format!("{name}.new"));
         let mut options = OpenOptions::new();

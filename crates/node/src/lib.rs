@@ -13,6 +13,7 @@ mod jobs;
 mod node;
 mod server;
 mod services;
+mod updates;
 mod urls;
 
 /// The types of items of the DHT, for those who sign them.
@@ -25,4 +26,5 @@ pub use jobs::Progress;
 pub use node::{Node, Options};
 pub use server::{MAX_BODY_BYTES, openapi};
 pub use services::{OfferConfig, Service};
+pub use updates::UpdatesConfig;
 pub use urls::{check_tracker, check_web_seed};

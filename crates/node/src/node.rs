@@ -12,6 +12,7 @@ use torrent::{Session, SessionConfig, SessionError};
 use crate::config::{NetworkConfig, NetworkOptions};
 use crate::server::{self, AppState};
 use crate::services::Services;
+use crate::updates::Updates;
 use crate::{Config, Home, HomeLock, NodeError, Service};
 
 /// How much payload may be in memory at once where the settings do not say; half of it for what arrives. Measured on
@@ -74,11 +75,18 @@ impl Node {
         let session = start_session(&home, &config, &options, &network).await?;
         let saver = session.dht().map(|dht| tokio::spawn(save_dht(dht, home.clone())));
 
+        let suffix = match disk::Incomplete::default() {
+            disk::Incomplete::Suffix(suffix) if config.incomplete() == torrent::Incomplete::Suffix => Some(suffix),
+            _ => None,
+        };
+        let keeps = options.mode == NodeMode::Daemon;
+        let updates = Updates::start(home.clone(), session.clone(), &config.updates, suffix, keeps)?;
         let services = Services::start(&config.offer, &options.offer).await?;
 
         let state = AppState::new(server::Parts {
             session,
             services,
+            updates,
             token,
             api,
             mode: options.mode,

@@ -14,6 +14,7 @@ mod problem;
 mod services;
 mod session;
 mod torrents;
+mod updates;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use torrent::Session;
 
 use crate::jobs::Jobs;
 use crate::services::Services;
+use crate::updates::Updates;
 pub use doc::openapi;
 
 /// The largest body of a request, in bytes: a torrent file of a million pieces, in base64.
@@ -54,6 +56,7 @@ struct Inner {
 pub(crate) struct Parts {
     pub(crate) session: Session,
     pub(crate) services: Services,
+    pub(crate) updates: Updates,
     pub(crate) token: String,
     pub(crate) api: SocketAddr,
     pub(crate) mode: NodeMode,
@@ -126,6 +129,7 @@ fn router(state: AppState) -> Router {
         .route("/network", get(network::info))
         .route("/session", get(session::info))
         .route("/limits", get(session::limits).put(session::limit))
+        .route("/updates", get(updates::list).post(updates::follow))
         .route("/services/tracker", get(services::tracker))
         .route("/shares", post(jobs::share))
         .route("/jobs", get(jobs::list))

@@ -49,6 +49,9 @@ pub struct ShareRequest {
     /// Offer pieces one by one, so that the first copy spreads fastest (BEP 16).
     #[serde(default)]
     pub super_seed: bool,
+    /// Publish which torrent is the newest version of this path, under a key that stays (BEP 46).
+    #[serde(default)]
+    pub updates: bool,
 }
 
 /// Asks the node to copy what it holds, verified.

@@ -11,6 +11,7 @@ mod problem;
 mod service;
 mod session;
 mod torrent;
+mod updates;
 
 pub use dht::{
     DhtBucket, DhtFamily, DhtInfo, DhtItem, DhtNodeInfo, DhtNodeRequest, DhtOwner, DhtPeersEvent, DhtPong,
@@ -26,6 +27,7 @@ pub use torrent::{
     AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, MoveRequest, PeerInfo, ReadRequest,
     SourceInfo, TorrentDetail, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo,
 };
+pub use updates::{FollowRequest, UpdatesInfo};
 
 /// The version prefix of every resource.
 pub const PREFIX: &str = "/api/v1";

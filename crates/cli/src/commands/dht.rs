@@ -149,6 +149,10 @@ async fn swarm(text: &str) -> Result<Vec<InfoHashV1>> {
     let source = link::read(text).await.context("give an info-hash, a magnet link or a .torrent file")?;
     Ok(match source {
         link::Source::Magnet(magnet, _) => magnet.hashes.wire().collect(),
+        link::Source::Updates(link) => {
+            let key = data_encoding::HEXLOWER.encode(&link.key);
+            bail!("this link names no swarm, but a key: `compeer dht get {key}` shows what it signs")
+        }
         link::Source::File(file, _) => file.hashes().wire().collect(),
     })
 }

@@ -1,12 +1,14 @@
 //! `compeer get`: ends when everything is complete, verified and on disk.
 
 mod asking;
+mod updates;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use base::units::format_bytes;
+use metainfo::UpdateLink;
 use reqwest::Method;
 use rpc::{FileChoice, FileInfo, FilePriority, JobState, TorrentState, TorrentSummary};
 use serde_json::json;
@@ -70,6 +72,8 @@ struct Run {
     get: Get,
     source: Source,
     output: PathBuf,
+    /// The link to the newest version, and the number of the one that was found.
+    updates: Option<(UpdateLink, i64)>,
     live: Live,
     interrupt: Interrupt,
     begun: Instant,
@@ -102,6 +106,7 @@ pub async fn run(get: Get, context: &Context) -> Result<u8> {
         get,
         source,
         output,
+        updates: None,
         live: Live::new(context.json),
         interrupt,
         begun: Instant::now(),
@@ -140,7 +145,7 @@ pub fn output_folder(path: &Path) -> Result<PathBuf> {
 pub fn file_numbers(files: &Ranges, source: &Source) -> Result<Vec<u32>> {
     let count = match source {
         Source::File(file, _) => file.info.layout().files().len(),
-        Source::Magnet(..) => MAX_CHOSEN,
+        Source::Magnet(..) | Source::Updates(_) => MAX_CHOSEN,
     };
     if files.largest() as usize >= count {
         bail!("--files: there is no file {}; the files are 0 to {}", files.largest(), count.saturating_sub(1));
@@ -157,6 +162,7 @@ impl Run {
 
     async fn work(&mut self, attached: &Attached, context: &Context) -> Step<()> {
         let client = &attached.client;
+        self.resolve(client).await?;
         let added = client.add(&self.request(attached)?).await?;
         let (id, mut was) = (added.torrent.id.clone(), added.torrent);
         let active = added.existed && !matches!(was.state, TorrentState::Paused | TorrentState::Failed);
@@ -180,12 +186,15 @@ impl Run {
             }
         };
         self.report(&done, context)?;
-        if self.get.seed && done.how == How::Fetched {
-            let end = seeding::follow(client, &id, &mut self.live, &mut self.interrupt).await;
-            self.live.clear();
-            if end? == seeding::End::Paused {
-                self.live.note("Seeding has reached its goal.");
-            }
+        let seeds = self.get.seed && done.how == How::Fetched;
+        if let Some((link, seq)) = self.updates.as_ref().filter(|_| seeds || attached.is_daemon()) {
+            let request = rpc::FollowRequest { link: link.to_string(), torrent: id.clone(), seq: *seq };
+            client.tell(Method::POST, "/updates", Some(&request)).await?;
+            self.live.note("Newer versions will take its place.");
+        }
+        let mut id = id;
+        if seeds {
+            id = self.seed(client, id).await?;
         }
         if ends_here {
             seeding::pause(client, &id).await;

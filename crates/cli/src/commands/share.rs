@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use base::units::{format_bytes, format_duration};
-use metainfo::Magnet;
+use metainfo::{Magnet, UpdateLink};
 use reqwest::Method;
-use rpc::{Job, JobState, ShareRequest, TorrentDetail, TorrentFormat};
+use rpc::{Job, JobState, ShareRequest, TorrentDetail, TorrentFormat, UpdatesInfo};
 use serde_json::json;
 
 use super::Context;
@@ -80,7 +80,8 @@ async fn work(
             let id = job.torrent.clone().context("the node hashed it and lost it: share it again")?;
             *shared = Some(id.clone());
             let detail = client.torrent(&id, share.local).await?;
-            present(&job, &detail, live, context)?;
+            let updates = if share.updates { updates_link(client, &detail).await? } else { None };
+            present(&job, &detail, updates, live, context)?;
             if !attached.is_own() {
                 limit(client, &id, share).await?;
             }
@@ -90,6 +91,7 @@ async fn work(
     let end = seeding::follow(client, &id, live, interrupt).await?;
     live.clear();
     match end {
+        End::Removed => bail!("the torrent was removed from the node"),
         End::Paused => live.note("Seeding has ended: its goal is reached, or somebody paused it."),
         End::Interrupted if attached.is_daemon() => {
             let short: String = id.chars().take(show::SHORT_ID).collect();
@@ -121,6 +123,7 @@ fn request(share: &Share, path: &Path) -> ShareRequest {
         seed_time_s: share.goals.seed_time.map(|time| time.as_secs()),
         local: share.local,
         super_seed: share.super_seed,
+        updates: share.updates,
     }
 }
 
@@ -186,7 +189,27 @@ pub fn progress_lines(live: &Live, verb: &str, name: &str, done: u64, total: u64
     vec![live.bar(&title, progress, &show::percent(progress)), live.parts("", &parts)]
 }
 
-fn present(job: &Job, detail: &TorrentDetail, live: &mut Live, context: &Context) -> Result<()> {
+/// Returns the link to the newest version, with the ways to peers that the torrent's own link names.
+async fn updates_link(client: &Client, detail: &TorrentDetail) -> Result<Option<UpdateLink>> {
+    let all: Vec<UpdatesInfo> = client.get("/updates").await?;
+    let Some(own) = all.iter().find(|info| info.published && info.torrent == detail.summary.id) else {
+        return Ok(None);
+    };
+    if !own.message.is_empty() {
+        tracing::warn!(message = %own.message, "updates");
+    }
+    let (mut link, magnet): (UpdateLink, Magnet) = (own.link.parse()?, detail.magnet.parse()?);
+    (link.trackers, link.peers) = (magnet.trackers, magnet.peers);
+    Ok(Some(link))
+}
+
+fn present(
+    job: &Job,
+    detail: &TorrentDetail,
+    updates: Option<UpdateLink>,
+    live: &mut Live,
+    context: &Context,
+) -> Result<()> {
     live.clear();
     let torrent = &detail.summary;
     if context.json {
@@ -194,6 +217,7 @@ fn present(job: &Job, detail: &TorrentDetail, live: &mut Live, context: &Context
             "id": torrent.id,
             "name": torrent.name,
             "magnet": detail.magnet,
+            "updates_link": updates.map(|link| link.to_string()),
             "path": torrent.path,
             "total_bytes": torrent.total_bytes,
             "file_count": detail.file_count,
@@ -215,6 +239,12 @@ fn present(job: &Job, detail: &TorrentDetail, live: &mut Live, context: &Context
     live.note("");
     out::line(&detail.magnet)?;
     live.note("");
+    if let Some(link) = updates {
+        live.note("And to whatever is the newest version, after the same command at a later time:");
+        live.note("");
+        out::line(link.to_string())?;
+        live.note("");
+    }
     let call = how_to_call();
     let folder = if call.starts_with("cargo run") { "in a checkout like this one" } else { "in any folder" };
     live.note(format!("To get it, {}, {folder}:", from_where(detail)));

@@ -29,7 +29,9 @@ fn read(path: &Path) -> Result<TorrentFile> {
     let Some(text) = path.to_str() else { bail!("{}: this name cannot be used", path.display()) };
     match link::read_local(text)? {
         Source::File(file, _) => Ok(*file),
-        Source::Magnet(..) => bail!("a magnet names a torrent, but is no torrent file; give a .torrent file"),
+        Source::Magnet(..) | Source::Updates(_) => {
+            bail!("a magnet names a torrent, but is no torrent file; give a .torrent file")
+        }
     }
 }
 

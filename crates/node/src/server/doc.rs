@@ -4,14 +4,14 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use super::{dht, events, jobs, network, services, session, torrents};
+use super::{dht, events, jobs, network, services, session, torrents, updates};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Compeer", description = "The API of a node. It listens on a loopback address, which the file `api` in \
          the node's home names; the file `token` there holds the token."),
     paths(
-        services::tracker, session::health, session::info, session::limits, session::limit,
+        services::tracker, updates::list, updates::follow, session::health, session::info, session::limits, session::limit,
         torrents::list, torrents::add, torrents::one, torrents::remove, torrents::pause, torrents::resume,
         torrents::recheck, torrents::read, torrents::move_to, torrents::peers, torrents::add_peer, torrents::files,
         torrents::choose_files, torrents::trackers, torrents::limits, torrents::limit, torrents::metainfo,

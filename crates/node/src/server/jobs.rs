@@ -32,6 +32,11 @@ pub(crate) async fn share(
     let path = absolute(&request.path)?;
     goal(request.seed_ratio, request.seed_time_s)?;
     request.trackers.iter().flatten().try_for_each(|url| check_tracker(url)).map_err(ApiError::bad_request)?;
+    if request.updates && request.format == rpc::TorrentFormat::V2 {
+        return Err(ApiError::bad_request(
+            "updates name a version by its v1 info-hash (BEP 46), which a v2 torrent lacks",
+        ));
+    }
     request.web_seeds.iter().try_for_each(|url| check_web_seed(url)).map_err(ApiError::bad_request)?;
     begin(&state, JobKind::Share, request.path.clone(), None, |state, progress| async move {
         run_share(&state, path, request, progress).await
@@ -166,6 +171,7 @@ async fn run_share(
         creation_date: None,
     };
     let cancelled = progress.clone();
+    let shared = path.clone();
     let created = blocking(move || content::create(&path, options, &progress)).await?;
     if cancelled.is_cancelled() {
         return Err(ContentError::Cancelled.into());
@@ -184,6 +190,10 @@ async fn run_share(
             ..Add::new(AddSource::File(created.torrent.to_bytes().into()))
         })
         .await?;
+    if request.updates {
+        let published = state.parts().updates.publish(&shared, added.id).await;
+        published.map_err(|error| ApiError::local(error.to_string()))?;
+    }
     Ok(Outcome { torrent: Some(added.id.to_string()), skipped })
 }
 

@@ -248,6 +248,54 @@ fn a_tracker_is_offered_only_when_it_is_switched_on() {
 }
 
 #[test]
+fn a_share_that_changes_keeps_its_key_and_counts_its_versions() {
+    run(async {
+        let alice = Alice::start().await;
+        let path = alice.home.path().join("diary.txt");
+        let share = async |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let order = json!({ "path": path.to_str().unwrap(), "updates": true });
+            let mut job: rpc::Job =
+                alice.call(Method::POST, "/api/v1/shares").json(&order).send().await.unwrap().json().await.unwrap();
+            while job.state == rpc::JobState::Running {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                let url = format!("/api/v1/jobs/{}", job.id);
+                job = alice.call(Method::GET, &url).send().await.unwrap().json().await.unwrap();
+            }
+            assert_eq!(job.problem, None);
+            let all = alice.call(Method::GET, "/api/v1/updates").send().await.unwrap();
+            let all: Vec<rpc::UpdatesInfo> = all.json().await.unwrap();
+            assert_eq!(all.len(), 1);
+            assert_eq!(Some(&all[0].torrent), job.torrent.as_ref());
+            all.into_iter().next().unwrap()
+        };
+        let monday = share("Monday").await;
+        assert!(monday.link.starts_with("magnet:?xs=urn:btpk:") && monday.link.ends_with("&dn=diary.txt"));
+        assert_eq!((monday.seq, monday.published), (1, true));
+        assert!(monday.message.contains("DHT is switched off"), "{}", monday.message);
+        assert_eq!(share("Monday").await.seq, 1);
+        let tuesday = share("Tuesday").await;
+        assert_eq!((tuesday.seq, &tuesday.link), (2, &monday.link));
+        let gone = alice.call(Method::GET, &format!("/api/v1/torrents/{}", monday.torrent)).send().await.unwrap();
+        assert_eq!(gone.status(), 404);
+
+        let order = json!({ "path": path.to_str().unwrap(), "updates": true, "format": "v2" });
+        let refused = alice.call(Method::POST, "/api/v1/shares").json(&order).send().await.unwrap();
+        assert!(problem(refused).await.1.contains("v1 info-hash"));
+        let follow = json!({ "link": "magnet:?xs=urn:btpk:12", "torrent": monday.torrent, "seq": 1 });
+        let refused = alice.call(Method::POST, "/api/v1/updates").json(&follow).send().await.unwrap();
+        assert_eq!(problem(refused).await.0, 400);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let file = std::fs::metadata(alice.home.path().join("updates.json")).unwrap();
+            assert_eq!(file.mode() & 0o777, 0o600);
+        }
+        alice.stop().await;
+    });
+}
+
+#[test]
 fn an_event_stream_begins_with_everything() {
     run(async {
         let alice = Alice::start().await;

@@ -1,6 +1,6 @@
 //! `compeer torrent show`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use base::units::format_bytes;
 use metainfo::{Magnet, TorrentFile};
 use serde_json::json;
@@ -16,6 +16,7 @@ pub fn run(command: &TorrentShow, context: &Context) -> Result<u8> {
     match link::read_local(&command.link)? {
         Source::Magnet(magnet, _) if context.json => out::json(&magnet_json(&magnet))?,
         Source::Magnet(magnet, _) => show_magnet(&magnet)?,
+        Source::Updates(_) => bail!("the link leads to the newest of several torrents: `compeer get` looks it up"),
         Source::File(file, _) if context.json => out::json(&file_json(&file))?,
         Source::File(file, _) => show_file(&file)?,
     }
