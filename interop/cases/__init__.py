@@ -15,6 +15,7 @@ OURS = [
     "dht",
     "dht_magnets",
     "trackers",
+    "updates",
     "utp",
     "encryption",
     "nat",
@@ -24,7 +25,7 @@ OURS = [
 def load(stand_in=""):
     global SUBJECT
     SUBJECT = stand_in or "compeer"
-    for module in ("exchange", "info_hash", "updates"):
+    for module in ("exchange", "info_hash"):
         importlib.import_module(f"cases.{module}")
     if not stand_in:
         for module in OURS:
