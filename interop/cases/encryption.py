@@ -152,8 +152,8 @@ def it_dials(ours, theirs):
         return None if ours == "require" else "none"
     if ours == "off":
         return "none" if theirs == 1 else None
-    # 2 offers RC4 only
-    return "handshake" if ours == "prefer" and theirs == 1 else "rc4"
+    # it offers nothing else, also at 1
+    return "rc4"
 
 
 def transmissions(t, dials, size, pairs, tracker=None, on=(None, None)):
