@@ -105,6 +105,9 @@ pub struct NodeOptions {
     #[arg(long, value_name = "HOST:PORT,…", value_parser = bootstrap, env = "COMPEER_BOOTSTRAP", hide_env_values = true,
           help_heading = "Network")]
     pub bootstrap: Option<Bootstrap>,
+    /// The command ends as soon as it has its answer.
+    #[arg(skip)]
+    pub brief: bool,
 }
 
 /// Hosts by which the DHT is entered.
@@ -119,6 +122,7 @@ impl NodeOptions {
             prefer: self.prefer,
             encryption: self.encryption,
             bootstrap: self.bootstrap.clone().map(|hosts| hosts.0),
+            brief: self.brief,
         }
     }
 

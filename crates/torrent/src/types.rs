@@ -103,6 +103,8 @@ pub struct DhtConfig {
     pub bootstrap: Vec<String>,
     /// What an earlier run saved.
     pub snapshot: net::dht::Snapshot,
+    /// Ask, but answer nobody and do not become known (BEP 43).
+    pub read_only: bool,
 }
 
 /// What is asked of peers about stream encryption ("message stream encryption").

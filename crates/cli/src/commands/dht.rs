@@ -73,7 +73,9 @@ async fn with(
     work: impl AsyncFnOnce(&mut Session<'_>) -> Result<Option<u8>>,
 ) -> Result<u8> {
     let interrupt = Interrupt::listen()?;
-    let attached = attach_or_start(context.home.as_deref(), options).await?;
+    // A node that ends in a moment is no use in other nodes' tables.
+    let brief = NodeOptions { brief: true, ..options.clone() };
+    let attached = attach_or_start(context.home.as_deref(), &brief).await?;
     let mut session = Session { attached, live: Live::new(context.json), interrupt, context };
     if let Some(option) = options.only_for_own_node().filter(|_| !session.attached.is_own()) {
         session.live.note(format!("The node of this home runs already: {option} changes nothing."));

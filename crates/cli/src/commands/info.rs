@@ -128,7 +128,9 @@ fn part(part: &NetworkPart) -> String {
 /// Shows the ways in which a torrent finds peers.
 fn show_sources(sources: &[SourceInfo]) -> Result<()> {
     let mut table = Table::new(&["PEERS BY", "GAVE", "CONNECTED", "LAST WORDS", "WHEN", "NEXT"], &[1, 2], 3);
-    for source in sources.iter().filter(|source| source.enabled || source.given > 0) {
+    // What an earlier run or a web seed would have named is of interest only if it did.
+    let always = |source: &SourceInfo| source.enabled && !matches!(source.source.as_str(), "resume" | "web_seed");
+    for source in sources.iter().filter(|source| always(source) || source.given > 0) {
         let ago = |seconds| format!("{} ago", show::seconds(seconds));
         let next = |seconds| if seconds == 0 { "now".to_owned() } else { format!("in {}", show::seconds(seconds)) };
         table.row(vec![

@@ -23,6 +23,8 @@ const MAX_BOOTSTRAP: usize = 32;
 pub struct NetworkConfig {
     /// Take part in the DHT (BEP 5).
     pub dht: bool,
+    /// Ask the DHT, but answer nobody there (BEP 43).
+    pub dht_read_only: bool,
     /// Exchange peers with peers (BEP 11).
     pub pex: bool,
     /// Find peers of the local network (BEP 14).
@@ -96,12 +98,15 @@ pub struct NetworkOptions {
     pub encryption: Option<Encryption>,
     /// Where the DHT is entered.
     pub bootstrap: Option<Vec<String>>,
+    /// The node ends soon: others need not learn of it (BEP 43).
+    pub brief: bool,
 }
 
 impl Default for NetworkConfig {
     fn default() -> NetworkConfig {
         NetworkConfig {
             dht: true,
+            dht_read_only: false,
             pex: true,
             lsd: true,
             tcp: true,
@@ -122,6 +127,7 @@ impl NetworkConfig {
         for part in &options.without {
             *config.part(*part) = false;
         }
+        config.dht_read_only |= options.brief;
         config.prefer = options.prefer.or(config.prefer);
         config.encryption = options.encryption.unwrap_or(config.encryption);
         config.bootstrap = options.bootstrap.clone().unwrap_or(config.bootstrap);
@@ -132,7 +138,11 @@ impl NetworkConfig {
     /// Returns the engine's form of it. `snapshot`: what the DHT of an earlier run saved.
     pub(crate) fn engine(&self, snapshot: net::dht::Snapshot) -> torrent::NetworkConfig {
         torrent::NetworkConfig {
-            dht: self.dht.then(|| torrent::DhtConfig { bootstrap: self.bootstrap.clone(), snapshot }),
+            dht: self.dht.then(|| torrent::DhtConfig {
+                bootstrap: self.bootstrap.clone(),
+                snapshot,
+                read_only: self.dht_read_only,
+            }),
             pex: self.pex,
             lsd: self.lsd,
             tcp: self.tcp,

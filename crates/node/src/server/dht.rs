@@ -30,6 +30,9 @@ use crate::convert;
 /// whom it names, with one try lost.
 const READY_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The title of what a silent node makes of a request.
+const SILENT: &str = "The node does not answer";
+
 /// Options of [`peers`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -121,7 +124,15 @@ pub(crate) async fn ping(
             break;
         }
     }
-    Ok(Json(result?))
+    match result {
+        Ok(pong) => Ok(Json(pong)),
+        Err(Failure::Silent) => {
+            let detail =
+                format!("{} does not answer: is it a node of the DHT, and is the port right?", request.address);
+            Err(ApiError::new(StatusCode::GATEWAY_TIMEOUT, "dht-silent", SILENT, detail))
+        }
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 /// Looks for the peers of a swarm; they come as they are found.
@@ -345,7 +356,7 @@ impl From<Failure> for ApiError {
         let detail = failure.to_string();
         let (status, kind, title) = match failure {
             Failure::NoNodes => (StatusCode::GATEWAY_TIMEOUT, "dht-no-nodes", "No node of the DHT answers"),
-            Failure::Silent => (StatusCode::GATEWAY_TIMEOUT, "dht-silent", "The node does not answer"),
+            Failure::Silent => (StatusCode::GATEWAY_TIMEOUT, "dht-silent", SILENT),
             Failure::Refused { .. } => (StatusCode::BAD_GATEWAY, "dht-refused", "The nodes of the DHT refuse"),
             Failure::Conflict { .. } => return ApiError::conflict(detail),
             Failure::TooMany => return ApiError::busy(detail),

@@ -39,7 +39,7 @@ pub(super) fn open(config: &SessionConfig, clock: Clock, seed: u64) -> Result<Op
     let dht = network.dht.clone().map(|dht| net::DhtConfig {
         bootstrap: dht.bootstrap,
         snapshot: dht.snapshot,
-        ..net::DhtConfig::default()
+        reach: if dht.read_only { net::dht::Reach::ReadOnly } else { net::dht::Reach::Auto },
     });
     let mut draws = 0;
     loop {

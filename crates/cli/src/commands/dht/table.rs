@@ -63,13 +63,17 @@ fn field(name: &str, value: impl AsRef<str>) -> Result<()> {
 }
 
 fn show_family(name: &str, family: &DhtFamily) -> Result<()> {
+    let title = console::style(format!("DHT over {name}")).bold();
+    if family.good + family.questionable + family.replacements == 0 {
+        return out::line(format!("{title}  no node is known"));
+    }
     let nodes = show::count(family.good as usize, "node answers", "nodes answer");
     let doubt = match family.questionable {
         0 => String::new(),
         number => format!(", {number} to be asked again"),
     };
     let read_only = if family.read_only { " (read-only: nobody can reach us)" } else { "" };
-    out::line(format!("{}  {nodes}{doubt}{read_only}", console::style(format!("DHT over {name}")).bold()))?;
+    out::line(format!("{title}  {nodes}{doubt}{read_only}"))?;
     field("id", &family.id)?;
     field("address", address(family))?;
     field("network", family.network_size.map(|size| format!("about {} nodes", rounded(size))).unwrap_or_default())?;
@@ -132,7 +136,8 @@ pub async fn nodes(session: &mut Session<'_>) -> Result<Option<u8>> {
     if filled(session).await?.is_none() {
         return Ok(None);
     }
-    let nodes: Vec<DhtNodeInfo> = session.client().get("/dht/nodes").await?;
+    let mut nodes: Vec<DhtNodeInfo> = session.client().get("/dht/nodes").await?;
+    nodes.sort_by_key(|node| (node.replacement, std::cmp::Reverse(node.bits)));
     show_nodes(session, &nodes, "No node is known yet. `--bootstrap HOST:PORT` names one to begin with.")?;
     Ok(Some(0))
 }
