@@ -5,6 +5,7 @@ import time
 from urllib.parse import unquote
 
 import drivers
+import drivers
 from harness import Failed, require, require_same, suite
 from network import Host, Lan
 from router import Router
@@ -15,9 +16,9 @@ SIZE = 400_000
 PORT = 6881
 
 
-def film(t, name, tracker=None):
+def film(t, name, tracker=None, size=SIZE):
     path = t.sub("source") / name
-    path.write_bytes(random.Random(name).randbytes(SIZE))
+    path.write_bytes(random.Random(name).randbytes(size))
     return path, make("libtorrent", path, t.folder / f"{name}.torrent", PIECE, tracker=tracker)
 
 
@@ -102,3 +103,63 @@ def _(t):
                 leecher.wait_complete(30)
                 require_same(path, t.sub("got", "other") / path.name)
             until("only the other's mappings are left", lambda: {m[2] for m in router.mappings()} == {bob.ip})
+
+
+class Punching:
+    """Alice has a file and Bob wants it; their routers map nothing. Both reach Rita, who wants it too but is slow: she passes on next to nothing."""
+
+    def __init__(self, t, alice, rita, bob, symmetric=False, size=3_000_000):
+        internet = Lan("internet")
+        one = Router("router-one", internet, "11.0.0.10/24", Lan("home-one"), "192.168.1.1/24", symmetric)
+        two = Router("router-two", internet, "11.0.0.20/24", Lan("home-two"), "192.168.2.1/24", symmetric)
+        kind = "symmetric" if symmetric else "usual"
+        self.path, self.torrent = film(t, f"{kind}.bin", size=size)
+        self.got, passed_on = t.sub("got", kind), t.sub("passed-on", kind)
+        self.alice, self.bob = self.client(t, alice, one.host("alice", 2)), self.client(t, bob, two.host("bob", 2))
+        self.rita = self.client(t, rita, Host("rita").plug(internet, "11.0.0.2/24"), slow=True)
+        for client in (self.alice, self.rita, self.bob):
+            client.start()
+        self.alice.add([self.torrent.path], t.sub("source"))
+        self.alice.wait_done(self.torrent.id, 30)
+        self.rita.add([self.torrent.path], passed_on)
+        self.bob.add([self.torrent.path], self.got)
+        for client in (self.alice, self.bob):
+            client.add_peer(self.rita.ip, PORT)
+
+    def client(self, t, kind, host, slow=False):
+        if kind == "compeer":
+            options = ("--down-limit", "20K", "--up-limit", "1K") if slow else ()
+            return t.client(kind, on=host, port=PORT, transport="both", without="dht,lsd,mapping", options=options)
+        # it waits a quarter of a minute for an address that does not answer before it asks for help
+        settings = {"peer_connect_timeout": 3} | ({"upload_rate_limit": 1000, "download_rate_limit": 20_000} if slow else {})
+        return t.client(kind, on=host, port=PORT, transport="both", settings=settings)
+
+    def succeed(self, timeout):
+        self.bob.wait_done(self.torrent.id, timeout)
+        require_same(self.path, self.got / self.path.name)
+
+
+@suite("libtorrent behind two routers", limit=200, prove=True)
+def _(t):
+    with t.case("libtorrent punches a hole: so the routers are as they must be"):
+        Punching(t, *["libtorrent"] * 3).succeed(120)
+    with t.case("through routers that give each destination another port nobody comes"):
+        try:
+            Punching(t, *["libtorrent"] * 3, symmetric=True).succeed(40)
+        except drivers.Timeout:
+            return
+        raise Failed("somebody came through: these routers prove nothing")
+
+
+@suite("a hole punched through two routers", limit=100)
+def _(t):
+    with t.case("compeer, compeer, by compeer"):
+        Punching(t, *["compeer"] * 3).succeed(60)
+
+
+for who in (("compeer", "libtorrent", "libtorrent"), ("libtorrent", "compeer", "libtorrent"), ("libtorrent", "libtorrent", "compeer"),
+            ("compeer", "libtorrent", "compeer"), ("compeer", "compeer", "libtorrent"), ("libtorrent", "compeer", "compeer")):
+    @suite("a hole punched with a foreign client: {} to {} by {}".format(who[0], who[2], who[1]), limit=200, prove=True)
+    def _(t, who=who):
+        with t.case("punched"):
+            Punching(t, *who).succeed(150)
