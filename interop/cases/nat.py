@@ -1,11 +1,13 @@
 """Home routers between the nodes: ports that a router maps for us, and what is not possible without."""
 import contextlib
 import random
+import re
 import time
 from urllib.parse import unquote
 
 import drivers
 import drivers
+from commands import Running
 from harness import Failed, require, require_same, suite
 from network import Host, Lan
 from router import Router
@@ -16,9 +18,14 @@ SIZE = 400_000
 PORT = 6881
 
 
-def film(t, name, tracker=None, size=SIZE):
+def payload(t, name, size):
     path = t.sub("source") / name
     path.write_bytes(random.Random(name).randbytes(size))
+    return path
+
+
+def film(t, name, tracker=None, size=SIZE):
+    path = payload(t, name, size)
     return path, make("libtorrent", path, t.folder / f"{name}.torrent", PIECE, tracker=tracker)
 
 
@@ -163,3 +170,61 @@ for who in (("compeer", "libtorrent", "libtorrent"), ("libtorrent", "compeer", "
     def _(t, who=who):
         with t.case("punched"):
             Punching(t, *who).succeed(150)
+
+
+class Magnet:
+    """Alice shares a file and Bob gets it by the bare magnet. Both are behind routers; a third in public has the DHT, which is all they know."""
+
+    def __init__(self, t, name, without="lsd,mapping"):
+        self.t, self.without, self.name = t, without, name
+        internet = Lan("internet")
+        self.one = Router("router-one", internet, "11.0.0.10/24", Lan("home-one"), "192.168.1.1/24")
+        self.two = Router("router-two", internet, "11.0.0.20/24", Lan("home-two"), "192.168.2.1/24")
+        self.alice, self.bob, self.public = self.one.host("alice", 2), self.two.host("bob", 2), Host("public").plug(internet, "11.0.0.2/24")
+        self.path = payload(t, f"{name}.bin", 2_000_000)
+
+    @contextlib.contextmanager
+    def running(self, passes_on=False):
+        """The third and Alice. `passes_on`: the third wants the file too, so that it knows both, but is slow."""
+        slow = ("--down-limit", "20K", "--up-limit", "1K") if passes_on else ()
+        third = self.t.client("compeer", on=self.public, port=PORT, transport="both", without="lsd,mapping", options=slow)
+        with running(third):
+            with Running(self.t, "share", self.path, "--listen", f"{self.alice.ip}:{PORT}", home=self.t.sub("alice", self.name), on=self.alice, env=self.env()) as share:
+                # nothing but the name
+                self.link = re.match(r"magnet:\?xt=urn:btih:[0-9a-f]{40}", share.link())[0]
+                if passes_on:
+                    third.add_magnet(self.link, self.t.sub("passed-on", self.name))
+                yield share
+
+    def env(self):
+        return {"COMPEER_WITHOUT": self.without, "COMPEER_BOOTSTRAP": f"{self.public.ip}:{PORT}"}
+
+    def get(self, timeout=60):
+        got = self.t.sub("got", self.name)
+        self.t.compeer("get", self.link, "--output", got, "--listen", f"{self.bob.ip}:{PORT}", home=self.t.sub("bob", self.name), on=self.bob, env=self.env(), timeout=timeout)
+        require_same(self.path, got / self.path.name)
+
+
+@suite("a bare magnet through two routers", limit=150)
+def _(t):
+    with t.case("with the port mapped, which is no longer when it is over"):
+        magnet = Magnet(t, "mapped", without="lsd,holepunch")
+        with magnet.one.mapping(t):
+            with magnet.running() as share:
+                mapped(magnet.one, magnet.alice)
+                magnet.get()
+                share.interrupt()
+            require(not magnet.one.mappings(), f"left behind: {magnet.one.mappings()}")
+    with t.case("through a hole that the third helped to punch"):
+        magnet = Magnet(t, "punched")
+        with magnet.running(passes_on=True):
+            magnet.get()
+    with t.case("with neither, nothing comes"):
+        magnet = Magnet(t, "nothing", without="lsd,mapping,holepunch,utp")
+        with magnet.running():
+            try:
+                magnet.get(15)
+            except Failed as failed:
+                require("did not end" in str(failed), str(failed))
+                return
+        raise Failed("it came: the routers prove nothing")
