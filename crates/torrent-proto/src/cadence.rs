@@ -18,6 +18,8 @@ pub struct Cadence {
     running: bool,
     asking: bool,
     wanted: bool,
+    /// Another round is to follow the one under way.
+    again: bool,
     last: Option<Instant>,
     next: Option<Instant>,
 }
@@ -25,7 +27,16 @@ pub struct Cadence {
 impl Cadence {
     /// Asks every `every`, once it is started.
     pub fn new(every: Duration) -> Cadence {
-        Cadence { every, wait: FIRST_WAIT, running: false, asking: false, wanted: false, last: None, next: None }
+        Cadence {
+            every,
+            wait: FIRST_WAIT,
+            running: false,
+            asking: false,
+            wanted: false,
+            again: false,
+            last: None,
+            next: None,
+        }
     }
 
     /// The torrent runs: asks at once, or when the wait since the last round is over.
@@ -37,7 +48,7 @@ impl Cadence {
 
     /// The torrent stands still: what is being asked is given up.
     pub fn stop(&mut self) {
-        (self.running, self.asking, self.wanted, self.next) = (false, false, false, None);
+        (self.running, self.asking, self.wanted, self.again, self.next) = (false, false, false, false, None);
     }
 
     /// More peers would help.
@@ -45,6 +56,14 @@ impl Cadence {
         self.wanted = self.running;
         if let (false, Some(last), Some(next)) = (self.asking, self.last, self.next) {
             self.next = Some(next.min(last + self.wait));
+        }
+    }
+
+    /// What the last round said of us is not true any more: asks at once, or when the round under way is over.
+    pub fn again(&mut self, now: Instant) {
+        self.again = self.running && self.asking;
+        if self.running && !self.asking {
+            self.next = Some(now);
         }
     }
 
@@ -70,7 +89,8 @@ impl Cadence {
             return;
         }
         self.last = Some(now);
-        self.next = Some(now + if self.wanted { self.wait } else { self.every });
+        let rest = if self.wanted { self.wait } else { self.every };
+        self.next = Some(if std::mem::take(&mut self.again) { now } else { now + rest });
     }
 }
 
@@ -97,6 +117,24 @@ mod tests {
         cadence.stop();
         cadence.want();
         assert_eq!(cadence.next(), None);
+    }
+
+    #[test]
+    fn who_moved_says_so_at_once_or_after_the_round_under_way() {
+        let mut cadence = Cadence::new(QUARTER);
+        cadence.again(at(1));
+        assert_eq!(cadence.next(), None, "it does not run");
+        cadence.start(at(5));
+        cadence.begun();
+        cadence.again(at(6));
+        assert_eq!(cadence.next(), None);
+        cadence.ended(at(9));
+        assert_eq!(cadence.next(), Some(at(9)));
+        cadence.begun();
+        cadence.ended(at(10));
+        assert_eq!(cadence.next(), Some(at(910)));
+        cadence.again(at(20));
+        assert_eq!(cadence.next(), Some(at(20)));
     }
 
     #[test]

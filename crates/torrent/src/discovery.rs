@@ -77,8 +77,10 @@ impl Discovery {
     /// Spawns the task.
     pub(crate) fn spawn(parts: DiscoveryParts) -> Discovery {
         let (orders, queue) = mpsc::channel(QUEUE);
+        let announced = parts.shared.announced.subscribe();
         let task = DiscoveryTask {
             parts,
+            announced,
             queue,
             cadence: Cadence::new(DHT_EVERY),
             round: None,
@@ -100,6 +102,8 @@ impl Discovery {
 #[derive(Debug)]
 struct DiscoveryTask {
     parts: DiscoveryParts,
+    /// By which port others reach us.
+    announced: watch::Receiver<Option<u16>>,
     queue: mpsc::Receiver<DiscoveryOrder>,
     cadence: Cadence,
     /// The question to the DHT that is under way; how many addresses it brought.
@@ -121,6 +125,10 @@ impl DiscoveryTask {
                 found = ended(&mut self.round) => self.ended(found),
                 // It ends by itself only when the session does.
                 Some(_) = self.listeners.join_next() => {}
+                Ok(()) = self.announced.changed() => {
+                    self.cadence.again(self.now());
+                    self.ask_if_due();
+                }
                 () = sleep_until(due) => self.ask_if_due(),
             }
         }
@@ -229,6 +237,10 @@ impl DiscoveryTask {
 
     fn ended(&mut self, found: usize) {
         self.round = None;
+        // The one may be ourselves. Whom nobody can dial has to hear of others soon after they came, also as a seed.
+        if found <= 1 {
+            self.cadence.want();
+        }
         self.cadence.ended(self.now());
         self.say(match found {
             0 => "found nobody".to_owned(),
