@@ -12,6 +12,7 @@ OURS = [
     "web_seed",
     "whole_tree",
     "start_up",
+    "simulated",
     "dht",
     "dht_magnets",
     "trackers",

@@ -28,7 +28,9 @@ pub fn prove(arguments: &[String]) -> Outcome {
     let commit = if clean { commit } else { format!("{commit} with uncommitted changes") };
     let mut steps = Steps::new();
     steps.step("foreign programs", || counterparts::ensure(yes))?;
-    steps.step("building compeer", || run(cargo().args(["build", "--release", "--package", "cli", "--locked"])))?;
+    steps.step("building compeer and the simulator", || {
+        run(cargo().args(["build", "--release", "--package", "cli", "--package", "sim", "--locked"]))
+    })?;
     steps.step("the long runs, without a route", || {
         let python = counterparts::python().to_string_lossy().into_owned();
         let mut words: Vec<String> = vec![python, "interop/run.py".to_owned()];

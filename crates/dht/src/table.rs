@@ -19,6 +19,9 @@ pub(crate) const K: usize = 8;
 /// How many nodes wait for a place in a bucket.
 const MAX_REPLACEMENTS: usize = 8;
 
+/// How many waiting nodes are enough not to ask for more.
+const ENOUGH_REPLACEMENTS: usize = 2;
+
 /// How long after its last answer a node is good (BEP 5).
 pub(crate) const GOOD_FOR: Duration = Duration::from_secs(15 * 60);
 
@@ -148,17 +151,14 @@ impl Table {
     }
 
     /// Tells whether a node that we only heard of would be welcome, were it to answer.
-    pub(crate) fn wants(&self, now: Instant, node: &NodeAddress) -> bool {
+    pub(crate) fn wants(&self, node: &NodeAddress) -> bool {
         let at = self.bucket_of(&node.id);
         let bucket = &self.buckets[at];
         let known = bucket.nodes.iter().chain(&bucket.replacements).any(|entry| entry.node.id == node.id);
         if known || node.id == self.own || !self.is_diverse(at, node) {
             return false;
         }
-        bucket.nodes.len() < K
-            || self.may_split(at)
-            || bucket.replacements.len() < MAX_REPLACEMENTS / 2
-            || bucket.nodes.iter().any(|entry| !entry.is_good(now))
+        bucket.nodes.len() < K || self.may_split(at) || bucket.replacements.len() < ENOUGH_REPLACEMENTS
     }
 
     /// Returns the nodes nearest to a key, nearest first: good ones and, where these are too few, doubtful ones.

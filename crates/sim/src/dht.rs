@@ -86,7 +86,11 @@ pub struct DhtOutcome {
     pub packets: u64,
     /// Packets that an idle node sent and received in a day.
     pub idle_packets_per_day: u64,
-    /// Bytes of them, with the headers of IP and UDP.
+    /// Queries that it sent in a day, most of them to see who is still there.
+    pub idle_queries_out_per_day: u64,
+    /// Queries that others sent it in a day.
+    pub idle_queries_in_per_day: u64,
+    /// Bytes of all packets, with the headers of IP and UDP.
     pub idle_bytes_per_day: u64,
     /// Nodes of an honest node's table at the end: the mean.
     pub table: u32,

@@ -15,7 +15,7 @@ use super::{Event, Network};
 use crate::krpc::{Method, Want};
 use crate::node::Reach;
 use crate::table::K;
-use crate::{Id, MAX_SAVED, NodeAddress, Output};
+use crate::{Id, MAX_SAVED, NodeAddress, Output, is_local};
 
 /// How often there is a look at what is to be done. One node is asked at a time: a table of a hundred is asked round
 /// within its 15 minutes.
@@ -69,6 +69,8 @@ pub(super) struct Upkeep {
     pub(super) finding: Option<SearchId>,
     find_at: Instant,
     found_nothing: u32,
+    /// All buckets are to be filled when the network is found, or found again from another id.
+    to_fill_all: bool,
     /// Buckets yet to be filled, by the bits they share.
     to_fill: Vec<usize>,
     filling: Option<SearchId>,
@@ -92,6 +94,7 @@ impl Upkeep {
             finding: None,
             find_at: Instant::START,
             found_nothing: 0,
+            to_fill_all: true,
             to_fill: Vec::new(),
             filling: None,
             neighbourhood_at: Instant::START,
@@ -189,13 +192,16 @@ impl Network {
         id: Option<Id>,
         outputs: &mut VecDeque<Output>,
     ) {
-        let unwelcome = id.is_some_and(|id| !self.table.wants(now, &NodeAddress { id, address }));
+        let unwelcome = id.is_some_and(|id| !self.table.wants(&NodeAddress { id, address }));
         if unwelcome || self.upkeep.hints.iter().any(|(other, _)| *other == address) || self.rpc.is_checking(address) {
             return;
         }
         if self.table.len() < K {
             self.check(now, address, id, outputs);
-        } else if self.upkeep.hints.len() < MAX_HINTS {
+        } else if self.upkeep.hints.len() < MAX_HINTS
+            // Who was asked a while ago and has no place yet did not answer, or need not be asked again.
+            && (is_local(address.ip()) || !self.rpc.contacted.has(now, address.ip()))
+        {
             self.upkeep.hints.push_back((address, id));
         }
     }
@@ -227,8 +233,10 @@ impl Network {
             self.last_words = format!("found the network: {} nodes", self.table.len());
         }
         if enough {
-            // From far to near: the far ones help every look-up.
-            self.upkeep.to_fill = (0..self.table.depth().saturating_sub(1)).rev().collect();
+            // At first all, from far to near: the far ones help every look-up. Later the emptiest.
+            if std::mem::take(&mut self.upkeep.to_fill_all) {
+                self.upkeep.to_fill = (0..self.table.depth().saturating_sub(1)).rev().collect();
+            }
             self.upkeep.seeds.clear();
             self.upkeep.saved.clear();
         }
@@ -253,6 +261,7 @@ impl Network {
         self.rpc.own = own;
         self.last_words = format!("others see us at {external}: took an id that suits it");
         // Find our new neighbours.
+        self.upkeep.to_fill_all = true;
         self.upkeep.find_at = now;
     }
 

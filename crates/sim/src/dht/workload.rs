@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use base::Instant;
+use base::{Instant, Now, WallTime};
 use dht::{Announce, Failure, Found, Id, Immutable, Input, Item, Mutable, SecretKey, Task, TaskId};
 
 use super::network::{DhtSim, Event, Kind};
@@ -22,7 +22,8 @@ pub(super) struct Workload {
     keys: Vec<Key>,
     running: BTreeMap<TaskId, Running>,
     next_task: u64,
-    watched: Vec<(u32, (u64, u64))>,
+    /// Nodes that are watched, and packets, bytes, queries out and queries in when the measuring began.
+    watched: Vec<(u32, [u64; 4])>,
 }
 
 /// A swarm or an item.
@@ -125,9 +126,10 @@ impl DhtSim {
 
     /// Does what the workload wants of a node that joined.
     pub(super) fn joined(&mut self, index: u32) {
-        let idle = self.workload.watched.len() < self.scenario.idle as usize;
+        // Not the well-known hosts, which everybody asks.
+        let idle = index % 17 == 16 && self.workload.watched.len() < self.scenario.idle as usize;
         if idle {
-            self.workload.watched.push((index, (0, 0)));
+            self.workload.watched.push((index, [0; 4]));
         } else if self.scenario.background_per_hour > 0 {
             let every = Duration::from_secs(3600) / self.scenario.background_per_hour;
             let at = self.now + Duration::from_secs(60) + self.within(every);
@@ -161,7 +163,7 @@ impl DhtSim {
             Event::StartMeasuring => {
                 for at in 0..self.workload.watched.len() {
                     let index = self.workload.watched[at].0;
-                    self.workload.watched[at].1 = self.nodes[index as usize].traffic;
+                    self.workload.watched[at].1 = self.counters(index);
                 }
             }
             Event::Arrive { .. } | Event::Timer(_) | Event::Join { .. } | Event::Leave => {}
@@ -212,15 +214,25 @@ impl DhtSim {
         self.outcome.lookups += alive;
         let watched = &self.workload.watched;
         if !watched.is_empty() {
-            let (mut packets, mut bytes) = (0, 0);
+            let mut sum = [0; 4];
             for (index, before) in watched {
-                let after = self.nodes[*index as usize].traffic;
-                packets += after.0 - before.0;
-                bytes += after.1 - before.1;
+                let after = self.counters(*index);
+                sum = std::array::from_fn(|i| sum[i] + after[i] - before[i]);
             }
             let days = self.scenario.measured.as_secs_f64() / 86_400.0 * watched.len() as f64;
-            self.outcome.idle_packets_per_day = (packets as f64 / days) as u64;
-            self.outcome.idle_bytes_per_day = (bytes as f64 / days) as u64;
+            let [packets, bytes, queries_out, queries_in] = sum.map(|count| (count as f64 / days) as u64);
+            self.outcome.idle_packets_per_day = packets;
+            self.outcome.idle_bytes_per_day = bytes;
+            self.outcome.idle_queries_out_per_day = queries_out;
+            self.outcome.idle_queries_in_per_day = queries_in;
         }
+    }
+
+    fn counters(&self, index: u32) -> [u64; 4] {
+        let node = &self.nodes[index as usize];
+        let Kind::Honest(dht) = &node.kind else { return [0; 4] };
+        let status = dht.status(Now { mono: self.now, wall: WallTime(0) });
+        let traffic = status.v4.map(|status| status.traffic).unwrap_or_default();
+        [node.traffic.0, node.traffic.1, traffic.queries_out, traffic.queries_in]
     }
 }

@@ -46,7 +46,10 @@ pub(crate) fn run(words: impl Iterator<Item = String>) -> Option<ExitCode> {
         let outcome = DhtSim::run(DhtScenario::idle(seed, size));
         let (packets, bytes) = (outcome.idle_packets_per_day, outcome.idle_bytes_per_day);
         println!(
-            "scenario: idle, nodes: {size}, packets_per_day: {packets}, megabytes_per_day: {:.1}",
+            "scenario: idle, nodes: {size}, packets_per_day: {packets}, queries_out_per_day: {}, queries_in_per_day: {}, \
+             megabytes_per_day: {:.1}",
+            outcome.idle_queries_out_per_day,
+            outcome.idle_queries_in_per_day,
             bytes as f64 / 1e6
         );
         kept &= bytes < IDLE;

@@ -1,0 +1,32 @@
+"""What is simulated rather than run: networks of thousands of nodes in virtual time. With the release build: `cargo xtask prove` only."""
+import os
+import subprocess
+
+from harness import require, suite
+
+
+def simulate(s, *words):
+    """Runs the simulator and notes each line that it prints as a measurement; it fails where a promise is broken."""
+    program = os.environ.get("COMPEER_SIM") or os.path.join(os.path.dirname(os.environ["COMPEER"]), "sim")
+    run = subprocess.run([program, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    for line in run.stdout.splitlines():
+        s.note(**dict(pair.split(": ", 1) for pair in line.split(", ")))
+    require(run.returncode == 0, f"`sim {' '.join(words)}` ended with {run.returncode}\n{run.stdout}{run.stderr}")
+
+
+@suite("a DHT of 10,000 nodes", limit=3600, prove=True)
+def many_nodes(s):
+    with s.case("look-ups succeed with a fifth of the nodes leaving in an hour, and their cost grows with the logarithm of the size"):
+        simulate(s, "dht", "curve")
+
+
+@suite("a DHT with liars", limit=3600, prove=True)
+def liars(s):
+    with s.case("a twentieth of hostile nodes hides less than one look-up of a hundred"):
+        simulate(s, "dht", "hostile")
+
+
+@suite("a DHT node with nothing to do", limit=1800, prove=True)
+def idle(s):
+    with s.case("it sends and receives less than 50 MB a day"):
+        simulate(s, "dht", "idle")
