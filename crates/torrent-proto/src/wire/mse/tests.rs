@@ -329,3 +329,71 @@ fn the_key_stream_is_that_of_the_rfc() {
     Cipher::new(&key).apply(&mut ours);
     assert_eq!(ours, stream[1024..]);
 }
+
+/// What libtorrent 2.1.1 sent to an implementation in Python that knew the torrent and had this private key; the
+/// capture ends with libtorrent's handshake of BEP 3.
+mod libtorrent {
+    use super::*;
+
+    const KEY: [u8; 20] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
+    const NAME: &[u8] = b"82b63c11400fe91f443de9b4d02d607dd5db8dc3";
+
+    fn capture(text: &str) -> (InfoHashV1, Vec<u8>) {
+        let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let hex = |digits: &[u8]| data_encoding::HEXLOWER.decode(digits).unwrap();
+        (InfoHashV1(hex(NAME).try_into().unwrap()), hex(&digits))
+    }
+
+    fn is_its_handshake(bytes: &[u8], name: InfoHashV1) {
+        let handshake = crate::wire::Handshake::decode(bytes.try_into().unwrap()).unwrap();
+        assert_eq!(handshake.info_hash, name);
+        assert!(handshake.peer_id.0.starts_with(b"-LT2110-"));
+    }
+
+    #[test]
+    fn its_answer_is_understood_wherever_it_is_split() {
+        let (name, bytes) = capture(include_str!("captures/libtorrent_answers.hex"));
+        for at in 0..=bytes.len() {
+            let rng = fastrand::Rng::with_seed(1);
+            let mut alice = Initiator::new(PrivateKey::new(KEY), name, Methods::RC4, HELLO, rng);
+            alice.handle(&bytes[..at]);
+            let mut outputs: Vec<Output> = std::iter::from_fn(|| alice.poll_output()).collect();
+            let (first, second) = bytes.split_at(at);
+            alice.handle(second);
+            outputs.extend(std::iter::from_fn(|| alice.poll_output()));
+            let Some(Output::Done(mut agreed)) = outputs.pop() else { panic!("split at {at}") };
+            assert_eq!((agreed.method, agreed.name), (Method::Rc4, name));
+            // What had not come when the handshake was over is for whoever has the ciphers.
+            if agreed.early.len() < crate::wire::Handshake::LEN {
+                let missing = crate::wire::Handshake::LEN - agreed.early.len();
+                let mut rest = bytes[bytes.len() - missing..].to_vec();
+                assert!(first.len() >= bytes.len() - missing, "it was done before the split");
+                agreed.ciphers.as_mut().unwrap().incoming.apply(&mut rest);
+                agreed.early.append(&mut rest);
+            }
+            is_its_handshake(&agreed.early, name);
+        }
+    }
+
+    #[test]
+    fn its_dial_is_understood_wherever_it_is_split() {
+        let (name, bytes) = capture(include_str!("captures/libtorrent_dials.hex"));
+        for at in 0..=bytes.len() {
+            let mut bob = Responder::new(PrivateKey::new(KEY), Methods::BOTH, fastrand::Rng::with_seed(1));
+            let mut end = End::default();
+            for part in [&bytes[..at], &bytes[at..]] {
+                bob.handle(part);
+                while let Some(output) = bob.poll_output() {
+                    match output {
+                        Output::Send(_) => {}
+                        Output::Find(hidden) => bob.found((hidden == obfuscated_name(name)).then_some(name)),
+                        other => end.note(other),
+                    }
+                }
+            }
+            let agreed = end.done.unwrap_or_else(|| panic!("split at {at}"));
+            assert_eq!(agreed.method, Method::Rc4);
+            is_its_handshake(&agreed.early, name);
+        }
+    }
+}
