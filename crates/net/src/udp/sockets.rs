@@ -55,8 +55,15 @@ impl Sockets {
             Some(SocketAddr::new(ip, port))
         };
         let v4 = wanted(Ipv4Addr::UNSPECIFIED.into()).map(Socket::open).transpose()?;
-        // A machine may have no IPv6 at all.
-        let v6 = wanted(Ipv6Addr::UNSPECIFIED.into()).and_then(|address| Socket::open(address).ok());
+        // The same port for both, where it may be any.
+        let drawn = v4.as_ref().map_or(0, |socket: &Socket| socket.local.port());
+        let v6 = wanted(Ipv6Addr::UNSPECIFIED.into()).and_then(|mut address| {
+            if address.port() == 0 {
+                address.set_port(drawn);
+            }
+            // A machine may have no IPv6 at all.
+            Socket::open(address).ok()
+        });
         Ok(Sockets { v4, v6 })
     }
 

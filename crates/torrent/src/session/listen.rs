@@ -52,28 +52,20 @@ pub(super) fn open(config: &SessionConfig, clock: Clock, seed: u64) -> Result<Op
         let udp =
             UdpConfig { bind, listen, utp: network.utp, accept, memory_bytes: config.memory_bytes / 2, seed, dht };
         let udp = Udp::start(udp, clock).map_err(|error| SessionError::System(error.to_string()))?;
-        if !network.utp || !accept {
-            return Ok(Opened { listeners, addresses: bound, udp });
-        }
         let (v4, v6) = udp.local_addrs();
         let got = |wanted: &SocketAddr| if wanted.is_ipv4() { v4 } else { v6 };
-        if !network.tcp {
-            let addresses: Vec<SocketAddr> = wanted.iter().filter_map(got).collect();
-            let taken = wanted.iter().find(|w| w.port() != 0 && got(w).is_some_and(|got| got.port() != w.port()));
-            return match taken {
-                Some(&taken) => Err(net::ListenError::Taken(taken).into()),
-                None => Ok(Opened { listeners, addresses, udp }),
-            };
-        }
-        let other = wanted.iter().find(|w| got(w).is_some_and(|got| got.port() != w.port()));
-        match other {
-            Some(_) if draws < DRAWS && config.listen.iter().all(|address| address.port() == 0) => {}
+        let differs = |w: &&SocketAddr| w.port() != 0 && got(w).is_some_and(|got| got.port() != w.port());
+        match wanted.iter().find(differs).filter(|_| network.utp) {
+            Some(_) if draws < DRAWS && config.listen.iter().all(|address| address.port() == 0) => continue,
+            Some(&taken) if !network.tcp => return Err(net::ListenError::Taken(taken).into()),
             Some(address) => {
                 tracing::warn!(%address, "another program has this UDP port: peers reach this node by TCP only");
-                return Ok(Opened { listeners, addresses: bound, udp });
             }
-            None => return Ok(Opened { listeners, addresses: bound, udp }),
+            None => {}
         }
+        let by_utp = wanted.iter().filter(|_| network.utp).filter_map(got);
+        let addresses = if network.tcp { bound } else { by_utp.collect() };
+        return Ok(Opened { listeners, addresses, udp });
     }
 }
 
