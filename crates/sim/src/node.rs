@@ -1,7 +1,7 @@
 //! One node: a torrent's state machine with a disk, memory permits and connections around it, as the real driver has
 //! them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -113,6 +113,13 @@ pub(crate) struct Node {
     pub(crate) disk_timer: Option<Instant>,
     pub(crate) haves_due: bool,
     pub(crate) pump_due: bool,
+    /// Nobody gets in whom it does not dial.
+    pub(crate) behind_nat: bool,
+    /// Whom it dials at this moment, and how long its router remembers that.
+    pub(crate) holes: BTreeMap<usize, Instant>,
+    pub(crate) pex: bool,
+    /// Whom it was ever connected to.
+    pub(crate) met: BTreeSet<usize>,
     /// Timeouts in a row that changed nothing.
     pub(crate) spins: u32,
     next_key: u32,
@@ -150,6 +157,10 @@ impl Node {
             disk_timer: None,
             haves_due: false,
             pump_due: false,
+            behind_nat: false,
+            holes: BTreeMap::new(),
+            pex: false,
+            met: BTreeSet::new(),
             spins: 0,
             next_key: 0,
         }
@@ -176,8 +187,8 @@ impl Node {
             max_peers: DEFAULT_MAX_PEERS,
             peer_id: self.peer_id(),
             listen_port: Some(PORT),
-            pex: false,
-            holepunch: false,
+            pex: self.pex,
+            holepunch: self.pex,
             dht_port: None,
             client: "sim".into(),
             seed: seed ^ (self.index as u64) << 32 ^ u64::from(self.life),

@@ -38,6 +38,10 @@ pub struct Scenario {
     pub rate_bytes_per_s: Range<u64>,
     /// How many dials fail, 0 to 1.
     pub dials_fail: f64,
+    /// Peers tell one another of others (BEP 11), and bring them together (BEP 55).
+    pub pex: bool,
+    /// How many leechers nobody reaches whom they do not dial at the same time, 0 to 1. Seeds can be reached.
+    pub behind_nat: f64,
     /// The first seed offers pieces one by one (BEP 16).
     pub super_seed: bool,
     /// The seeds leave for good once the others have a whole copy together.
@@ -118,6 +122,8 @@ impl Scenario {
             latency: Duration::from_millis(5)..Duration::from_millis(100),
             rate_bytes_per_s: 100_000..1_000_000,
             dials_fail: 0.0,
+            pex: false,
+            behind_nat: 0.0,
             super_seed: false,
             seeds_leave: false,
             churn: Churn::default(),
@@ -153,6 +159,9 @@ impl Scenario {
             seeds_leave,
             churn: random_churn(rng, leechers as u32, seeds_leave, until),
             limit: Duration::from_secs(7200),
+            pex: rng.u8(..3) > 0,
+            // Where the seeds leave, nobody might be left to bring the others together.
+            behind_nat: if seeds_leave { 0.0 } else { [0.0, 0.3, 0.9][rng.usize(..3)] },
             shape,
             ..Scenario::quiet(seed)
         }

@@ -76,6 +76,7 @@ enum Event {
         life: u32,
         address: SocketAddr,
         source: Source,
+        punch: bool,
     },
     DialFailed {
         node: usize,
@@ -187,6 +188,10 @@ impl Swarm {
         let magnet = role == Role::Leecher && self.rng.f64() < scenario.magnets;
         let rate = self.rng.u64(scenario.rate_bytes_per_s.clone());
         let mut node = Node::new(index, role, &self.content, magnet, scenario.permits, rate);
+        // Drawn apart, so that a scenario without it runs as it does with it.
+        let mut fate = fastrand::Rng::with_seed(scenario.seed ^ (index as u64) << 8);
+        node.behind_nat = role == Role::Leecher && fate.f64() < scenario.behind_nat;
+        node.pex = scenario.pex;
         if role == Role::Leecher && self.rng.f64() < scenario.choosy {
             let files = self.content.info.layout().files();
             if magnet {
@@ -244,8 +249,8 @@ impl Swarm {
                 self.say(node, format_args!("{} addresses from {source:?}", addresses.len()));
                 self.drive(node, Input::Candidates { source, addresses });
             }
-            Event::Dialed { node, life, address, source } if self.is_alive(node, life) => {
-                self.dialed(node, address, source);
+            Event::Dialed { node, life, address, source, punch } if self.is_alive(node, life) => {
+                self.dialed(node, address, source, punch);
             }
             Event::DialFailed { node, life, address } if self.is_alive(node, life) => {
                 self.drive(node, Input::DialFailed { address });

@@ -21,6 +21,8 @@ fn run(seeds: impl IntoIterator<Item = u64>) -> Stats {
         let second = Swarm::run(Scenario::random(seed, None), false);
         assert_eq!((first.trace, first.elapsed, first.stats), (second.trace, second.elapsed, second.stats), "{seed}");
         sum.connections += first.stats.connections;
+        sum.by_pex += first.stats.by_pex;
+        sum.punched += first.stats.punched;
         sum.resets += first.stats.resets;
         sum.leaves += first.stats.leaves;
         sum.crashes += first.stats.crashes;
@@ -33,7 +35,17 @@ fn run(seeds: impl IntoIterator<Item = u64>) -> Stats {
 
 /// A swarm in which nothing goes wrong proves little: all of it must have happened.
 fn assert_eventful(sum: Stats) {
-    let counts = [sum.connections, sum.resets, sum.leaves, sum.crashes, sum.bad_pieces, sum.bans, sum.disk_failures];
+    let counts = [
+        sum.connections,
+        sum.by_pex,
+        sum.punched,
+        sum.resets,
+        sum.leaves,
+        sum.crashes,
+        sum.bad_pieces,
+        sum.bans,
+        sum.disk_failures,
+    ];
     assert!(counts.iter().all(|count| *count > 10), "{sum:?}");
 }
 

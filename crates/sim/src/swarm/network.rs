@@ -41,13 +41,22 @@ impl Swarm {
         self.partition.as_ref().is_none_or(|sides| sides[a] == sides[b])
     }
 
+    /// Behind address translation only those come in who are being dialled.
+    fn lets_in(&self, target: usize, from: usize) -> bool {
+        let target = &self.nodes[target];
+        !target.behind_nat || target.holes.get(&from).is_some_and(|until| self.now <= *until)
+    }
+
     /// A dial has come to its end.
-    pub(super) fn dialed(&mut self, node: usize, address: SocketAddr, source: Source) {
+    pub(super) fn dialed(&mut self, node: usize, address: SocketAddr, source: Source, punch: bool) {
         let target = node_at(address).filter(|&target| target < self.nodes.len());
         let unlucky = self.rng.f64() < self.scenario.dials_fail;
         let reached = target.filter(|&target| self.nodes[target].is_up() && self.can_reach(node, target) && !unlucky);
+        let reached = reached.filter(|&target| self.lets_in(target, node));
         if let Some(target) = reached {
-            return self.connect(node, target, address, source);
+            self.stats.by_pex += u64::from(source == Source::Pex);
+            self.stats.punched += u64::from(punch);
+            return self.connect(node, target, (address, punch), source);
         }
         self.say(node, format_args!("cannot reach {address}"));
         // Where nobody answers at all it takes longer than where somebody refuses.
@@ -56,10 +65,12 @@ impl Swarm {
         self.queue.add(self.now + later, Event::DialFailed { node, life, address });
     }
 
-    fn connect(&mut self, node: usize, target: usize, address: SocketAddr, source: Source) {
+    fn connect(&mut self, node: usize, target: usize, (address, utp): (SocketAddr, bool), source: Source) {
         let (ours, theirs) = (self.nodes[node].next_key(), self.nodes[target].next_key());
         self.say(node, format_args!("connects to {target}: {} and {}", ours.0, theirs.0));
         self.stats.connections += 1;
+        self.nodes[node].met.insert(target);
+        self.nodes[target].met.insert(node);
         let hashes: Vec<InfoHashV1> = self.content.info.hashes().wire().collect();
         let outgoing = Connected {
             peer: ours,
@@ -68,7 +79,7 @@ impl Swarm {
             source,
             kind: PeerKind::Wire,
             info_hash: hashes[self.rng.usize(..hashes.len())],
-            utp: false,
+            utp,
             // An end without the fast extension means that neither uses it.
             reserved: Reserved {
                 extension: true,

@@ -16,6 +16,11 @@ const READ_TIME: Duration = Duration::from_millis(15);
 /// How long a user needs to mend a failed disk.
 const MEND_TIME: Duration = Duration::from_secs(20);
 
+/// How long a hole stays open for the other end: uTP's first packet is sent again every few seconds meanwhile.
+const HOLE_TIME: Duration = Duration::from_secs(8);
+/// When the second packet of a dial is sent, which finds the hole that the first did not.
+const PUNCH_TIME: Duration = Duration::from_secs(1);
+
 impl Swarm {
     /// Does all that a torrent wants done.
     pub(super) fn drain(&mut self, node: usize) {
@@ -28,10 +33,15 @@ impl Swarm {
     fn output(&mut self, node: usize, output: Output) {
         let life = self.nodes[node].life;
         match output {
-            Output::Dial { address, source, punch: _ } => {
-                self.say(node, format_args!("dials {address}"));
-                let at = self.now + self.round_trip(node, node_at(address).unwrap_or(node));
-                self.queue.add(at, Event::Dialed { node, life, address, source });
+            Output::Dial { address, source, punch } => {
+                self.say(node, format_args!("dials {address}, punching: {punch}"));
+                let target = node_at(address).unwrap_or(node);
+                let mut at = self.now + self.round_trip(node, target);
+                if punch {
+                    self.nodes[node].holes.insert(target, self.now + HOLE_TIME);
+                    at = at + PUNCH_TIME;
+                }
+                self.queue.add(at, Event::Dialed { node, life, address, source, punch });
             }
             Output::Send { peer, messages } => messages.into_iter().for_each(|m| self.send(node, peer, m)),
             Output::Upload { peer, blocks } => {

@@ -36,6 +36,12 @@ pub struct Stats {
     pub resets: u64,
     pub leaves: u64,
     pub crashes: u64,
+    /// Connections to addresses that a peer named.
+    pub by_pex: u64,
+    /// Connections through address translation.
+    pub punched: u64,
+    /// How many others the loneliest node was ever connected to.
+    pub met_least: u64,
     pub bad_pieces: u64,
     pub bans: u64,
     pub disk_failures: u64,
@@ -168,6 +174,7 @@ impl Swarm {
     pub(super) fn outcome(mut self) -> Outcome {
         let torrents = self.nodes.iter().filter_map(|node| node.torrent.as_ref());
         self.stats.wasted_bytes = torrents.map(|torrent| torrent.status().wasted_bytes).sum();
+        self.stats.met_least = self.nodes.iter().map(|node| node.met.len() as u64).min().unwrap_or(0);
         let (trace, elapsed) = (self.trace.hash(), self.now.since_start());
         Outcome { failure: self.failure, trace, elapsed, stats: self.stats }
     }
