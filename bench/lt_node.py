@@ -172,6 +172,7 @@ for line in sys.stdin:
         elif cmd == "limit":
             for h in handles:
                 h.set_upload_limit(m["up"])
+                h.set_download_limit(m.get("down", 0))
             say(ok=True)
         elif cmd == "dht_add":
             session.add_dht_node((m["ip"], m["port"]))

@@ -20,6 +20,7 @@ OURS = [
     "utp",
     "encryption",
     "nat",
+    "discovery",
 ]
 
 

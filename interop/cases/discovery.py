@@ -1,0 +1,158 @@
+"""Peers that nobody named, with libtorrent both ways: by peer exchange (BEP 11) and in the local network (BEP 14);
+and nothing of all that for a private torrent (BEP 27). On addresses of 10/8: libtorrent takes those of a loopback from nobody."""
+import contextlib
+import json
+import random
+import select
+import socket
+import threading
+import time
+
+from cases.dht import LIBTORRENT as DHT
+from harness import require, require_same, suite
+from network import hosts
+from torrents import Torrent, make
+
+PIECE = 32 * 1024
+SIZE = 2_000_000
+SLOW = 30_000       # bytes a second: who has it from one such peer alone has it in more than a minute
+OTHERS_OFF = "mapping,holepunch"
+
+
+def film(t, name="film.bin", private=False):
+    path = t.sub("source") / name
+    path.write_bytes(random.Random(name).randbytes(SIZE))
+    out = t.folder / f"{name}.torrent"
+    if not private:
+        return path, make("libtorrent", path, out, PIECE)
+    t.compeer("torrent", "create", path, "--private", "--output", out, "--piece-length", PIECE)
+    return path, Torrent(out)
+
+
+def source(client, torrent, name):
+    """What one source gave, as our node says."""
+    return next(s for s in client.call("GET", f"torrents/{torrent.id}")["sources"] if s["source"] == name)
+
+
+def soon(what, found, timeout=20):
+    end = time.monotonic() + timeout
+    while not found():
+        require(time.monotonic() < end, f"{what}: not within {timeout} s")
+        time.sleep(0.2)
+
+
+@suite("pex with libtorrent", limit=150)
+def _(t):
+    path, torrent = film(t)
+    for middle, others in (("libtorrent", "compeer"), ("compeer", "libtorrent")):
+        with t.case(f"two of {others} meet through {middle}"):
+            rita, alice, bob = hosts(3)
+            ours = {"without": f"dht,lsd,{OTHERS_OFF}"}
+            rita = t.start(middle, on=rita, **(ours if middle == "compeer" else {}))
+            alice, bob = (t.start(others, on=host, **(ours if others == "compeer" else {})) for host in (alice, bob))
+            alice.add([torrent.path], t.sub("source"), seed=True)
+            alice.wait_done(torrent.id, 30)
+            # who brings the others together wants the content too, and passes on next to nothing of it
+            rita.add([torrent.path], t.sub("passed-on", middle))
+            if middle == "compeer":
+                rita.call("PUT", "limits", {"download_bytes_per_s": SLOW, "upload_bytes_per_s": 1000})
+            else:
+                rita.ask(cmd="limit", up=1000, down=SLOW)
+            alice.add_peer(rita.ip, rita.port, torrent.id)
+            soon("alice and the one in the middle", lambda: rita.status()["bytes"] > 0)
+            bob.add([torrent.path], t.sub("got", middle))
+            bob.add_peer(rita.ip, rita.port, torrent.id)
+            bob.wait_done(torrent.id, 60)
+            require_same(path, t.sub("got", middle) / path.name)
+            if others == "compeer":
+                given = [source(client, torrent, "pex")["given"] for client in (alice, bob)]
+                require(max(given) > 0, f"neither heard of the other: {given}")
+            for client in (rita, alice, bob):
+                client.stop()
+
+
+@suite("lsd with libtorrent", limit=90)
+def _(t):
+    path, torrent = film(t)
+    for seeds, fetches in (("libtorrent", "compeer"), ("compeer", "libtorrent")):
+        with t.case(f"{seeds} -> {fetches}, each by the other's announce alone"):
+            options = {"compeer": {"without": f"dht,pex,{OTHERS_OFF}"}, "libtorrent": {"settings": {"enable_lsd": True}}}
+            one, two = hosts(2)
+            seeder = t.start(seeds, on=one, **options[seeds])
+            seeder.add([torrent.path], t.sub("source"), seed=True)
+            seeder.wait_done(torrent.id, 30)
+            leecher = t.start(fetches, on=two, **options[fetches])
+            leecher.add([torrent.path], t.sub("got", seeds))
+            leecher.wait_done(torrent.id, 40)
+            require_same(path, t.sub("got", seeds) / path.name)
+            # whoever was there first hears the other one
+            if seeds == "compeer":
+                require(source(seeder, torrent, "lsd")["given"] == 1, f"{source(seeder, torrent, 'lsd')}")
+            else:
+                require(source(leecher, torrent, "incoming")["given"] == 1, f"{source(leecher, torrent, 'incoming')}")
+            seeder.stop()
+            leecher.stop()
+
+
+class Wire:
+    """All that goes over a host's Ethernet, as long as the block lasts."""
+
+    def __init__(self, host):
+        with host.inside():
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))    # ETH_P_ALL
+        self.frames, self.over = [], False
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        self.thread.join()
+        self.socket.close()
+
+    def listen(self):
+        while not self.over:
+            if select.select([self.socket], [], [], 0.2)[0]:
+                with contextlib.suppress(OSError):
+                    self.frames.append(self.socket.recv(65536))
+
+    def says(self, *words):
+        """How many frames have all of these bytes in them."""
+        return sum(all(word in frame for word in words) for frame in self.frames)
+
+
+@suite("a private torrent keeps to itself", limit=120)
+def _(t):
+    for private in (False, True):
+        path, torrent = film(t, f"private-{private}.bin", private)
+        entry, one, two = hosts(3)
+        with Wire(one) as wire:
+            router = t.start("compeer", on=entry, without=f"lsd,pex,{OTHERS_OFF}")
+            place = f"{router.ip}:{router.port}"
+            ours = t.start("compeer", on=one, without="mapping", bootstrap=place, options=("--encryption", "off"))
+            theirs = t.start("libtorrent", on=two, settings=dict(DHT, dht_bootstrap_nodes=place, enable_lsd=True, out_enc_policy=2))
+            theirs.add([torrent.path], t.sub("source"), seed=True)
+            theirs.wait_done(torrent.id, 30)
+            ours.add([torrent.path], t.sub("got", str(private)))
+            ours.add_peer(theirs.ip, theirs.port, torrent.id)
+            ours.wait_done(torrent.id, 60)
+            require_same(path, t.sub("got", str(private)) / path.name)
+            time.sleep(8)
+            sources = {s["source"]: s["enabled"] for s in ours.call("GET", f"torrents/{torrent.id}")["sources"]}
+        # an Ethernet frame names the receiver, then the sender
+        mac = bytes.fromhex(json.loads(one.run("ip", "-j", "link", "show", "eth0"))[0]["address"].replace(":", ""))
+        wire.frames = [frame.lower() for frame in wire.frames if frame[6:12] == mac]
+        name = bytes.fromhex(torrent.id).lower()
+        said = {"dht": wire.says(b"1:q", name), "lsd": wire.says(b"bt-search", torrent.id.lower().encode()), "pex": wire.says(b"6:ut_pex")}
+        if private:
+            with t.case("ours neither asks nor announces, and offers no peer exchange"):
+                require(wire.says(b"bittorrent protocol"), "not even the handshake was heard")
+                require(not any(said.values()), f"{said}")
+                require(not any(sources[s] for s in ("dht", "pex", "lsd")), f"{sources}")
+        else:
+            with t.case("of a public one all of it is heard"):
+                require(all(said.values()), f"{said}")
+        for client in (router, ours, theirs):
+            client.stop()
