@@ -4,11 +4,13 @@
 //! one does. All randomness comes from one seed, so that a run is a function of its [`Scenario`]: what was seen once can
 //! be seen again, with `cargo run -p sim -- --seed N --log`. While a swarm runs, the simulator watches that nothing false
 //! is claimed, nothing verified is lost, nobody innocent is banned and nothing held is kept ([`Failure`]); at the end
-//! every honest node must have the right bytes.
+//! every honest node must have the right bytes. [`link`] does the same for uTP alone: streams over links that lose, delay
+//! and repeat packets, and TCP beside them.
 
 mod content;
 mod dht;
 mod disk;
+pub mod link;
 mod node;
 mod permits;
 mod plan;

@@ -1,10 +1,12 @@
-//! Replays a seed of the simulator: `cargo run -p sim -- --seed 7 --log`. `cargo run --release -p sim -- dht` runs the DHT.
+//! Replays a seed of the simulator: `cargo run -p sim -- --seed 7 --log`. `cargo run --release -p sim -- dht` runs the DHT,
+//! `cargo run --release -p sim -- --links` measures uTP on simulated links.
 
 #[path = "main/dht.rs"]
 mod dht;
 
 use std::process::ExitCode;
 
+use sim::link::{print_table, stream};
 use sim::{Scenario, Swarm};
 
 const USAGE: &str = "usage: sim [--seed N] [--runs N] [--nodes N] [--log]
@@ -12,10 +14,13 @@ const USAGE: &str = "usage: sim [--seed N] [--runs N] [--nodes N] [--log]
   --seed   the first seed (0)
   --runs   how many seeds, one after the other (1)
   --nodes  how many nodes want the content (drawn from the seed)
-  --log    print all that happens";
+  --log    print all that happens
+       sim --links                          the table of what uTP makes of links, alone and beside TCP
+       sim --streams [--seed N] [--runs N]  random uTP streams over random links";
 
 fn main() -> ExitCode {
     let (mut seed, mut runs, mut nodes, mut log) = (0, 1, None, false);
+    let mut streams = false;
     let mut words = std::env::args().skip(1);
     if std::env::args().nth(1).as_deref() == Some("dht") {
         return dht::run(words.skip(1)).unwrap_or_else(usage);
@@ -26,6 +31,11 @@ fn main() -> ExitCode {
             "--seed" => number().map(|n| seed = n).is_some(),
             "--runs" => number().map(|n| runs = n).is_some(),
             "--nodes" => number().map(|n| nodes = Some(n as usize)).is_some(),
+            "--links" => return if print_table() { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+            "--streams" => {
+                streams = true;
+                true
+            }
             "--log" => {
                 log = true;
                 true
@@ -35,6 +45,9 @@ fn main() -> ExitCode {
         if !known {
             return usage();
         }
+    }
+    if streams {
+        return run_streams(seed, runs);
     }
     let mut failed = false;
     for seed in seed..seed + runs {
@@ -52,4 +65,23 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     eprintln!("{USAGE}");
     ExitCode::from(2)
+}
+
+/// Runs seeds one after the other and sums them up.
+fn run_streams(first: u64, runs: u64) -> ExitCode {
+    let (mut bytes, mut sent, mut dropped, mut failed) = (0, 0, 0, 0);
+    for seed in first..first + runs {
+        match stream(seed) {
+            Ok(stats) if runs == 1 => println!("seed {seed}: {stats:?}"),
+            Ok(stats) => {
+                (bytes, sent, dropped) = (bytes + stats.bytes, sent + stats.sent, dropped + stats.dropped);
+            }
+            Err(failure) => {
+                println!("seed {seed} failed: {failure:?}");
+                failed += 1;
+            }
+        }
+    }
+    println!("{runs} streams, {failed} failed: {bytes} bytes in {sent} datagrams, {dropped} of them lost");
+    if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

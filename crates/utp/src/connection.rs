@@ -52,6 +52,8 @@ const MIN_PEER_PACKETS: usize = 511;
 const PEER_BYTES_A_PACKET: usize = 1_100;
 /// The least that a writer may leave in the buffer, in bytes. Arbitrary: eight blocks.
 const MIN_SEND_BUFFER: usize = 128 << 10;
+/// No way is believed to take less: what is divided by must not be zero.
+const MIN_WAY: Duration = Duration::from_micros(10);
 /// The handshake may have waited for its user: a round trip is not believed to take longer. Arbitrary.
 const MAX_ROUND: Duration = Duration::from_secs(1);
 /// How far behind the newest packet an acknowledgement may be and still be one of ours, that was overtaken.
@@ -345,7 +347,9 @@ impl Connection {
         let delay = sample.map(|us| self.queue.sample(now, us, acked.rtt));
         let most = if self.window.is_slow_start() { self.window.bytes() / 2 } else { self.window.bytes() * 3 / 4 };
         let limited = before + full >= most;
-        self.window.acked(now, Ack { bytes: acked.bytes, delay, limited, packet: full });
+        let rtt = self.rtt.smoothed().unwrap_or_default();
+        let way = self.queue.shortest().unwrap_or(rtt).max(MIN_WAY);
+        self.window.acked(now, Ack { rtt, way, bytes: acked.bytes, delay, limited, packet: full });
         self.find_lost(now);
         self.pacer.set(now, self.window.bytes(), self.rtt.smoothed(), self.window.is_slow_start());
         self.arm(now);
@@ -375,7 +379,7 @@ impl Connection {
 
     fn congested(&mut self, now: Instant) {
         self.recovery = self.sender.next();
-        self.window.lost(now, self.full_payload());
+        self.window.lost(now, self.rtt.smoothed().unwrap_or_default(), self.full_payload());
     }
 
     /// A datagram of this length was refused by the system.

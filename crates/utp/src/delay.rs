@@ -73,6 +73,11 @@ impl QueueDelay {
         QueueDelay { one_way: Lowest::new(now), round_trip: Lowest::new(now), recent: [0; CURRENT_FILTER], count: 0 }
     }
 
+    /// Returns the shortest round trip of the last minutes.
+    pub(crate) fn shortest(&self) -> Option<Duration> {
+        self.round_trip.lowest.map(|micros| Duration::from_micros(u64::from(micros)))
+    }
+
     /// Takes what the other end measured of a packet of ours, and that packet's round-trip time if it is known. Returns
     /// the time that packets wait now.
     pub(crate) fn sample(&mut self, now: Instant, one_way_us: u32, round_trip: Option<Duration>) -> Duration {
