@@ -175,7 +175,9 @@ impl Window {
             self.decreases = 0;
             if ack.limited {
                 let undisturbed = now.since(self.yielded_at).saturating_sub(self.calm * 2).as_secs_f64();
-                let growth = (undisturbed / GROWTH_TIME).min(MAX_GROWTH);
+                // What is added is seen a round trip later: no more than half of what the queue would take until the target.
+                let room = target.saturating_sub(delay).as_secs_f64() / ack.way.as_secs_f64();
+                let growth = (undisturbed / GROWTH_TIME).min(MAX_GROWTH).min(room / 2.0);
                 let gain = (self.bytes * growth).max(GAIN_PER_ROUND.min(self.bytes.max(ack.packet as f64)));
                 self.set(self.bytes + gain * off_target * part, ack.packet);
             }
@@ -188,7 +190,7 @@ impl Window {
         if now >= self.decrease_at {
             let way = ack.way.as_secs_f64();
             let mut left = (way + target.as_secs_f64()) / (way + delay.as_secs_f64());
-            self.decrease_at = now + ack.rtt;
+            self.decrease_at = now + ack.rtt * 3 / 2;
             self.decreases += 1;
             // That was done, and the queue is as long as before: it is not ours.
             if self.decreases > OWN_DECREASES && delay > (target + target / 4).max(MIN_TARGET * 2) {
