@@ -515,7 +515,8 @@ impl Connection {
         self.owned = false;
         self.sender.end();
         self.receiver.discard(pool);
-        self.ends_at = Some(now + CLOSING_LIFE);
+        // Who had ended both halves before has nothing left to say but that again.
+        self.ends_at = Some(now + if self.sender.is_finished() { LINGER } else { CLOSING_LIFE });
     }
 
     /// Returns a packet that ends the connection at the other end.

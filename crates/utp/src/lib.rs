@@ -12,6 +12,7 @@
 mod connection;
 mod delay;
 mod endpoint;
+pub mod fuzzing;
 mod ledbat;
 mod mtu;
 mod pacing;
