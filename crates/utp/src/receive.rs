@@ -1,7 +1,7 @@
 //! What arrived: bytes to be read, packets ahead of a gap, and the window that the other end is told.
 //!
 //! Invariants: `ahead` is empty or begins with the packet that is missing; what is kept never exceeds the window by more
-//! than a packet; the window grows while the reader keeps up and never shrinks.
+//! than two packets; the window grows while the reader keeps up and never shrinks.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -110,7 +110,9 @@ impl Receiver {
         }
         let kept = self.ready.len() + self.ahead_bytes;
         let most_ahead = (self.window as usize / MIN_AHEAD_BYTES).max(MIN_AHEAD);
-        if kept >= self.window as usize && !payload.is_empty() || distance > most_ahead {
+        // What was kept ahead may fill the window: the missing packet has to pass, or nothing ever would.
+        let no_room = kept >= self.window as usize && !(distance == 0 && self.ready.is_empty());
+        if no_room && !payload.is_empty() || distance > most_ahead {
             self.ack_now = true;
             return Arrival::Refused;
         }
@@ -275,7 +277,7 @@ impl Receiver {
         assert_eq!(self.ahead_bytes, slots.iter().map(|&slot| pool.get(slot).len()).sum::<usize>());
         assert_eq!(self.ahead_count, slots.len());
         assert!(self.ahead.front().is_none_or(Option::is_none));
-        assert!(self.ready.len() + self.ahead_bytes <= self.window as usize + 65_536);
+        assert!(self.ready.len() + self.ahead_bytes <= self.window as usize + 2 * 65_536);
         slots.len()
     }
 
@@ -292,5 +294,26 @@ impl Receiver {
             out[bit / 8] |= u8::from(slot.is_some()) << (bit % 8);
         }
         &out[..length]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_full_of_packets_ahead_still_takes_the_missing_one() {
+        let (mut receiver, mut pool) = (Receiver::new(0, Instant::START), Pool::default());
+        let payload = [7; 1_400];
+        let mut ahead = 0;
+        while receiver.arrived(Instant::START, ahead + 2, &payload, false, &mut pool) == Arrival::Nothing {
+            ahead += 1;
+        }
+        assert_eq!(receiver.tell_window(), 0);
+        assert_eq!(receiver.arrived(Instant::START, 1, &payload, false, &mut pool), Arrival::Progress);
+        let mut out = vec![0; 1 << 20];
+        let all = (usize::from(ahead) + 1) * payload.len();
+        assert_eq!(receiver.read(Instant::START, &mut out, Duration::ZERO).0, Some(all));
+        assert_eq!(receiver.check(&pool), 0);
     }
 }
