@@ -2,6 +2,8 @@
 
 /// The most buffers that are kept for the next gap (6 MiB of full packets). Arbitrary.
 const MAX_FREE: usize = 4_096;
+/// A larger buffer is not kept: a packet may have 64 KiB, but none that is usual has more than this.
+const MAX_KEPT_LEN: usize = 2_048;
 
 /// A packet in the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,7 @@ impl Pool {
     pub(crate) fn free(&mut self, slot: Slot) {
         let buffer = &mut self.buffers[slot.0 as usize];
         buffer.clear();
-        if self.warm >= MAX_FREE {
+        if self.warm >= MAX_FREE || buffer.capacity() > MAX_KEPT_LEN {
             *buffer = Vec::new();
         }
         if buffer.capacity() > 0 {
@@ -53,5 +55,22 @@ impl Pool {
     #[cfg(test)]
     pub(crate) fn used(&self) -> usize {
         self.buffers.len() - self.free.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_usual_packets_is_kept_and_that_of_huge_ones_is_not() {
+        let mut pool = Pool::default();
+        for (length, kept) in [(1_452, 1), (60_000, 0)] {
+            let slot = pool.put(&vec![1; length]);
+            assert_eq!(pool.get(slot).len(), length);
+            pool.free(slot);
+            assert_eq!((pool.warm, pool.buffers.len()), (kept, 1), "{length}");
+        }
+        assert_eq!(pool.buffers[0].capacity(), 0);
     }
 }
