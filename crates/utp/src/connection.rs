@@ -563,6 +563,12 @@ impl Connection {
         all.into_iter().flatten().min()
     }
 
+    /// Opens the window wide; for tests.
+    #[cfg(test)]
+    pub(crate) fn open_window(&mut self, bytes: usize) {
+        self.window.open(bytes);
+    }
+
     /// Checks the invariants of its parts, and returns how many packets of the pool it holds; for tests.
     #[cfg(test)]
     pub(crate) fn check(&self, pool: &Pool) -> usize {

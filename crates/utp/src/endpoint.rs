@@ -36,7 +36,7 @@ pub struct Endpoint {
     lookup: BTreeMap<(u16, SocketAddr), u32>,
     /// What the last packet was for; packets come in runs.
     last: Option<(u16, SocketAddr, u32)>,
-    /// Connections that strangers began, the oldest first; some may be open or over.
+    /// Connections that strangers began, the oldest first; until the next SYN some may be open or over.
     half_open: VecDeque<Key>,
     half_open_count: usize,
     closing_count: usize,
@@ -387,12 +387,11 @@ impl Endpoint {
             let place = &endpoint.slots[key.slot as usize];
             place.generation == key.generation && place.connection.as_ref().is_some_and(|c| c.half_open)
         };
-        while self.half_open.front().is_some_and(|key| !is_half_open(self, key)) {
-            self.half_open.pop_front();
-        }
-        // Behind the first one, those that were opened wait for it: not for longer than it may live.
-        let of_address = self.half_open.iter().filter(|key| is_half_open(self, key));
-        let of_address = of_address.filter(|key| {
+        // Those that were opened meanwhile are dropped each time, or one that never is would let them pile up.
+        let mut half_open = std::mem::take(&mut self.half_open);
+        half_open.retain(|key| is_half_open(self, key));
+        self.half_open = half_open;
+        let of_address = self.half_open.iter().filter(|key| {
             self.slots[key.slot as usize].connection.as_ref().is_some_and(|c| c.remote.ip() == from.ip())
         });
         if of_address.count() >= MAX_HALF_OPEN_OF_ADDRESS {

@@ -114,7 +114,7 @@ impl World {
             seq: seen.ack.wrapping_add(u16::from(bytes[5] % 8)),
             ack: seen.seq.wrapping_add(u16::from(bytes[6] % 4)).wrapping_sub(1),
         };
-        let sack = if bytes[7] % 2 == 0 { &bytes[8..12] } else { &[][..] };
+        let sack = if bytes[7].is_multiple_of(2) { &bytes[8..12] } else { &[][..] };
         let mut packet = Vec::new();
         header.encode(sack, &mut packet);
         packet.resize(packet.len() + usize::from(bytes[12]) * 8, bytes[13]);

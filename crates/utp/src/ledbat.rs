@@ -126,6 +126,12 @@ impl Window {
         self.bytes as usize
     }
 
+    /// Sets it; for tests.
+    #[cfg(test)]
+    pub(crate) fn open(&mut self, bytes: usize) {
+        self.bytes = bytes as f64;
+    }
+
     /// Tells whether the window doubles every round trip.
     pub(crate) fn is_slow_start(&self) -> bool {
         self.slow_start

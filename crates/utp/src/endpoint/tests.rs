@@ -268,3 +268,79 @@ fn a_word_now_and_then_keeps_a_silent_connection_known_to_routers() {
     let words = sent(&world, 0, since);
     assert!((9..=11).contains(&words.len()) && words.iter().all(|header| header.kind == Kind::State), "{words:?}");
 }
+
+fn at(seconds: u64) -> Now {
+    Now { mono: Instant::START + Duration::from_secs(seconds), wall: base::WallTime(0) }
+}
+
+#[test]
+fn who_begins_connections_without_end_leaves_no_list_behind() {
+    let mut bob = Endpoint::new(Config::default(), fastrand::Rng::with_seed(1));
+    let mallory = World::address(0);
+    let say = |bob: &mut Endpoint, kind, id, seq, ack| {
+        let datagram = packet(kind, id, seq, ack, &[]);
+        bob.handle(at(1), Input::Received { from: mallory, data: &datagram, stride: datagram.len() });
+        let mut answers = Vec::new();
+        while bob.poll_transmit(at(1), 1, &mut answers).is_some() {}
+        let last = &answers[answers.len().saturating_sub(HEADER_LEN)..];
+        Packet::decode(last).map_or(0, |packet| packet.header.seq)
+    };
+    // One that is never opened, and stands before all others.
+    say(&mut bob, Kind::Syn, 1, 1, 0);
+    for round in 0..50 {
+        let id = 100 + round * 2;
+        let seq = say(&mut bob, Kind::Syn, id, 1, 0);
+        say(&mut bob, Kind::Data, id + 1, 2, seq.wrapping_sub(1));
+        let mut events = std::iter::from_fn(|| bob.poll_event());
+        let opened = events.find_map(|event| if let Event::Incoming { key, .. } = event { Some(key) } else { None });
+        let key = opened.expect("the connection is open");
+        bob.reset(at(1), key);
+        assert!(bob.half_open.len() <= 2, "{}", bob.half_open.len());
+    }
+}
+
+#[test]
+fn writers_whose_reader_never_answers_share_the_memory() {
+    const READERS: u16 = 8;
+    let config = Config { send_memory: 1 << 20, ..Config::default() };
+    let mut alice = Endpoint::new(config, fastrand::Rng::with_seed(1));
+    // Readers of their own addresses, who answer the SYN and nothing more.
+    let mut keys = Vec::new();
+    let mut buffer = Vec::new();
+    for reader in 0..READERS {
+        let to = SocketAddr::from(([10, 0, 1, 1], 1_000 + reader));
+        keys.push(alice.connect(at(1), to).unwrap());
+        alice.poll_transmit(at(1), 1, &mut buffer).unwrap();
+        let syn = Packet::decode(&buffer).unwrap().header;
+        let answer = packet(Kind::State, syn.connection, 77, syn.seq, &[]);
+        alice.handle(at(1), Input::Received { from: to, data: &answer, stride: answer.len() });
+        // However large the windows become.
+        let slot = keys[usize::from(reader)].slot;
+        alice.connection(slot).unwrap().open_window(64 << 20);
+        buffer.clear();
+    }
+    let block = vec![0; 16 << 10];
+    let mut kept = Vec::new();
+    for &key in &keys {
+        let mut taken = 0;
+        while let Ok(length) = alice.write(at(1), key, &[IoSlice::new(&block)]) {
+            taken += length;
+        }
+        kept.push(taken);
+    }
+    assert_eq!(kept, [(1 << 20) / usize::from(READERS); READERS as usize]);
+    // They never acknowledge anything, and cost nothing any more when that is certain.
+    for second in 2..200 {
+        alice.handle(at(second), Input::Timeout);
+        while alice.poll_transmit(at(second), 64, &mut buffer).is_some() {
+            buffer.clear();
+        }
+        alice.check();
+    }
+    for key in keys {
+        assert_eq!(alice.write(at(200), key, &[IoSlice::new(&block)]), Err(StreamError::TimedOut));
+        assert_eq!(alice.status(key).unwrap().unsent, 0);
+        alice.close(at(200), key);
+    }
+    assert_eq!(alice.counts(), Counts::default());
+}
