@@ -6,6 +6,10 @@ use std::net::SocketAddr;
 
 use super::sockets::Sockets;
 
+/// The most bytes that wait. While a socket takes nothing, answers to what still comes in pile up: beyond this they are lost
+/// like any other packet on its way. Arbitrary; some thousand answers.
+const MAX_WAITING: usize = 1 << 20;
+
 /// Datagrams of one address and, but for the last, of one length: what one system call takes.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -25,8 +29,11 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Adds a datagram.
+    /// Adds a datagram; drops it when too much waits already.
     pub(super) fn push(&mut self, to: SocketAddr, datagram: &[u8]) {
+        if self.bytes.len() + datagram.len() > MAX_WAITING {
+            return tracing::debug!(%to, "a UDP packet was dropped: the socket is full");
+        }
         self.bytes.extend_from_slice(datagram);
         self.entries.push_back(Entry { to, len: datagram.len(), stride: datagram.len() });
     }
@@ -72,5 +79,20 @@ impl Outbox {
         }
         self.bytes.clear();
         self.sent = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_no_socket_takes_anything_a_bounded_number_of_answers_waits() {
+        let mut outbox = Outbox::default();
+        for _ in 0..10_000 {
+            outbox.push(SocketAddr::from(([192, 0, 2, 1], 1)), &[0; 1_000]);
+        }
+        assert_eq!(outbox.entries.len(), MAX_WAITING / 1_000);
+        assert_eq!(outbox.bytes.len(), outbox.entries.len() * 1_000);
     }
 }
