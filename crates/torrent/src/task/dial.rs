@@ -91,7 +91,7 @@ async fn meet(shared: &Shared, hashes: InfoHashes, address: SocketAddr, via: Via
     };
     let mut failure = Failure { words: String::new(), hung_up_on: None };
     let mut only_hung_up = true;
-    for offer in hashes.wire() {
+    'dials: for offer in hashes.wire() {
         for (n, &opening) in openings.iter().enumerate() {
             let dialled = shared.dialler.dial(address, via).await;
             let stream = dialled.map_err(|error| Failure { words: error.to_string(), hung_up_on: None })?;
@@ -113,7 +113,7 @@ async fn meet(shared: &Shared, hashes: InfoHashes, address: SocketAddr, via: Via
                 HandshakeError::OtherTorrent => break,
                 HandshakeError::Failed(_) => {}
                 _ if n + 1 < openings.len() => {}
-                _ => return Err(Failure { hung_up_on: None, ..failure }),
+                _ => break 'dials,
             }
         }
     }
