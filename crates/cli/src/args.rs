@@ -199,7 +199,7 @@ pub struct Share {
     #[arg(long, help_heading = "Network")]
     pub local: bool,
     /// Print a second link, which leads to the newest version: share the same path again when it has changed
-    #[arg(long, conflicts_with = "v2", help_heading = "Torrent")]
+    #[arg(long, conflicts_with_all = ["v2", "private"], help_heading = "Torrent")]
     pub updates: bool,
     /// Offer pieces one by one, so that the first copy spreads fastest; for whoever is the only seed
     #[arg(long, help_heading = "Seeding")]
@@ -228,7 +228,8 @@ pub struct Get {
     /// Fetch the pieces in order
     #[arg(long)]
     pub sequential: bool,
-    /// Give up when no peer was connected for this long; 0: never [default: 2m, 30s where no tracker could name more]
+    /// Give up when no peer was connected for this long; 0: never [default: 2m, 30s where neither
+    /// a tracker nor the DHT could name more]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub wait: Option<Duration>,
     /// Go on seeding when it is complete

@@ -24,6 +24,9 @@ use crate::{INTERRUPTED, show};
 /// How many of the things that were left out are named. The rest is counted; `--json` names all.
 const MAX_NAMED: usize = 10;
 
+/// From where a link works that nobody's network confines.
+const EVERYWHERE: &str = "on any computer";
+
 /// Runs the command.
 pub async fn run(share: Share, context: &Context) -> Result<u8> {
     let mut interrupt = Interrupt::listen()?;
@@ -80,7 +83,7 @@ async fn work(
             let id = job.torrent.clone().context("the node hashed it and lost it: share it again")?;
             *shared = Some(id.clone());
             let detail = client.torrent(&id, share.local).await?;
-            let updates = if share.updates { updates_link(client, &detail).await? } else { None };
+            let updates = if share.updates { updates_link(client, &detail, live).await? } else { None };
             present(&job, &detail, updates, live, context)?;
             if !attached.is_own() {
                 limit(client, &id, share).await?;
@@ -190,13 +193,13 @@ pub fn progress_lines(live: &Live, verb: &str, name: &str, done: u64, total: u64
 }
 
 /// Returns the link to the newest version, with the ways to peers that the torrent's own link names.
-async fn updates_link(client: &Client, detail: &TorrentDetail) -> Result<Option<UpdateLink>> {
+async fn updates_link(client: &Client, detail: &TorrentDetail, live: &mut Live) -> Result<Option<UpdateLink>> {
     let all: Vec<UpdatesInfo> = client.get("/updates").await?;
     let Some(own) = all.iter().find(|info| info.published && info.torrent == detail.summary.id) else {
         return Ok(None);
     };
     if !own.message.is_empty() {
-        tracing::warn!(message = %own.message, "updates");
+        live.note(format!("The second link leads nowhere yet: {}.", clean(&own.message)));
     }
     let (mut link, magnet): (UpdateLink, Magnet) = (own.link.parse()?, detail.magnet.parse()?);
     (link.trackers, link.peers) = (magnet.trackers, magnet.peers);
@@ -249,6 +252,9 @@ fn present(
     let folder = if call.starts_with("cargo run") { "in a checkout like this one" } else { "in any folder" };
     live.note(format!("To get it, {}, {folder}:", from_where(detail)));
     live.note(format!("  {call} get '{}'", detail.magnet));
+    if from_where(detail) != EVERYWHERE && in_the_dht(detail) {
+        live.note("Elsewhere too, once the DHT tells of this node, unless its router keeps others out.");
+    }
     live.note("");
     live.note("Ctrl-C ends the sharing.");
     live.note("");
@@ -261,7 +267,7 @@ fn from_where(detail: &TorrentDetail) -> &'static str {
     let peers = magnet.iter().flat_map(|magnet| &magnet.peers).filter_map(|peer| peer.host.parse().ok());
     let mut peers = peers.peekable();
     if !detail.trackers.is_empty() || peers.peek().is_none() {
-        return "on any computer";
+        return EVERYWHERE;
     }
     let (mut here, mut near) = (true, true);
     for address in peers {
@@ -275,8 +281,13 @@ fn from_where(detail: &TorrentDetail) -> &'static str {
     match (here, near) {
         (true, _) => "in another terminal of this computer",
         (_, true) => "on this computer or another one of this network",
-        _ => "on any computer",
+        _ => EVERYWHERE,
     }
+}
+
+/// Tells whether others may learn of this node from the DHT.
+fn in_the_dht(detail: &TorrentDetail) -> bool {
+    detail.sources.iter().any(|source| source.source == "dht" && source.enabled)
 }
 
 /// Returns how this program can be called again in the same way as this time.

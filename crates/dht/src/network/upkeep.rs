@@ -230,7 +230,7 @@ impl Network {
         if !self.bootstrapped {
             self.bootstrapped = true;
             self.upkeep.listening_since = Some(now);
-            self.last_words = format!("found the network: {} nodes", self.table.len());
+            self.last_words = format!("found the network (nodes known: {})", self.table.len());
         }
         if enough {
             // At first all, from far to near: the far ones help every look-up. Later the emptiest.

@@ -32,6 +32,11 @@ pub(crate) async fn share(
     let path = absolute(&request.path)?;
     goal(request.seed_ratio, request.seed_time_s)?;
     request.trackers.iter().flatten().try_for_each(|url| check_tracker(url)).map_err(ApiError::bad_request)?;
+    if request.updates && request.private {
+        return Err(ApiError::bad_request(
+            "updates are told in the DHT, where everybody could read the info-hash of a private torrent",
+        ));
+    }
     if request.updates && request.format == rpc::TorrentFormat::V2 {
         return Err(ApiError::bad_request(
             "updates name a version by its v1 info-hash (BEP 46), which a v2 torrent lacks",

@@ -82,7 +82,8 @@ fn lsd_words(lsd: &net::LsdStatus) -> String {
 fn dht_words((ready, status): (bool, net::dht::Status)) -> String {
     let families = [("IPv4", &status.v4), ("IPv6", &status.v6)];
     let known = families.into_iter().filter_map(|(name, family)| Some((name, family.as_ref()?)));
+    let count = |number| if number == 1 { "1 node".to_owned() } else { format!("{number} nodes") };
     let words: Vec<String> =
-        known.map(|(name, family)| format!("{} nodes over {name}", family.good + family.questionable)).collect();
+        known.map(|(name, family)| format!("{} over {name}", count(family.good + family.questionable))).collect();
     if ready { words.join(", ") } else { "no node of it answers yet".to_owned() }
 }

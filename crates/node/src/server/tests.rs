@@ -282,6 +282,9 @@ fn a_share_that_changes_keeps_its_key_and_counts_its_versions() {
         let order = json!({ "path": path.to_str().unwrap(), "updates": true, "format": "v2" });
         let refused = alice.call(Method::POST, "/api/v1/shares").json(&order).send().await.unwrap();
         assert!(problem(refused).await.1.contains("v1 info-hash"));
+        let order = json!({ "path": path.to_str().unwrap(), "updates": true, "private": true });
+        let refused = alice.call(Method::POST, "/api/v1/shares").json(&order).send().await.unwrap();
+        assert!(problem(refused).await.1.contains("private torrent"));
         let follow = json!({ "link": "magnet:?xs=urn:btpk:12", "torrent": monday.torrent, "seq": 1 });
         let refused = alice.call(Method::POST, "/api/v1/updates").json(&follow).send().await.unwrap();
         assert_eq!(problem(refused).await.0, 400);

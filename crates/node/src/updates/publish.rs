@@ -6,6 +6,9 @@ use net::dht::{Failure, Item, Mutable};
 
 use super::{Name, RETRY, Updates, item_name};
 
+/// On how many nodes an item outlasts those that leave: the eight nearest keep it (BEP 44).
+const ENOUGH_NODES: u32 = 8;
+
 impl Updates {
     /// Stores the item of a share, and sees to it that it is no longer stored once the torrent is gone.
     pub(super) fn begin_publishing(&self, name: Name) {
@@ -32,7 +35,11 @@ impl Updates {
                 } else if !stored {
                     match updates.put(&dht, &name).await {
                         Ok(nodes) => {
-                            stored = true;
+                            // Where few are, the next to leave may take the item along: it is stored again soon.
+                            stored = nodes >= ENOUGH_NODES;
+                            if !stored {
+                                wait = wait.min(RETRY);
+                            }
                             let mut list = updates.list();
                             let state = list.states.entry(name.clone()).or_default();
                             (state.stored_nodes, state.message) = (Some(nodes), String::new());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use metainfo::InfoHashV1;
 use rpc::{DhtNodeInfo, DhtPeersEvent, DhtScrape};
 use serde_json::json;
@@ -79,7 +79,7 @@ pub async fn scrape(session: &mut Session<'_>, names: &[InfoHashV1]) -> Result<O
 
 /// Looks for the nodes that are nearest to a key.
 pub async fn nearest(session: &mut Session<'_>, key: &str) -> Result<Option<u8>> {
-    let key: InfoHashV1 = key.parse().with_context(|| format!("{key}: a key has 40 hexadecimal digits"))?;
+    let Ok(key) = key.parse::<InfoHashV1>() else { bail!("{key:?} is no key: a key has 40 hexadecimal digits") };
     let client = session.client().clone();
     let path = format!("/dht/nodes/{key}");
     let Some(nodes) = session.wait("Asking the DHT", client.get::<Vec<DhtNodeInfo>>(&path)).await? else {
