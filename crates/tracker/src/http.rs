@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+use crate::proto::Host;
 use crate::service::Shared;
 
 /// How long a request may take to arrive, and how long a connection may be idle (arbitrary).
@@ -31,8 +32,8 @@ const MAX_HEAD_LEN: usize = 8_192;
 /// The most headers of a request (arbitrary).
 const MAX_HEADERS: usize = 32;
 
-/// The most connections of one address (arbitrary: clients behind one router).
-const MAX_PER_ADDRESS: usize = 64;
+/// The most connections of one host (arbitrary: clients behind one router).
+const MAX_PER_HOST: usize = 64;
 
 /// How long to wait when the system has no more sockets (arbitrary).
 const PAUSE: Duration = Duration::from_millis(100);
@@ -41,7 +42,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub(crate) struct Connections {
     places: Arc<Semaphore>,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    by_host: Arc<Mutex<HashMap<Host, usize>>>,
 }
 
 /// A connection that is counted until it is dropped.
@@ -56,14 +57,14 @@ impl Connections {
     /// Admits at most `most` at a time.
     pub(crate) fn new(most: usize) -> Connections {
         let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        Connections { places, by_address: Arc::default() }
+        Connections { places, by_host: Arc::default() }
     }
 
-    /// Counts a connection, unless its address has too many.
+    /// Counts a connection, unless its host has too many.
     fn count(&self, ip: IpAddr, place: OwnedSemaphorePermit) -> Option<Counted> {
-        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = by_address.entry(ip).or_default();
-        if *number >= MAX_PER_ADDRESS {
+        let mut by_host = self.by_host.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = by_host.entry(Host::from(ip)).or_default();
+        if *number >= MAX_PER_HOST {
             return None;
         }
         *number += 1;
@@ -73,11 +74,12 @@ impl Connections {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut by_address = self.connections.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = by_address.get_mut(&self.ip) {
+        let host = Host::from(self.ip);
+        let mut by_host = self.connections.by_host.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = by_host.get_mut(&host) {
             *number -= 1;
             if *number == 0 {
-                by_address.remove(&self.ip);
+                by_host.remove(&host);
             }
         }
     }
@@ -137,4 +139,24 @@ fn respond(shared: &Shared, ip: IpAddr, request: &Request<Incoming>) -> Response
     // What a bencoded answer is called by every tracker.
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_subnet_of_ipv6_counts_as_one_host() {
+        let connections = Connections::new(1_000);
+        let count = |ip: String| {
+            let place = connections.places.clone().try_acquire_owned().unwrap();
+            connections.count(ip.parse().unwrap(), place)
+        };
+        let held: Vec<Counted> = (0..100).filter_map(|n| count(format!("2001:db8::{n:x}"))).collect();
+        assert_eq!(held.len(), MAX_PER_HOST, "mallory has all addresses of a /64");
+        assert!(count("2001:db8:0:1::1".to_owned()).is_some() && count("192.0.2.1".to_owned()).is_some());
+        drop(held);
+        assert!(connections.by_host.lock().unwrap().is_empty());
+        assert_eq!(connections.places.available_permits(), 1_000);
+    }
 }

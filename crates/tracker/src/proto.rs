@@ -16,5 +16,6 @@ pub use self::connection::{ConnectionKey, Connections};
 pub use self::core::Core;
 pub use self::http::HttpAnswer;
 pub use self::stats::{Counters, Family, Stats};
+pub use self::swarm::Host;
 pub use self::table::{Content, Limits, Refusal, Table};
 pub use self::udp::MAX_REQUEST_LEN;

@@ -1,6 +1,6 @@
 //! One swarm: who has everything and who has not, IPv4 and IPv6 apart.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::peers::{Address, Peer, Peers, sample};
 
@@ -36,12 +36,21 @@ pub struct Swarm {
 }
 
 /// Who counts as one host: an IPv4 address, or the /64 of an IPv6 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {
     /// The address.
     V4([u8; 4]),
     /// The first half of the address.
     V6([u8; 8]),
+}
+
+impl From<IpAddr> for Host {
+    fn from(ip: IpAddr) -> Host {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => ip.octets().host(),
+            IpAddr::V6(ip) => ip.octets().host(),
+        }
+    }
 }
 
 /// An address family that swarms keep apart.

@@ -292,7 +292,8 @@ impl Table {
         if of_host >= self.limits.peers_per_host {
             return Err(Refusal::Host);
         }
-        let host_bytes = if of_host == 0 { HOST_BYTES } else { 0 };
+        // Also of a host that is known: its other peers may be what gives way.
+        let host_bytes = HOST_BYTES;
         if let Some(swarm) = self.swarms.get(&hash) {
             let surplus = A::side(swarm).surplus_of_host(peer.ip);
             let full = swarm.len() >= self.limits.peers_per_swarm;

@@ -300,6 +300,28 @@ fn a_table_full_of_large_proven_swarms_refuses_nobody_it_has_room_for() {
     check(&table);
 }
 
+#[test]
+fn a_host_whose_last_peer_gives_way_to_its_own_next_one_is_counted_again() {
+    let begin = || {
+        let mut table = table(Limits { peers_per_swarm: 1_000, ..limits() });
+        table.announce(at(0), ALICE, &leeching(FILM_2), 0).unwrap();
+        // As many as fit before the list grows, which then takes more than Alice's own swarm leaves.
+        for number in 0..141 {
+            table.announce(at(0), stranger(number), &leeching(FILM), 0).unwrap();
+        }
+        for number in 0..20 {
+            table.announce(at(0), BOB, &leeching(made_up(number)), 0).unwrap();
+        }
+        table
+    };
+    for more_bytes in (0..2_000).step_by(8) {
+        let mut table = begin();
+        table.limits.memory_bytes = table.bytes + more_bytes;
+        table.announce(at(1), ALICE, &leeching(FILM), 0).unwrap();
+        check(&table);
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Step {
     wait_s: u16,
