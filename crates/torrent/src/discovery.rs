@@ -153,7 +153,7 @@ impl DiscoveryTask {
                 let runs = !self.listeners.is_empty();
                 self.parts.hashes = hashes;
                 if runs {
-                    self.listeners.abort_all();
+                    self.end_listening();
                     self.listen();
                 }
             }
@@ -170,7 +170,11 @@ impl DiscoveryTask {
         if let Some(round) = self.round.take() {
             round.abort();
         }
-        self.listeners.abort_all();
+        self.end_listening();
+    }
+
+    fn end_listening(&mut self) {
+        end_all(&mut self.listeners);
     }
 
     /// Tells the DHT of the nodes that the torrent file names, once.
@@ -280,9 +284,33 @@ async fn ended(round: &mut Option<JoinHandle<usize>>) -> usize {
     }
 }
 
+/// Aborts all tasks and forgets them: merely aborted ones stay in the set until they are joined, and `listen` would take
+/// them for running.
+fn end_all(tasks: &mut JoinSet<()>) {
+    *tasks = JoinSet::new();
+}
+
 async fn sleep_until(due: Option<tokio::time::Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_stops_listening_may_begin_again_at_once() {
+        let (alive, ended) = oneshot::channel::<()>();
+        let mut listeners = JoinSet::new();
+        listeners.spawn(async move {
+            let _alive = alive;
+            std::future::pending().await
+        });
+        end_all(&mut listeners);
+        assert!(listeners.is_empty());
+        assert!(ended.await.is_err(), "the task is gone");
     }
 }

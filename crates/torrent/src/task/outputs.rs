@@ -153,12 +153,13 @@ impl TorrentTask {
         self.record.hashes = info.hashes();
         self.shared.registry.rename(self.record.id, info.hashes());
         self.trackers.order(TrackerOrder::Hashes(info.hashes()));
-        self.discovery.order(DiscoveryOrder::Hashes(info.hashes()));
         if info.is_private() {
-            // What the last run remembers may come from anywhere; what this one knows was sorted out.
+            // First of all, so that no further name is told to anybody.
             self.discovery.order(DiscoveryOrder::Stop);
+            // What the last run remembers may come from anywhere; what this one knows was sorted out.
             self.record.peers.clear();
         }
+        self.discovery.order(DiscoveryOrder::Hashes(info.hashes()));
         self.store_file(info);
         self.save();
         self.shared.event(SessionEvent::Metadata(self.record.id));
