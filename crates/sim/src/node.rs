@@ -189,6 +189,7 @@ impl Node {
             listen_port: Some(PORT),
             pex: self.pex,
             holepunch: self.pex,
+            prefers_encryption: false,
             dht_port: None,
             client: "sim".into(),
             seed: seed ^ (self.index as u64) << 32 ^ u64::from(self.life),

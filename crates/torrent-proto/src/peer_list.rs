@@ -420,6 +420,12 @@ impl PeerList {
         self.queues.iter().map(|queue| queue.ready.len() + queue.waiting.len()).sum()
     }
 
+    /// Returns how many addresses of one IP are candidates or connected, up to `most`.
+    pub fn known_of(&self, ip: IpAddr, most: usize) -> usize {
+        let ports = SocketAddr::new(ip.to_canonical(), 0)..=SocketAddr::new(ip.to_canonical(), u16::MAX);
+        self.candidates.range(ports).take(most).count()
+    }
+
     /// Returns good addresses to remember for the next run, the best first.
     pub fn to_remember(&self, limit: usize) -> Vec<SocketAddr> {
         let mut known: Vec<_> = self
@@ -460,14 +466,21 @@ impl PeerList {
         }
     }
 
-    /// Drops the candidate that is of least use for one from `source`; false when all are worth more.
+    /// Drops the candidate that is of least use for one from `source`; false when all are worth more. What failed gives
+    /// way to what is new, unless it was of use or the user named it; what was not tried yet gives way to a better source
+    /// alone. So liars among peers, however many addresses they make up, keep out nobody whom a tracker names.
     fn make_room(&mut self, source: Source) -> bool {
+        let is =
+            |address: &SocketAddr, worse: &dyn Fn(&Candidate) -> bool| self.candidates.get(address).is_some_and(worse);
+        let failed = |c: &Candidate| !c.good && c.source != Source::Hint;
+        let worse = |c: &Candidate| index(c.source) > index(source);
+        let mut queues = self.queues.iter().rev();
         // The one that failed most is the last to be tried again, or near enough.
-        let waiting = self.queues.iter().rev().find_map(|queue| queue.waiting.last()).map(|&(_, address)| address);
-        let worst = waiting.or_else(|| {
-            let last = self.queues.iter().rev().find_map(|queue| queue.ready.last())?;
-            (source == Source::Hint && last.0.class > 0).then_some(last.1)
-        });
+        let waiting =
+            queues.find_map(|q| q.waiting.iter().rev().map(|(_, a)| *a).find(|a| is(a, &failed) || is(a, &worse)));
+        let mut queues = self.queues.iter().rev();
+        let worst =
+            waiting.or_else(|| queues.find_map(|q| q.ready.iter().rev().map(|(_, a)| *a).find(|a| is(a, &worse))));
         if let Some(worst) = worst {
             self.remove(worst);
         }

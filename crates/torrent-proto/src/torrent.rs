@@ -63,6 +63,8 @@ pub struct Torrent {
     peers: BTreeMap<PeerKey, Peer>,
     list: PeerList,
     dialing: u32,
+    /// By which port a router passes IPv4 packets on to our DHT node.
+    mapped_dht_port: Option<u16>,
     punches: holepunch::Punches,
     /// Changes whenever what peers are told of one another does.
     version: u64,
@@ -102,6 +104,7 @@ impl Torrent {
             peers: BTreeMap::new(),
             list: PeerList::new(),
             dialing: 0,
+            mapped_dht_port: None,
             punches: Default::default(),
             version: 0,
             fetch: metadata::Fetch::default(),
@@ -208,6 +211,7 @@ impl Torrent {
             }
             Command::MaxPeers(max) => self.set_max_peers(max),
             Command::ListenPort(port) => self.set_listen_port(port),
+            Command::MappedDhtPort(port) => self.mapped_dht_port = port,
         }
     }
 

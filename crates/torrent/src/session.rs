@@ -337,6 +337,7 @@ impl Session {
             listen_port: *announced.borrow_and_update(),
             pex: shared.network.pex,
             holepunch: shared.network.holepunch && shared.network.utp,
+            prefers_encryption: shared.network.encryption != Encryption::Off,
             dht_port: shared.dht_port(),
             client: shared.client.clone(),
             seed: fastrand::u64(..),

@@ -69,6 +69,11 @@ impl Shared {
         self.udp.dht.as_ref().and(v4.or(v6)).map(|address| address.port())
     }
 
+    /// Returns the UDP port that a router maps to ours, if it does.
+    pub(crate) fn mapped_udp_port(&self) -> Option<u16> {
+        self.mapping.as_ref().and_then(|mapping| mapping.status().udp).map(|address| address.port())
+    }
+
     /// Returns a copy of the limits.
     pub(crate) fn limits(&self) -> Limits {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -187,6 +187,7 @@ impl TorrentTask {
     async fn run(mut self) {
         self.save();
         self.drain();
+        self.command(Command::MappedDhtPort(self.shared.mapped_udp_port()));
         let mut ended = false;
         while !ended {
             self.tick_if_due();
@@ -215,6 +216,7 @@ impl TorrentTask {
                 Ok(()) = self.announced.changed() => {
                     let port = *self.announced.borrow_and_update();
                     self.command(Command::ListenPort(port));
+                    self.command(Command::MappedDhtPort(self.shared.mapped_udp_port()));
                 }
                 () = sleep_until(due) => {
                     if self.machine.poll_timeout().is_some_and(|at| at <= self.shared.clock.mono()) {

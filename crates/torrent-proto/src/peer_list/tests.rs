@@ -171,6 +171,24 @@ fn the_list_is_bounded_and_gives_up_the_worst() {
 }
 
 #[test]
+fn addresses_made_up_by_peers_keep_out_nobody_whom_a_tracker_names() {
+    let mut list = PeerList::new();
+    list.add(at(0), Source::Hint, numbered(9000));
+    let (hint, _) = list.next(at(0), false).unwrap();
+    list.dial_failed(at(0), hint);
+    for n in 0..3000 {
+        list.add(at(0), Source::Pex, numbered(n));
+    }
+    assert_eq!(list.candidates(), MAX_CANDIDATES);
+    assert!(list.add(at(0), Source::Tracker, numbered(5000)) && list.add(at(0), Source::Dht, numbered(5001)));
+    assert!(!list.add(at(0), Source::Pex, numbered(5002)), "no room among its like");
+    assert_eq!(list.candidates(), MAX_CANDIDATES);
+    list.assert_invariants();
+    assert_eq!(list.next(at(1), false).unwrap().0, hint, "the user's word outlasts theirs");
+    assert_eq!(list.known_of(hint.ip(), 1), 1);
+}
+
+#[test]
 fn a_private_torrent_keeps_what_its_trackers_named() {
     let mut list = PeerList::new();
     list.add(at(0), Source::Resume, numbered(1));

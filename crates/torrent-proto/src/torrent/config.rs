@@ -46,6 +46,8 @@ pub struct TorrentConfig {
     pub pex: bool,
     /// Take part in hole punching (BEP 55).
     pub holepunch: bool,
+    /// Tell peers that encrypted connections are preferred.
+    pub prefers_encryption: bool,
     /// The UDP port of our DHT node, told to peers that have one too (BEP 5); `None`: no DHT.
     pub dht_port: Option<u16>,
     /// Our name and version, for the extension handshake.

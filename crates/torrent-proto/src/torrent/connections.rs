@@ -68,7 +68,7 @@ impl Torrent {
     }
 
     pub(super) fn wants_peers(&self) -> bool {
-        let few = self.peers.len() < self.config.max_peers as usize / 2;
+        let few = self.peers.len() < self.config.max_peers.div_ceil(2) as usize;
         few && self.is_running() && !self.is_complete()
     }
 
@@ -200,7 +200,8 @@ impl Torrent {
             messages.push(self.extension_greeting(peer));
         }
         if let Some(port) = self.config.dht_port.filter(|_| peer.dht && !self.is_private()) {
-            messages.push(Message::Port(port));
+            let mapped = self.mapped_dht_port.filter(|_| peer.address.ip().to_canonical().is_ipv4());
+            messages.push(Message::Port(mapped.unwrap_or(port)));
         }
         messages
     }
@@ -218,6 +219,7 @@ impl Torrent {
             metadata_size: self.info().map(|info| info.raw().len() as u32),
             your_ip: Some(peer.address.ip()),
             upload_only: self.is_complete(),
+            prefers_encryption: self.config.prefers_encryption,
         }))
     }
 

@@ -182,6 +182,8 @@ pub enum Command {
     MaxPeers(u32),
     /// Others reach us by another port now, or not at all.
     ListenPort(Option<u16>),
+    /// A router maps this IPv4 UDP port to our DHT node, or none any more.
+    MappedDhtPort(Option<u16>),
 }
 
 /// What the torrent wants done. Drained in order after every input.

@@ -101,6 +101,7 @@ impl Torrent {
         self.peers_changed();
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.greeted = true;
+        peer.prefers_encryption = handshake.prefers_encryption;
         peer.ids = handshake.ids;
         if handshake.client.is_some() {
             peer.client.clone_from(&handshake.client);

@@ -55,6 +55,7 @@ pub(super) struct Peer {
     /// It has a node of the DHT.
     pub(super) dht: bool,
     pub(super) utp: bool,
+    pub(super) prefers_encryption: bool,
     /// Its extension handshake came.
     pub(super) greeted: bool,
     /// Where it says it can be dialled, if it dialled us.
@@ -119,6 +120,7 @@ impl Peer {
             extension: connected.reserved.extension,
             dht: connected.reserved.dht,
             utp: connected.utp,
+            prefers_encryption: false,
             greeted: false,
             listens: None,
             exchange: Exchange::default(),

@@ -33,6 +33,10 @@ const MAX_NAMED: usize = 200;
 /// is found whole and nobody is flooded.
 const MAX_PER_IP: usize = 4;
 
+/// Addresses of one IP that are known before no peer is believed further ones: a few households behind one translation.
+/// Without this the ports of one victim would be dialled one by one, by every peer that hears a liar.
+const MAX_KNOWN_PER_IP: usize = 8;
+
 /// What one connection exchanged.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
@@ -94,6 +98,7 @@ impl Peer {
 
     fn flags(&self) -> PexFlags {
         PexFlags::default()
+            .with(PexFlags::PREFERS_ENCRYPTION, self.prefers_encryption)
             .with(PexFlags::SEED, self.is_seed() || self.upload_only)
             .with(PexFlags::UTP, self.utp)
             .with(PexFlags::HOLEPUNCH, self.ids.holepunch != 0)
@@ -160,6 +165,10 @@ impl Torrent {
                 continue;
             }
             peer.exchange.named.insert(*address, *flags);
+            if self.list.known_of(address.ip(), MAX_KNOWN_PER_IP) >= MAX_KNOWN_PER_IP {
+                // Known or not, it has been heard of enough.
+                continue;
+            }
             let new = self.list.add(now, Source::Pex, *address);
             // Only of addresses that nobody else vouches for, lest a liar keeps us from dialling others.
             if new && flags.has(PexFlags::SEED) {

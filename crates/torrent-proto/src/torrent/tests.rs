@@ -50,15 +50,7 @@ fn a_peer_that_keeps_its_metadata_to_itself_does_not_hold_up_a_magnet() {
         let bob = world.add(TorrentConfig { info: None, ..config(9, &info) }, &info, Vec::new());
         world.connect(bob, mallory, Source::Hint);
         let key = world.nodes[bob].torrent.peers()[0].peer;
-        let lie = ExtensionHandshake {
-            ids: LOCAL_IDS,
-            client: None,
-            port: None,
-            request_queue: None,
-            metadata_size: Some(size),
-            your_ip: None,
-            upload_only: false,
-        };
+        let lie = ExtensionHandshake { ids: LOCAL_IDS, metadata_size: Some(size), ..ExtensionHandshake::default() };
         world.nodes[mallory].mute = !rejects;
         world.input(bob, Input::Received { peer: key, messages: vec![Message::ExtensionHandshake(Box::new(lie))] });
         world.connect(bob, alice, Source::Hint);

@@ -82,6 +82,7 @@ fn decode_handshake(dict: &Dict<'_>) -> ExtensionHandshake {
         metadata_size: small(dict, b"metadata_size").filter(|size| *size != 0),
         your_ip: dict.bytes(b"yourip").and_then(crate::tracker::ip_from_bytes),
         upload_only: dict.int(b"upload_only").is_some_and(|flag| flag != 0),
+        prefers_encryption: dict.int(b"e").is_some_and(|flag| flag != 0),
     }
 }
 
@@ -98,6 +99,7 @@ pub(super) fn encode_handshake(handshake: &ExtensionHandshake) -> Vec<u8> {
     let names = names.into_iter().filter(|(_, id)| *id != 0).map(|(name, id)| (name, Tree::Int(i64::from(id))));
     let mut entries = vec![("m", Tree::dict(names))];
     let mut number = |key, value: Option<u32>| entries.extend(value.map(|value| (key, Tree::from(value))));
+    number("e", handshake.prefers_encryption.then_some(1));
     number("metadata_size", handshake.metadata_size);
     number("p", handshake.port.map(u32::from));
     number("reqq", handshake.request_queue);

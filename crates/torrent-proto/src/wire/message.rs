@@ -131,6 +131,8 @@ pub struct ExtensionHandshake {
     pub your_ip: Option<IpAddr>,
     /// `upload_only` (BEP 21).
     pub upload_only: bool,
+    /// `e`: the sender prefers encrypted connections. In no BEP; Transmission and uTorrent say and read it.
+    pub prefers_encryption: bool,
 }
 
 /// Extended message ids, 0 where an extension is not supported.

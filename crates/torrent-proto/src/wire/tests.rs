@@ -308,6 +308,7 @@ fn a_full_extension_handshake_survives_the_way() {
             metadata_size: Some(1),
             your_ip: Some(your_ip),
             upload_only: true,
+            prefers_encryption: true,
         }));
         assert_eq!(decoded(&encoded(&handshake)), Ok(handshake));
     }

@@ -133,6 +133,55 @@ fn a_flood_of_peer_exchange_ends_the_connection_and_a_liar_names_only_so_many() 
 }
 
 #[test]
+fn a_liar_cannot_have_all_ports_of_a_victim_dialled() {
+    let mut world = star(false, &[]);
+    let key = world.nodes[1].torrent.peers()[0].peer;
+    let victim = |port| PexPeer { address: SocketAddr::from(([192, 0, 2, 7], port)), flags: PexFlags::default() };
+    for n in 1..30_u16 {
+        // What it named before it takes back, so that it seems to name only a few.
+        let dropped = (0..4).map(|port| victim(n * 4 - 4 + port).address).collect();
+        let added = (0..4).map(|port| victim(n * 4 + port)).collect();
+        let messages = vec![Message::Pex(Box::new(PexMessage { added, dropped }))];
+        world.input(1, Input::Received { peer: key, messages });
+        world.pass(30);
+    }
+    let dialled: std::collections::BTreeSet<SocketAddr> =
+        world.nodes[1].dialled.iter().map(|(to, _)| *to).filter(|to| to.ip() == victim(1).address.ip()).collect();
+    assert!((1..=8).contains(&dialled.len()), "{dialled:?}");
+}
+
+#[test]
+fn encryption_that_a_peer_prefers_is_told_to_others() {
+    let mut world = World::default();
+    let info = info(false);
+    for prefers_encryption in [false, true, false] {
+        world.add(
+            TorrentConfig { prefers_encryption, ..exchanging(1 + world.nodes.len() as u8, &info) },
+            &info,
+            Vec::new(),
+        );
+    }
+    (1..3).for_each(|other| world.connect(other, 0, Source::Tracker));
+    world.pass(5);
+    let bob = world.nodes[1].address;
+    let flags = |(_, message): (PeerKey, Message)| match message {
+        Message::Pex(pex) => pex.added.into_iter().find(|peer| peer.address == bob).map(|peer| peer.flags),
+        _ => None,
+    };
+    let told: Vec<PexFlags> = sent(&world, 0, is_pex).into_iter().filter_map(flags).collect();
+    assert!(matches!(told[..], [flags] if flags.has(PexFlags::PREFERS_ENCRYPTION)), "{told:?}");
+}
+
+#[test]
+fn who_may_hold_one_connection_asks_for_a_peer_too() {
+    let info = info(false);
+    let mut world = World::default();
+    let bob = world.add(TorrentConfig { max_peers: 1, ..exchanging(9, &info) }, &info, Vec::new());
+    world.pass(100);
+    assert!(world.nodes[bob].wanted >= 3, "{}", world.nodes[bob].wanted);
+}
+
+#[test]
 fn two_behind_translation_meet_through_a_third() {
     let mut world = star(false, &[1, 2]);
     world.pass(3);
@@ -195,6 +244,18 @@ fn a_relay_cannot_have_us_dial_the_whole_world() {
     let before = world.nodes[1].dialled.iter().filter(|(to, _)| *to == alice).count();
     world.input(1, Input::Received { peer: key, messages });
     assert_eq!(world.nodes[1].dialled.iter().filter(|(to, _)| *to == alice).count(), before);
+}
+
+#[test]
+fn the_port_of_our_dht_node_is_the_one_that_a_router_maps() {
+    let info = info(false);
+    let mut world = World::default();
+    let (alice, bob) = (world.add(exchanging(1, &info), &info, vec![]), world.add(exchanging(2, &info), &info, vec![]));
+    world.input(alice, Input::Command(Command::MappedDhtPort(Some(7000))));
+    world.connect(bob, alice, Source::Tracker);
+    let told = |(_, message)| if let Message::Port(port) = message { Some(port) } else { None };
+    let ports = |node| sent(&world, node, |_| true).into_iter().filter_map(told).collect::<Vec<u16>>();
+    assert_eq!((ports(alice), ports(bob)), (vec![7000], vec![6881]));
 }
 
 #[test]

@@ -49,6 +49,7 @@ pub fn config(name: u8, info: &Arc<Info>) -> TorrentConfig {
         listen_port: Some(6881),
         pex: false,
         holepunch: false,
+        prefers_encryption: false,
         dht_port: None,
         client: format!("node {name}"),
         seed: u64::from(name),
