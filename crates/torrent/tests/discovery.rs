@@ -78,9 +78,10 @@ async fn peers_tell_one_another_of_others_and_of_their_dht() {
     write_files(&alice.folder(), FILES, 3);
     let file = create(&alice.folder(), "tree", FILES, options(Mode::V1, 32768));
     alice.share(&file).await;
-    // All know the router, which is too slow to have anything for them, and nobody else.
+    // All know the router, which has nothing that they want soon, and nobody else. A limit on what it reads would also
+    // hold up what the others say of themselves.
     let mut add = Add::new(AddSource::File(file.to_bytes().into()));
-    add.limits.down_bytes_per_s = Some(500);
+    add.limits.up_bytes_per_s = Some(500);
     router.session.add(add).await.unwrap();
     let id = file.hashes().key();
     for node in [&alice, &bob, &carol] {
