@@ -4,7 +4,8 @@
 //! - it ends only when the [`K`] nearest nodes *whose ids suit their addresses* (BEP 42) have answered: choosing an id
 //!   near a key does not help an attacker who does not own the address for it;
 //! - it asks one node of a public address and few of a neighbourhood;
-//! - who names several nodes that do not exist is not followed any more;
+//! - who names several nodes that do not exist is not followed any more, and does not count among the nearest, nor do
+//!   those whom only such nodes name;
 //! - the number of queries is bounded.
 //!
 //! So that it ends fast: a node that is slower than most is no longer waited for, though it is listened to.
@@ -37,7 +38,8 @@ const MAX_BLIND: usize = 64;
 /// The most nodes of one neighbourhood that are asked.
 const NEIGHBOURS: u32 = 3;
 
-/// How many nodes that one names may be silent while none answers, before the others it named are left out.
+/// How many nodes that one names may be silent, and no more of them answer, before the others it named are left out
+/// (arbitrary: of the eight that an honest node names, one or two are silent).
 const PATIENCE: u32 = 3;
 
 /// The longest list of those who named one node.
@@ -81,6 +83,8 @@ enum State {
     Answered {
         token: Option<Box<[u8]>>,
         seq: Option<i64>,
+        /// What came of the nodes that it named: an index of `named_by`.
+        named: u16,
     },
     Failed,
 }
@@ -174,12 +178,15 @@ impl Lookup {
             return;
         };
         let Answer { named, token, seq } = answer;
-        candidate.state = State::Answered { token: token.map(Box::from), seq };
+        let Ok(source) = u16::try_from(self.named_by.len()) else { return };
+        let was_slow = candidate.state == State::Slow;
+        candidate.state = State::Answered { token: token.map(Box::from), seq, named: source };
         for &source in &candidate.sources {
-            self.named_by[usize::from(source)].1 += 1;
+            let (silent, answered) = &mut self.named_by[usize::from(source)];
+            *answered += 1;
+            *silent = silent.saturating_sub(u32::from(was_slow));
         }
         let before = self.nearest_open();
-        let Ok(source) = u16::try_from(self.named_by.len()) else { return };
         self.named_by.push((0, 0));
         named.iter().for_each(|&node| self.add(node, Some(source)));
         self.stuck = self.nearest_open() >= before;
@@ -222,7 +229,7 @@ impl Lookup {
         let mut answered = 0;
         for candidate in self.candidates.values() {
             match candidate.state {
-                State::Answered { .. } => answered += usize::from(candidate.secure),
+                State::Answered { .. } => answered += usize::from(self.counts(candidate)),
                 // Those that may still answer, and are nearer than enough of those who did.
                 State::Asked => return false,
                 State::New if self.may_ask(candidate) && self.queries < MAX_QUERIES => return false,
@@ -242,12 +249,13 @@ impl Lookup {
         let mut all = Vec::new();
         let (mut count, mut secure) = (0, 0);
         for candidate in self.candidates.values() {
-            let State::Answered { token: Some(token), seq } = &candidate.state else { continue };
-            if count < K || candidate.secure && secure < K {
+            let State::Answered { token: Some(token), seq, .. } = &candidate.state else { continue };
+            let counts = self.counts(candidate);
+            if count < K || counts {
                 all.push(Storage { node: candidate.node, token: token.clone(), seq: *seq });
             }
             count += 1;
-            secure += usize::from(candidate.secure);
+            secure += usize::from(counts);
             if secure >= K {
                 break;
             }
@@ -316,7 +324,7 @@ impl Lookup {
         for (&distance, candidate) in &self.candidates {
             match candidate.state {
                 State::Answered { .. } => {
-                    closer += usize::from(candidate.secure);
+                    closer += usize::from(self.counts(candidate));
                     if closer >= K {
                         return None;
                     }
@@ -329,17 +337,32 @@ impl Lookup {
     }
 
     fn may_ask(&self, candidate: &Candidate) -> bool {
-        let distrusted = |&source: &u16| {
-            let (silent, answered) = self.named_by[usize::from(source)];
-            silent >= PATIENCE && silent > answered * 2
-        };
-        if !candidate.sources.is_empty() && candidate.sources.iter().all(distrusted) {
+        if self.is_hearsay(candidate) {
             return false;
         }
         let ip = candidate.node.address.ip();
         is_local(ip)
             || self.neighbours.get(&neighbourhood(&candidate.node)).is_none_or(|&n| n < NEIGHBOURS)
                 && !self.has_asked(ip)
+    }
+
+    /// Tells whether one that answered counts among the nearest.
+    fn counts(&self, candidate: &Candidate) -> bool {
+        let named = match candidate.state {
+            State::Answered { named, .. } => named,
+            _ => return false,
+        };
+        candidate.secure && !self.is_distrusted(named) && !self.is_hearsay(candidate)
+    }
+
+    /// Tells whether only such as name nodes that do not exist have named this one.
+    fn is_hearsay(&self, candidate: &Candidate) -> bool {
+        !candidate.sources.is_empty() && candidate.sources.iter().all(|&source| self.is_distrusted(source))
+    }
+
+    fn is_distrusted(&self, source: u16) -> bool {
+        let (silent, answered) = self.named_by[usize::from(source)];
+        silent >= PATIENCE && silent >= answered
     }
 
     fn has_asked(&self, ip: IpAddr) -> bool {

@@ -123,6 +123,27 @@ fn who_names_nodes_that_do_not_exist_is_not_followed() {
 }
 
 #[test]
+fn colluders_who_name_one_another_and_the_made_up_do_not_end_the_look_up() {
+    // Each has tried addresses until one allowed an id near the key; it answers, and names four of the others and four
+    // that do not exist.
+    let honest: Vec<NodeAddress> = (0..60).map(node).collect();
+    let colluders: Vec<NodeAddress> = nearest((5_000..9_000).map(node).collect(), 12);
+    let near = nearest((10_000..30_000).map(node).collect(), 200);
+    let turn = std::cell::Cell::new(0);
+    let mut lookup = Lookup::new(KEY, [&honest[..4], &colluders[..4]].concat(), Vec::new());
+    run(&mut lookup, |address| {
+        if let Some(own) = colluders.iter().find(|node| node.address == address) {
+            let first = turn.replace(turn.get() + 4) % near.len();
+            return Some((*own, [&colluders[first % 8..first % 8 + 4], &near[first..first + 4]].concat()));
+        }
+        Some((*honest.iter().find(|node| node.address == address)?, nearest(honest.clone(), 8)))
+    });
+    let stores: Vec<NodeAddress> = lookup.storage().into_iter().map(|storage| storage.node).collect();
+    let reached = nearest(honest, K).iter().filter(|node| stores.contains(node)).count();
+    assert!(reached >= 6, "{reached} of the honest ones near the key");
+}
+
+#[test]
 fn one_neighbourhood_is_asked_a_few_times_only() {
     let honest: Vec<NodeAddress> = (0..30).map(node).collect();
     let crowd: Vec<NodeAddress> = (0..200)
