@@ -230,6 +230,9 @@ pub enum Failure {
         /// The sequence number that is stored.
         seq: i64,
     },
+    /// As many items are kept already as can be.
+    #[error("too many items are stored again every hour: forget one")]
+    TooManyKept,
     /// Too many tasks run already.
     #[error("too many DHT tasks run at a time")]
     TooMany,

@@ -20,6 +20,7 @@ use crate::table::{K, Table};
 use crate::token::Tokens;
 use crate::votes::Votes;
 use crate::{Failure, FamilySnapshot, FamilyStatus, Found, Id, NodeAddress, NodeStatus, Output, Pong, Sample, TaskId};
+use crate::{Item, ItemName};
 use rpc::{Late, Pending, Purpose, Rpc};
 use search::{Search, SearchId, Seeds};
 use upkeep::Upkeep;
@@ -146,17 +147,39 @@ impl Network {
 
     /// Begins a look-up for a task.
     pub(crate) fn start(&mut self, now: Instant, task: TaskId, target: Id, goal: Goal, outputs: &mut VecDeque<Output>) {
-        // What others announced to us is known without asking.
-        if let Goal::Peers { announce, mut found } = goal {
-            let own = self.store.peers(now, &target, false, usize::MAX, &mut self.rng);
-            found.extend(own.iter().copied());
-            if !own.is_empty() {
-                self.events.push_back(Event::Peers(task, own));
+        // What others stored with us is known without asking.
+        let goal = match goal {
+            Goal::Peers { announce, mut found } => {
+                let own = self.store.peers(now, &target, false, usize::MAX, &mut self.rng);
+                found.extend(own.iter().copied());
+                if !own.is_empty() {
+                    self.events.push_back(Event::Peers(task, own));
+                }
+                Goal::Peers { announce, found }
             }
-            self.search(now, Some(task), target, Goal::Peers { announce, found }, Seeds::default(), outputs);
-            return;
-        }
+            Goal::Scrape(mut counted) => {
+                if let Some(blooms) = self.store.blooms(now, &target) {
+                    counted.count(&blooms);
+                }
+                Goal::Scrape(counted)
+            }
+            Goal::Get { name, newer_than, .. } => {
+                let best = self.held(now, &name, newer_than);
+                Goal::Get { name, newer_than, best }
+            }
+            Goal::Put { item, cas, .. } => {
+                let newest = self.held(now, &item.name(), None).and_then(|held| held.seq());
+                Goal::Put { item, cas, newest }
+            }
+            Goal::Nodes => Goal::Nodes,
+        };
         self.search(now, Some(task), target, goal, Seeds::default(), outputs);
+    }
+
+    /// Returns an item that others stored with us; of a mutable one, only a newer one than that.
+    pub(crate) fn held(&self, now: Instant, name: &ItemName, newer_than: Option<i64>) -> Option<Item> {
+        let item = self.store.item(now, &name.target()).filter(|item| item.name() == *name)?;
+        (item.seq().is_none() || item.seq() > newer_than).then(|| item.clone())
     }
 
     /// Asks one node for a task.

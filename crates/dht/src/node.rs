@@ -184,9 +184,10 @@ impl DhtNode {
             return self.outputs.push_back(Output::Done { id, result: Err(Failure::TooMany) });
         }
         if let Task::Put { item, keep: true, .. } = &task
-            && (self.kept.len() < MAX_KEPT || self.kept.contains_key(&item.target()))
+            && self.kept.len() >= MAX_KEPT
+            && !self.kept.contains_key(&item.target())
         {
-            self.kept.insert(item.target(), (item.clone(), now + STORE_AGAIN));
+            return self.outputs.push_back(Output::Done { id, result: Err(Failure::TooManyKept) });
         }
         self.tasks.insert(id, Running { task, networks: 0, result: None });
         self.run(now, id);
@@ -204,7 +205,7 @@ impl DhtNode {
             running.networks = 1;
             match if to.is_ipv4() { &mut self.v4 } else { &mut self.v6 } {
                 Some(network) => network.ask(now, id, to, sample, &mut self.outputs),
-                None => self.ended(id, Err(Failure::NoSocket)),
+                None => self.ended(now, id, Err(Failure::NoSocket)),
             }
             return;
         }
@@ -268,7 +269,7 @@ impl DhtNode {
                             network.cancel(now, id, &mut self.outputs);
                         }
                     }
-                    self.ended(id, result);
+                    self.ended(now, id, result);
                 }
                 Event::NeedHosts => {
                     if self.hosts_asked.is_none_or(|at| now.since(at) >= HOSTS_AFTER) {
@@ -286,8 +287,15 @@ impl DhtNode {
         }
     }
 
+    /// Returns the item that a task looks for, if others stored it with us.
+    fn held(&self, now: Instant, task: &Task) -> Option<Item> {
+        let Task::Get { name, newer_than } = task else { return None };
+        let held = self.v4.iter().chain(&self.v6).filter_map(|network| network.held(now, name, *newer_than));
+        held.max_by_key(Item::seq)
+    }
+
     /// Takes what came of a task in one network.
-    fn ended(&mut self, id: TaskId, result: Result<Found, Failure>) {
+    fn ended(&mut self, now: Instant, id: TaskId, result: Result<Found, Failure>) {
         let Some(running) = self.tasks.get_mut(&id) else { return };
         running.networks = running.networks.saturating_sub(1);
         let result = match running.result.take() {
@@ -298,10 +306,27 @@ impl DhtNode {
             running.result = Some(result);
             return;
         }
-        self.tasks.remove(&id);
+        let task = self.tasks.remove(&id).map(|running| running.task);
+        if let Some(Task::Put { item, keep, .. }) = task {
+            self.stored(now, item, keep, &result);
+        }
         // Of our own tasks nobody wants to know.
         if id.0 < self.next_own {
             self.outputs.push_back(Output::Done { id, result });
+        }
+    }
+
+    /// Keeps an item that was stored, or that may be as soon as somebody answers. One that another stands in the way of is
+    /// kept no longer: stored again, it would take the place of what its owner has not seen.
+    fn stored(&mut self, now: Instant, item: Item, keep: bool, result: &Result<Found, Failure>) {
+        let target = item.target();
+        let kept = self.kept.get(&target).map(|(kept, _)| kept);
+        match result {
+            Err(Failure::Conflict { .. }) if kept == Some(&item) => drop(self.kept.remove(&target)),
+            Ok(_) | Err(Failure::NoNodes) if keep && kept.is_none_or(|kept| kept.seq() <= item.seq()) => {
+                self.kept.insert(target, (item, now + STORE_AGAIN));
+            }
+            _ => {}
         }
     }
 
@@ -319,7 +344,8 @@ impl DhtNode {
         let late: Vec<TaskId> = self.parked.iter().filter(|(_, until)| **until <= now).map(|(&id, _)| id).collect();
         for id in late {
             self.parked.remove(&id);
-            self.ended(id, Err(Failure::NoNodes));
+            let held = self.tasks.get(&id).and_then(|running| self.held(now, &running.task));
+            self.ended(now, id, held.map(|item| Found::Item(Some(item))).ok_or(Failure::NoNodes));
         }
     }
 }

@@ -96,7 +96,7 @@ impl Recent {
 }
 
 /// What counts as one source: an IPv4 address, or the /64 that one IPv6 subscriber has.
-fn source(ip: IpAddr) -> IpAddr {
+pub(crate) fn source(ip: IpAddr) -> IpAddr {
     prefix(ip, 32, 64)
 }
 

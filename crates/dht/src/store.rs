@@ -10,6 +10,7 @@ use base::Instant;
 
 use crate::bloom::Bloom;
 use crate::krpc::code;
+use crate::rate::source;
 use crate::{Distance, Id, Item};
 
 /// How long an announcement holds: programs announce every 15 to 30 minutes.
@@ -30,7 +31,10 @@ pub(crate) const MAX_PEERS: usize = 60_000;
 /// The most items: 2.5 MB.
 pub(crate) const MAX_ITEMS: usize = 2_000;
 
-/// The most swarms and the most items that one address may have here: a tenth.
+/// The most peers of one swarm from the /64 that one subscriber of IPv6 has: a household's machines (arbitrary).
+const MAX_PEERS_PER_SUBSCRIBER: usize = 16;
+
+/// The most swarms and items together that one source may have begun here: a tenth.
 const SHARE_OF_ONE: usize = 10;
 
 /// What is stored in one network.
@@ -41,7 +45,7 @@ pub(crate) struct Store {
     swarms: BTreeMap<Distance, Swarm>,
     peers: usize,
     items: BTreeMap<Distance, Stored>,
-    /// How many swarms and items each address brought.
+    /// How many swarms and items each source brought: an IPv4 address, or a /64 of IPv6.
     brought: BTreeMap<IpAddr, u32>,
 }
 
@@ -88,7 +92,7 @@ impl Store {
     /// Stores a peer. `false`: there is no room for it.
     pub(crate) fn announce(&mut self, now: Instant, info_hash: Id, peer: SocketAddr, seed: bool) -> bool {
         let key = self.own.distance(&info_hash);
-        let by = peer.ip();
+        let (ip, by) = (peer.ip(), source(peer.ip()));
         if !self.swarms.contains_key(&key) {
             if !self.may_bring(by, MAX_SWARMS) || !self.make_swarm_room(key) {
                 return false;
@@ -98,9 +102,14 @@ impl Store {
         }
         let Some(swarm) = self.swarms.get_mut(&key) else { return false };
         let full = swarm.peers.len() >= MAX_PEERS_PER_SWARM || self.peers >= MAX_PEERS;
-        if full && !swarm.peers.contains_key(&by) {
-            // The oldest announcement of this swarm makes room; for a swarm's first one, the farthest swarm does.
-            let oldest = swarm.peers.iter().min_by_key(|(_, peer)| peer.until).map(|(&ip, _)| ip);
+        let neighbours = swarm.peers.range(by..).take_while(|(other, _)| source(**other) == by);
+        let oldest_neighbour = neighbours.clone().min_by_key(|(_, peer)| peer.until).map(|(&ip, _)| ip);
+        let crowded = neighbours.count() >= MAX_PEERS_PER_SUBSCRIBER;
+        if (full || crowded) && !swarm.peers.contains_key(&ip) {
+            // The oldest announcement of its subscriber or this swarm makes room; for a swarm's first one, the farthest
+            // swarm does.
+            let oldest = || swarm.peers.iter().min_by_key(|(_, peer)| peer.until).map(|(&ip, _)| ip);
+            let oldest = if crowded { oldest_neighbour } else { oldest() };
             if let Some(oldest) = oldest {
                 swarm.peers.remove(&oldest);
                 self.peers -= 1;
@@ -110,7 +119,7 @@ impl Store {
         }
         let Some(swarm) = self.swarms.get_mut(&key) else { return false };
         let fresh = Peer { port: peer.port(), seed, until: now + PEER_LIFE };
-        if swarm.peers.insert(by, fresh).is_none() {
+        if swarm.peers.insert(ip, fresh).is_none() {
             self.peers += 1;
         }
         true
@@ -168,6 +177,7 @@ impl Store {
             return Ok(());
         }
         self.remove_item(key);
+        let by = source(by);
         if !self.may_bring(by, MAX_ITEMS) || !self.make_item_room(key) {
             return Err((code::SERVER, "no room"));
         }

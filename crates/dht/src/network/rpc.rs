@@ -190,9 +190,11 @@ impl Rpc {
         self.pending.len()
     }
 
-    /// Tells whether a node at this address is being asked for something other than a look-up.
+    /// Tells whether a node at this address is being asked whether it is there.
     pub(super) fn is_checking(&self, address: SocketAddr) -> bool {
-        self.pending.values().any(|pending| pending.to == address && pending.purpose == Purpose::Check)
+        self.pending
+            .values()
+            .any(|pending| pending.to == address && matches!(pending.purpose, Purpose::Check | Purpose::Proof(_)))
     }
 
     /// Forgets what a user asked.

@@ -1,6 +1,6 @@
 //! What look-ups are for: their steps, what they collect on the way, and storing at their end.
 
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 use std::collections::{BTreeSet, VecDeque};
 
 use base::Instant;
@@ -94,6 +94,15 @@ pub(crate) struct Counted {
     /// Peers that were named by those who do not send filters.
     listed: BTreeSet<core::net::IpAddr>,
     nodes: u32,
+}
+
+impl Counted {
+    /// Takes what one node says: filters of seeds and others.
+    pub(super) fn count(&mut self, (seeds, others): &(Bloom, Bloom)) {
+        self.seeds.merge(seeds);
+        self.others.merge(others);
+        self.nodes += 1;
+    }
 }
 
 impl Goal {
@@ -246,6 +255,10 @@ impl Network {
             return;
         }
         let target = search.lookup.target();
+        // An immutable item is what its name says: the first one will do.
+        if matches!(&search.goal, Goal::Get { best: Some(Item::Immutable(_)), .. }) {
+            return self.finish(now, id, outputs);
+        }
         let want = if search.both { Want { v4: true, v6: true } } else { Want::default() };
         while let Some((to, node)) = search.lookup.next() {
             if let Some(node) = node {
@@ -253,9 +266,7 @@ impl Network {
             }
             self.rpc.ask(now, (to, node), search.goal.method(target), want, Purpose::Search(id), outputs);
         }
-        // An immutable item is what its name says: the first one will do.
-        let done = matches!(&search.goal, Goal::Get { best: Some(Item::Immutable(_)), .. });
-        if done || search.lookup.is_over() {
+        if search.lookup.is_over() {
             self.looked(now, id, outputs);
         }
     }
@@ -268,11 +279,15 @@ impl Network {
             Goal::Put { item, cas, newest } if conflict(item, *cas, *newest).is_none() => search.lookup.storage(),
             _ => Vec::new(),
         };
-        if places.is_empty() {
-            return self.finish(now, id, outputs);
+        let Some(farthest) = places.last() else { return self.finish(now, id, outputs) };
+        let target = search.lookup.target();
+        // Where we are among the nearest ourselves, others look for it here.
+        let near = places.len() < K || target.distance(&self.table.own()) < target.distance(&farthest.node.id);
+        if let (Goal::Put { item, cas, .. }, true, false) = (&search.goal, near, self.rpc.read_only) {
+            // Where there is no room, it is on the others.
+            let _ = self.store.put(now, Ipv4Addr::UNSPECIFIED.into(), item.clone(), *cas);
         }
         search.phase = Phase::Storing { waiting: places.len(), stored: 0, refusals: 0, refused: None };
-        let target = search.lookup.target();
         for place in places {
             let method = match &search.goal {
                 Goal::Peers { announce: Some(announce), .. } => Method::AnnouncePeer {
@@ -300,16 +315,17 @@ impl Network {
             _ => (0, 0, None),
         };
         let result = match search.goal {
-            Goal::Peers { found, .. } if answered => {
+            // Who announces wants to know that nobody took it.
+            Goal::Peers { announce, found } if answered || announce.is_none() && !found.is_empty() => {
                 Ok(Found::Peers { peers: found.len() as u32, announced: stored, queries: lookup.queries() })
             }
-            Goal::Scrape(counted) if answered => {
+            Goal::Scrape(counted) if answered || counted.nodes > 0 => {
                 let Counted { seeds, mut others, listed, nodes } = *counted;
                 listed.into_iter().for_each(|ip| others.insert(ip));
                 Ok(Found::Scrape(Scrape { seeds: seeds.count(), peers: others.count(), nodes }))
             }
             Goal::Nodes if answered => Ok(Found::Nodes(lookup.closest(K))),
-            Goal::Get { best, .. } if answered => Ok(Found::Item(best)),
+            Goal::Get { best, .. } if answered || best.is_some() => Ok(Found::Item(best)),
             Goal::Put { item, cas, newest } if conflict(&item, cas, newest).is_some() => {
                 Err(Failure::Conflict { seq: newest.unwrap_or_default() })
             }
@@ -353,17 +369,15 @@ fn collect(goal: &mut Goal, response: &Response<'_>, peers: Vec<SocketAddr>) -> 
             return new;
         }
         Goal::Scrape(counted) => {
-            let Counted { seeds, others, listed, nodes } = counted.as_mut();
             match &response.blooms {
                 Some(blooms) if blooms.0.estimate() < MAX_IN_FILTER && blooms.1.estimate() < MAX_IN_FILTER => {
-                    seeds.merge(&blooms.0);
-                    others.merge(&blooms.1);
-                    *nodes += 1;
+                    counted.count(blooms);
                 }
                 // One who does not speak BEP 33: its peers stand for themselves.
                 None if !peers.is_empty() => {
-                    listed.extend(peers.iter().map(SocketAddr::ip).take(MAX_FOUND.saturating_sub(listed.len())));
-                    *nodes += 1;
+                    let room = MAX_FOUND.saturating_sub(counted.listed.len());
+                    counted.listed.extend(peers.iter().map(SocketAddr::ip).take(room));
+                    counted.nodes += 1;
                 }
                 _ => {}
             }

@@ -21,7 +21,7 @@ use crate::{Id, Immutable, Item, ItemError, Mutable, NodeAddress, Output, Public
 pub(super) const AMPLIFICATION: usize = 4;
 
 /// The length of the ping that a stranger's query may bring about beside the answer, in bytes.
-const PING_LEN: usize = 66;
+const PING_LEN: usize = 67;
 
 /// How much longer than [`MAX_PACKET_OUT`] an answer may be that holds an item (BEP 44: values of 1,000 bytes).
 const MAX_WITH_ITEM: usize = 1_400;
@@ -279,6 +279,7 @@ fn is_long(item: &Item, seq: Option<i64>, limit: usize) -> bool {
 }
 
 /// Sends an answer, without what does not fit: first nodes beyond the fewest, then peers, filters, an item, all nodes.
+/// Where an item fits without nodes it stays: who cannot be asked for proof (BEP 43) gets short ones at least.
 fn answer(
     rpc: &mut super::rpc::Rpc,
     to: SocketAddr,
@@ -288,15 +289,17 @@ fn answer(
     outputs: &mut VecDeque<Output>,
 ) {
     let mut packet = krpc::encode_response(transaction, Some(to), &response);
+    let of_nodes = response.nodes.len() * 26 + response.nodes6.len() * 38;
+    let fewest = if response.value.is_some() && packet.len() - of_nodes <= limit { 0 } else { MIN_NODES };
     while packet.len() > limit {
         let over = packet.len() - limit;
         let (nodes, nodes6) = (response.nodes.len(), response.nodes6.len());
-        if nodes > MIN_NODES || nodes6 > MIN_NODES {
+        if nodes > fewest || nodes6 > fewest {
             let (fewer, fewer6) = (over.div_ceil(26).min(nodes), over.div_ceil(38).min(nodes6));
-            if nodes6 > MIN_NODES {
-                response.nodes6.truncate(nodes6.saturating_sub(fewer6).max(MIN_NODES));
+            if nodes6 > fewest {
+                response.nodes6.truncate(nodes6.saturating_sub(fewer6).max(fewest));
             } else {
-                response.nodes.truncate(nodes.saturating_sub(fewer).max(MIN_NODES));
+                response.nodes.truncate(nodes.saturating_sub(fewer).max(fewest));
             }
         } else if !response.values.is_empty() {
             let each = if to.is_ipv4() { 8 } else { 21 };

@@ -6,7 +6,7 @@ use base::WallTime;
 
 use super::*;
 use crate::krpc::{Body, Method, Query, Response, Want, decode, encode_query};
-use crate::{Announce, Immutable, Mutable, Pong, SecretKey};
+use crate::{Announce, Immutable, ItemName, Mutable, Pong, SecretKey};
 
 /// Nodes that reach each other at once.
 struct World {
@@ -164,6 +164,55 @@ fn an_item_is_stored_again_every_hour_as_long_as_its_owner_keeps_it() {
 }
 
 #[test]
+fn what_could_not_be_stored_for_a_newer_one_is_not_stored_later_either() {
+    let (mut world, all) = World::network(30);
+    let key = SecretKey::from_bytes(&[3; 32]);
+    let item = |seq| Item::Mutable(Mutable::sign(&key, "s", seq, format!("i{seq}e")).unwrap());
+    let put = |seq, cas| Task::Put { item: item(seq), cas, keep: true };
+    let kept = |world: &World, at| world.nodes[&at].status(world.now).kept;
+    world.run(all[1], put(1, None)).1.unwrap();
+    world.run(all[2], put(2, None)).1.unwrap();
+    assert_eq!(world.run(all[3], put(3, Some(1))).1, Err(Failure::Conflict { seq: 2 }));
+    assert_eq!(world.run(all[2], put(1, None)).1, Err(Failure::Conflict { seq: 2 }));
+    world.pass(Duration::from_secs(5 * 3600));
+    let get = Task::Get { name: item(0).name(), newer_than: None };
+    assert_eq!(world.run(all[5], get).1, Ok(Found::Item(Some(item(2)))));
+    assert_eq!([1, 2, 3].map(|i| kept(&world, all[i])), [0, 1, 0]);
+}
+
+#[test]
+fn a_node_that_nobody_answers_finds_what_it_holds_itself() {
+    let (mut world, all) = World::network(2);
+    let (alice, bob) = (all[0], all[1]);
+    let key = SecretKey::from_bytes(&[3; 32]);
+    let mutable = |seq| Item::Mutable(Mutable::sign(&key, "s", seq, format!("i{seq}e")).unwrap());
+    let text = Item::Immutable(Immutable::new("5:hello").unwrap());
+    for item in [text.clone(), mutable(4)] {
+        world.run(bob, Task::Put { item, cas: None, keep: false }).1.unwrap();
+    }
+    let announce = Some(Announce { port: 4711, implied_port: false, seed: true });
+    world.run(bob, Task::FindPeers { info_hash: HASH, announce }).1.unwrap();
+    let get = |name: ItemName, newer_than| Task::Get { name, newer_than };
+    let bobs = world.nodes.remove(&bob).unwrap();
+    for (item, newer_than) in [(&text, None), (&mutable(4), None), (&mutable(4), Some(3))] {
+        let found = Ok(Found::Item(Some(item.clone())));
+        assert_eq!(world.run(alice, get(item.name(), newer_than)).1, found);
+    }
+    assert_eq!(world.run(alice, get(mutable(4).name(), Some(4))).1, Err(Failure::NoNodes));
+    let (peers, found) = world.run(alice, Task::FindPeers { info_hash: HASH, announce: None });
+    assert_eq!(peers, [SocketAddr::new(bob.ip(), 4711)]);
+    assert!(matches!(found, Ok(Found::Peers { peers: 1, .. })), "{found:?}");
+    assert_eq!(world.run(alice, Task::FindPeers { info_hash: Id([1; 20]), announce: None }).1, Err(Failure::NoNodes));
+    let (_, scrape) = world.run(alice, Task::Scrape { info_hash: HASH });
+    assert!(matches!(scrape, Ok(Found::Scrape(Scrape { seeds: 1, peers: 0, nodes: 1 }))), "{scrape:?}");
+    let old = Task::Put { item: mutable(3), cas: None, keep: false };
+    assert_eq!(world.run(alice, old).1, Err(Failure::Conflict { seq: 4 }));
+    // Bob is among the nearest to what he stored: he holds it too.
+    world.nodes = BTreeMap::from([(bob, bobs)]);
+    assert_eq!(world.run(bob, get(text.name(), None)).1, Ok(Found::Item(Some(text))));
+}
+
+#[test]
 fn the_newest_of_a_mutable_item_is_found_and_an_old_one_cannot_be_put_over_it() {
     let (mut world, all) = World::network(30);
     let key = SecretKey::from_bytes(&[3; 32]);
@@ -184,7 +233,12 @@ fn the_newest_of_a_mutable_item_is_found_and_an_old_one_cannot_be_put_over_it() 
 
 #[test]
 fn a_stranger_gets_at_most_four_times_what_it_sent() {
-    let (mut world, all) = World::network(30);
+    // Who knows few nodes asks everybody whether they are one.
+    [2, 30].map(strangers_get_at_most_four_times_what_they_sent);
+}
+
+fn strangers_get_at_most_four_times_what_they_sent(nodes: u32) {
+    let (mut world, all) = World::network(nodes);
     let alice = all[0];
     for i in 0..200_u32 {
         let from = format!("{}:1", core::net::Ipv4Addr::from(0x4000_0000 + (i << 8)));
@@ -197,20 +251,22 @@ fn a_stranger_gets_at_most_four_times_what_it_sent() {
             Method::AnnouncePeer { info_hash: HASH, port: 1, implied_port: false, seed: false, token: &token };
         world.poke(&from, alice, &query(announce));
     }
-    let long = Item::Immutable(Immutable::new(format!("900:{}", "x".repeat(900))).unwrap());
-    let target = long.target();
-    for &node in &all {
-        let network = world.nodes.get_mut(&node).unwrap().v4.as_mut().unwrap();
-        network.store_for_test(world.now.mono, long.clone());
+    // One that no stranger's answer has room for, and some that fill it.
+    let item = |len: usize| Item::Immutable(Immutable::new(format!("{len}:{}", "x".repeat(len))).unwrap());
+    for node in &all {
+        let network = world.nodes.get_mut(node).unwrap().v4.as_mut().unwrap();
+        network.store_for_test(world.now.mono, item(900));
+        (150..200).for_each(|len| network.store_for_test(world.now.mono, item(len)));
     }
-    let methods = [
+    let mut methods = vec![
         Method::Ping,
         Method::FindNode { target: HASH },
         Method::GetPeers { info_hash: HASH, no_seed: false, scrape: false },
         Method::GetPeers { info_hash: HASH, no_seed: false, scrape: true },
-        Method::Get { target, seq: None },
+        Method::Get { target: item(900).target(), seq: None },
         Method::Sample { target: HASH },
     ];
+    methods.extend((150..200).map(|len| Method::Get { target: item(len).target(), seq: None }));
     for (i, method) in methods.into_iter().enumerate() {
         let packet = query(method.clone());
         let from = format!("200.0.{i}.1:7");
@@ -230,7 +286,7 @@ fn who_shows_its_address_gets_a_long_item() {
     world.nodes.get_mut(&alice).unwrap().v4.as_mut().unwrap().store_for_test(world.now.mono, long.clone());
     let get = query(Method::Get { target: long.target(), seq: None });
     let first = world.poke("200.0.0.1:7", alice, &get);
-    assert_eq!(first.len(), 2, "a question, and one whether it would be a node: {first:?}");
+    assert_eq!(first.len(), 1, "one question shows both that it is there and that it is a node: {first:?}");
     let message = decode(&first[0]).unwrap();
     assert!(matches!(message.body, Body::Query(Query { method: Method::Ping, .. })));
     let pong = Response { id: Some(Id([9; 20])), ..Response::default() };
@@ -240,6 +296,20 @@ fn who_shows_its_address_gets_a_long_item() {
     // And the next time at once.
     let answers = world.poke("200.0.0.1:7", alice, &get);
     assert_eq!(response(&answers[0]).value, Some(&long.value()[..]));
+}
+
+#[test]
+fn a_read_only_stranger_that_cannot_be_asked_gets_what_points_to_a_share() {
+    let (mut world, all) = World::network(20);
+    let key = SecretKey::from_bytes(&[3; 32]);
+    let value = format!("d2:ih20:{}e", "x".repeat(20));
+    let item = Item::Mutable(Mutable::sign(&key, "", 1 << 40, value).unwrap());
+    world.nodes.get_mut(&all[0]).unwrap().v4.as_mut().unwrap().store_for_test(world.now.mono, item.clone());
+    let method = Method::Get { target: item.target(), seq: None };
+    let get = encode_query(b"tt", &Query { id: Id([9; 20]), read_only: true, want: Want::default(), method });
+    let answers = world.poke("200.0.0.1:7", all[0], &get);
+    assert_eq!(answers.len(), 1);
+    assert_eq!(response(&answers[0]).value, Some(&item.value()[..]));
 }
 
 #[test]

@@ -29,6 +29,26 @@ fn peers(store: &Store, minutes: u64, info_hash: Id, no_seed: bool) -> usize {
 }
 
 #[test]
+fn a_subscriber_of_ipv6_is_one_source_with_all_its_addresses() {
+    let mut store = Store::new(OWN);
+    let address = |i: u128| SocketAddr::new(IpAddr::from(core::net::Ipv6Addr::from((0x2001_0db8 << 96) + i)), 1);
+    for i in 0..2 * MAX_ITEMS as u32 {
+        let _ = store.put(at(0), address(i.into()).ip(), text(i), None);
+        store.announce(at(0), hash(i), address(i.into()), false);
+    }
+    let (swarms, _, items) = store.counts();
+    assert!(swarms + items <= MAX_SWARMS / SHARE_OF_ONE, "{swarms} swarms, {items} items");
+    // Nor does it fill a swarm that others are in.
+    let mut store = Store::new(OWN);
+    let bob: SocketAddr = "[2001:db9::1]:1".parse().unwrap();
+    assert!(store.announce(at(0), hash(1), bob, false));
+    (0..5_000).for_each(|i| assert!(store.announce(at(1), hash(1), address(i), false)));
+    let peers = store.peers(at(1), &hash(1), false, 10_000, &mut fastrand::Rng::with_seed(1));
+    assert!(peers.contains(&bob) && peers.len() == 1 + MAX_PEERS_PER_SUBSCRIBER, "{}", peers.len());
+    assert_eq!(store.counts().1, peers.len());
+}
+
+#[test]
 fn announcements_fade_unless_they_are_repeated() {
     let mut store = Store::new(OWN);
     assert!(store.announce(at(0), hash(1), peer(1), false) && store.announce(at(0), hash(1), peer(2), true));

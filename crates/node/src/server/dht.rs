@@ -359,7 +359,7 @@ impl From<Failure> for ApiError {
             Failure::Silent => (StatusCode::GATEWAY_TIMEOUT, "dht-silent", SILENT),
             Failure::Refused { .. } => (StatusCode::BAD_GATEWAY, "dht-refused", "The nodes of the DHT refuse"),
             Failure::Conflict { .. } => return ApiError::conflict(detail),
-            Failure::TooMany => return ApiError::busy(detail),
+            Failure::TooMany | Failure::TooManyKept => return ApiError::busy(detail),
             Failure::NoSocket => return ApiError::bad_request(detail),
         };
         ApiError::new(status, kind, title, detail)
