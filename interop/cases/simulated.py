@@ -30,3 +30,11 @@ def liars(s):
 def idle(s):
     with s.case("it sends and receives less than 50 MB a day"):
         simulate(s, "dht", "idle")
+
+
+@suite("uTP on links of 1 Mbit/s to 1 Gbit/s", limit=3600, prove=True)
+def links(s):
+    with s.case("it uses nine tenths of a clean link, and TCP beside it keeps nine tenths of what it has alone"):
+        simulate(s, "--links")
+    with s.case("random streams over links that lose, delay and repeat packets arrive whole and do not stall"):
+        simulate(s, "--streams", "--runs", "5000")

@@ -77,11 +77,11 @@ fn run_streams(first: u64, runs: u64) -> ExitCode {
                 (bytes, sent, dropped) = (bytes + stats.bytes, sent + stats.sent, dropped + stats.dropped);
             }
             Err(failure) => {
-                println!("seed {seed} failed: {failure:?}");
+                eprintln!("seed {seed} failed: {failure:?}");
                 failed += 1;
             }
         }
     }
-    println!("{runs} streams, {failed} failed: {bytes} bytes in {sent} datagrams, {dropped} of them lost");
+    println!("streams: {runs}, failed: {failed}, bytes: {bytes}, datagrams: {sent}, lost: {dropped}");
     if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -78,27 +78,21 @@ impl Row {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = &self.path;
-        let (mbit, ms) = (path.bits_per_s / 1_000_000, path.round_trip.as_millis());
+        let (mbit, round_trip, queue) = (path.bits_per_s / 1_000_000, path.round_trip, path.queue);
         let percent = |part: f64| part * 100.0;
-        write!(f, "| {mbit} | {ms} | {} | {:.1} ", path.queue.as_millis(), percent(path.loss))?;
-        write!(f, "| {:.1} % | {} ms |", percent(self.alone), self.delay.as_millis())?;
-        for kind in [Tcp::Cubic, Tcp::Reno] {
-            match self.beside.iter().find(|beside| beside.kind == kind) {
-                Some(Beside { alone, keeps, both, .. }) => {
-                    write!(f, " {:.1} % of {:.1} %, both {:.1} % |", percent(*keeps), percent(*alone), percent(*both))?;
-                }
-                None => write!(f, " |")?,
-            }
+        write!(f, "link: {mbit} Mbit/s {round_trip:?} queue {queue:?} loss {:.1}%", percent(path.loss))?;
+        write!(f, ", alone: {:.1}%, waits: {} ms", percent(self.alone), self.delay.as_millis())?;
+        for Beside { kind, alone, keeps, both } in &self.beside {
+            let (alone, keeps, both) = (percent(*alone), percent(*keeps), percent(*both));
+            write!(f, ", {kind:?} keeps: {keeps:.1}% of {alone:.1}% (both {both:.1}%)")?;
         }
-        if self.is_good() { Ok(()) } else { write!(f, " short") }
+        if self.is_good() { Ok(()) } else { write!(f, ", verdict: short") }
     }
 }
 
 /// Measures links of 1 Mbit/s to 1 Gbit/s, round trips of 5 to 300 ms and losses of 0 to 5 %, and prints the table; tells
 /// whether all is as it should be.
 pub fn print_table() -> bool {
-    println!("| Mbit/s | round trip, ms | queue, ms | loss, % | uTP alone | waits | CUBIC keeps | Reno keeps |");
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut good = true;
     let mut row = |mbit: u64, path: Path| {
         // Slow links are cheap to simulate and need long to settle; a gigabit is millions of packets.
