@@ -234,7 +234,7 @@ fn the_newest_of_a_mutable_item_is_found_and_an_old_one_cannot_be_put_over_it() 
 #[test]
 fn a_stranger_gets_at_most_four_times_what_it_sent() {
     // Who knows few nodes asks everybody whether they are one.
-    [2, 30].map(strangers_get_at_most_four_times_what_they_sent);
+    [2, 30].into_iter().for_each(strangers_get_at_most_four_times_what_they_sent);
 }
 
 fn strangers_get_at_most_four_times_what_they_sent(nodes: u32) {
