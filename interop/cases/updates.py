@@ -2,6 +2,7 @@
 import contextlib
 import json
 import random
+import shutil
 import time
 
 import drivers
@@ -109,7 +110,7 @@ def _(t):
     entry = f"{theirs.ip}:{PORT}"
     seed = t.start("libtorrent", on=one)
     versions = []
-    for number in (1, 2):
+    for number in (1, 2, 3):
         path = t.sub("source", str(number)) / "news.bin"
         path.write_bytes(random.Random(number).randbytes(200_000))
         torrent = make("libtorrent", path, t.folder / f"{number}.torrent", 32 * 1024)
@@ -140,3 +141,12 @@ def _(t):
             eventually(lambda: list(daemon.torrents()) == [versions[1][1].id])
             hidden = [p.name for p in (t.folder / "got").iterdir() if p.name.startswith(".")]
             require(not hidden, f"{hidden} is left")
+        with t.case("one that is here for its own sake stays where it is"):
+            path, torrent = versions[2]
+            shutil.copy(path, t.sub("own"))
+            daemon.add([torrent.path], t.folder / "own", seed=True)
+            eventually(lambda: daemon.torrents()[torrent.id]["done"])
+            put(3)
+            eventually(lambda: "is here already" in json.dumps(daemon.call("GET", "updates")))
+            require_same(path, t.folder / "own" / "news.bin")
+            require_same(versions[1][0], t.folder / "got" / "news.bin")

@@ -94,8 +94,16 @@ impl Updates {
         let folder = status.folder;
         let staging = folder.join(format!(".{new}.update"));
         self.say(&name, format!("version {seq} is being fetched"));
-        if session.status(new).await.is_err() {
-            self.copy_old(old, &folder, &staging).await;
+        match session.status(new).await {
+            // Its owner has it for reasons of his own: what he keeps is neither moved nor, one version later, deleted.
+            Ok(here) if here.folder != staging => {
+                let place = here.folder.display();
+                return Err(format!(
+                    "version {seq} is here already, in {place}, and stays there: remove that torrent to have it followed"
+                ));
+            }
+            Ok(_) => {}
+            Err(_) => self.copy_old(old, &folder, &staging).await,
         }
         let mut magnet = Magnet::new(InfoHashes::v1_only(new));
         (magnet.name, magnet.trackers, magnet.peers) = (link.name.clone(), link.trackers.clone(), link.peers.clone());
