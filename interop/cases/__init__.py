@@ -15,6 +15,7 @@ OURS = [
     "simulated",
     "dht",
     "dht_magnets",
+    "idle",
     "trackers",
     "updates",
     "utp",
