@@ -3,6 +3,7 @@ import contextlib
 import json
 import queue
 import random
+import socket
 import subprocess
 import threading
 import time
@@ -158,7 +159,21 @@ def opentracker(t, host, torrents):
     """Debian's build serves listed torrents only. It shuts itself up in its folder before it reads the list."""
     folder = t.sub("opentracker")
     (folder / "list").write_text("".join(f"{torrent.id}\n" for torrent in torrents))
-    return Program(t, host, "opentracker", "-i", host.ip, "-p", PORT, "-P", PORT, "-u", "nobody", "-w", "list", "-d", folder, cwd=folder)
+    program = Program(t, host, "opentracker", "-i", host.ip, "-p", PORT, "-P", PORT, "-u", "nobody", "-w", "list", "-d", folder, cwd=folder)
+    end = time.monotonic() + 20
+    # it listens before it answers, and resets what comes in between
+    while not answers(host):
+        require(time.monotonic() < end, "opentracker does not answer after 20 s")
+        time.sleep(0.1)
+    return program
+
+
+def answers(host):
+    """Whether an HTTP tracker there says anything."""
+    with contextlib.suppress(OSError), host.inside(), socket.create_connection((host.ip, PORT), 2) as s:
+        s.sendall(b"GET /stats HTTP/1.0\r\n\r\n")
+        return bool(s.recv(1))
+    return False
 
 
 @suite("ours at foreign trackers", limit=60)

@@ -80,7 +80,8 @@ impl Http {
         max_bytes: usize,
         timeout: Duration,
     ) -> Result<(Option<HttpError>, Bytes), HttpError> {
-        let request = self.client.get(url).timeout(timeout);
+        // The next question is half an hour away, and there are trackers that reset a connection which they let seem open.
+        let request = self.client.get(url).header(reqwest::header::CONNECTION, "close").timeout(timeout);
         let response = request.send().await.map_err(|error| HttpError::NoAnswer(chain(&error)))?;
         let failure = (!response.status().is_success()).then(|| status_error(&response));
         let body = Body { response }.collect(max_bytes).await?;
