@@ -27,8 +27,16 @@ impl Clock {
         Instant::from_start(self.start.elapsed())
     }
 
+    /// Sleeps until `due`, or for ever where nothing is due. Cancel safe.
+    pub async fn sleep_until(self, due: Option<Instant>) {
+        match due {
+            Some(due) => tokio::time::sleep_until(self.at(due)).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Translates a reading to the runtime's timers.
-    pub fn at(&self, instant: Instant) -> tokio::time::Instant {
+    pub(crate) fn at(&self, instant: Instant) -> tokio::time::Instant {
         // A year: timers beyond it never fire in practice, and the addition cannot overflow.
         const FAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
         let since_start = instant.since_start().min(self.start.elapsed() + FAR);

@@ -118,7 +118,7 @@ impl LsdTask {
         let mut packet_v6 = vec![0; MAX_PACKET_LEN];
         let mut look = Instant::now();
         loop {
-            let due = self.machine.poll_timeout().map(|at| self.clock.at(at));
+            let due = self.machine.poll_timeout();
             tokio::select! {
                 join = self.queue.recv() => match join {
                     Some((info_hash, found)) => {
@@ -129,7 +129,7 @@ impl LsdTask {
                 },
                 read = self.v4.receive(&mut packet_v4) => self.received(read, &packet_v4),
                 read = self.v6.receive(&mut packet_v6) => self.received(read, &packet_v6),
-                () = sleep_until(due) => {
+                () = self.clock.sleep_until(due) => {
                     self.sweep();
                     self.machine.handle(self.clock.now(), Input::Timeout);
                 }
@@ -317,13 +317,6 @@ fn open(group: Group) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

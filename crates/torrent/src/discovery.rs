@@ -116,7 +116,7 @@ struct DiscoveryTask {
 impl DiscoveryTask {
     async fn run(mut self) {
         loop {
-            let due = self.cadence.next().map(|at| self.parts.shared.clock.at(at));
+            let due = self.cadence.next();
             tokio::select! {
                 order = self.queue.recv() => match order {
                     Some(order) => self.obey(order),
@@ -129,7 +129,7 @@ impl DiscoveryTask {
                     self.cadence.again(self.now());
                     self.ask_if_due();
                 }
-                () = sleep_until(due) => self.ask_if_due(),
+                () = self.parts.shared.clock.sleep_until(due) => self.ask_if_due(),
             }
         }
     }
@@ -288,13 +288,6 @@ async fn ended(round: &mut Option<JoinHandle<usize>>) -> usize {
 /// them for running.
 fn end_all(tasks: &mut JoinSet<()>) {
     *tasks = JoinSet::new();
-}
-
-async fn sleep_until(due: Option<tokio::time::Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ impl TorrentTask {
         let mut ended = false;
         while !ended {
             self.tick_if_due();
-            let due = self.due().map(|at| self.shared.clock.at(at));
+            let due = self.due();
             tokio::select! {
                 Some(report) = self.reports.recv() => {
                     self.report(report);
@@ -218,7 +218,7 @@ impl TorrentTask {
                     self.command(Command::ListenPort(port));
                     self.command(Command::MappedDhtPort(self.shared.mapped_udp_port()));
                 }
-                () = sleep_until(due) => {
+                () = self.shared.clock.sleep_until(due) => {
                     if self.machine.poll_timeout().is_some_and(|at| at <= self.shared.clock.mono()) {
                         self.input(Input::Timeout);
                     }
@@ -536,12 +536,5 @@ impl TorrentTask {
             self.record.completed = Some(WallTime(self.shared.clock.now().wall.0));
             self.save();
         }
-    }
-}
-
-async fn sleep_until(due: Option<tokio::time::Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }

@@ -165,7 +165,7 @@ struct TrackerTask {
 impl TrackerTask {
     async fn run(mut self) {
         loop {
-            let due = self.announcer.poll_timeout().map(|at| self.shared.clock.at(at));
+            let due = self.announcer.poll_timeout();
             tokio::select! {
                 order = self.queue.recv() => match order {
                     Some(order) => self.obey(order),
@@ -180,7 +180,7 @@ impl TrackerTask {
                     let port = tracker_port(*self.announced.borrow_and_update());
                     self.input(Input::Port(port));
                 }
-                () = sleep_until(due) => self.input(Input::Timeout),
+                () = self.shared.clock.sleep_until(due) => self.input(Input::Timeout),
             }
             self.drain();
         }
@@ -376,13 +376,6 @@ async fn scrape(shared: &Shared, tracker: &TrackerUrl, hashes: InfoHashes) -> Re
             let body = shared.http.get(&url, http::MAX_RESPONSE_LEN, HTTP_TIMEOUT).await;
             http::parse_scrape(&body.map_err(|error| TrackerError::Unreachable(error.to_string()))?, &names)
         }
-    }
-}
-
-async fn sleep_until(due: Option<tokio::time::Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }
 
