@@ -41,7 +41,7 @@ def soon(what, found, timeout=20):
         time.sleep(0.2)
 
 
-@suite("pex with libtorrent", limit=150, prove=True)
+@suite("pex with libtorrent", limit=150)
 def _(t):
     path, torrent = film(t)
     for middle, others in (("libtorrent", "compeer"), ("compeer", "libtorrent")):

@@ -3,7 +3,7 @@
 //! A bucket fills with its rate and holds at most [`BURST`] of it. Unlimited costs one atomic load.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How much a bucket holds, as time at its rate. Short, so that the limit is kept within any second that is looked at;
@@ -21,22 +21,36 @@ const MAX_WAIT: Duration = Duration::from_millis(250);
 const UNLIMITED: u64 = u64::MAX;
 
 /// A token bucket for one direction.
+///
+/// Who finds it empty gets a [`Ticket`] for the next bytes that nobody has a claim to: those who wait are served in the
+/// order in which they came, however often each of them asks. Without that, one busy connection at a slow bucket keeps
+/// all others from reading as much as a handshake.
 #[derive(Debug)]
 pub struct Bucket {
     rate: AtomicU64,
     fill: Mutex<Fill>,
 }
 
+/// What has come in and what it is for, in bytes since the beginning. `supplied` is cut to a burst more than `claimed`
+/// whenever time is counted; it is less than `claimed` while tickets wait.
 #[derive(Debug)]
 struct Fill {
-    tokens: f64,
+    supplied: f64,
+    claimed: f64,
     at: Instant,
+}
+
+/// A claim to bytes of a bucket, good as soon as it was supplied with `upto`.
+#[derive(Debug)]
+struct Ticket {
+    bytes: u64,
+    upto: f64,
 }
 
 impl Bucket {
     /// Builds a bucket with `rate` in bytes per second; `None` is unlimited.
     pub fn new(rate: Option<u64>) -> Bucket {
-        let fill = Mutex::new(Fill { tokens: 0.0, at: Instant::now() });
+        let fill = Mutex::new(Fill { supplied: 0.0, claimed: 0.0, at: Instant::now() });
         Bucket { rate: AtomicU64::new(rate.unwrap_or(UNLIMITED)), fill }
     }
 
@@ -50,36 +64,66 @@ impl Bucket {
         Some(self.rate.load(Ordering::Relaxed)).filter(|&rate| rate != UNLIMITED)
     }
 
-    /// Takes up to `want` bytes, or says how long to wait for the next ones.
-    fn take(&self, want: u64, now: Instant) -> Result<u64, Duration> {
+    /// Takes up to `want` bytes, or says how long to wait for the next ones; the place in the queue is kept in `ticket`.
+    fn take(&self, want: u64, ticket: &mut Option<Ticket>, now: Instant) -> Result<u64, Duration> {
         let rate = self.rate.load(Ordering::Relaxed);
-        if rate == UNLIMITED {
+        if rate == UNLIMITED || want == 0 {
             return Ok(want);
         }
         if rate == 0 {
             return Err(MAX_WAIT);
         }
-        let mut fill = self.fill.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fill = self.lock();
         let burst = (rate as f64 * BURST.as_secs_f64()).max(QUANTUM as f64);
         let passed = now.saturating_duration_since(fill.at);
-        fill.tokens = (fill.tokens + rate as f64 * passed.as_secs_f64()).min(burst);
+        fill.supplied = (fill.supplied + rate as f64 * passed.as_secs_f64()).min(fill.claimed + burst);
         fill.at = now;
-        let least = want.min(QUANTUM) as f64;
-        if fill.tokens < least {
-            return Err(Duration::from_secs_f64((least - fill.tokens) / rate as f64).min(MAX_WAIT));
+        if let Some(held) = ticket.take() {
+            if fill.supplied < held.upto {
+                let wait = wait_for(held.upto - fill.supplied, rate);
+                *ticket = Some(held);
+                return Err(wait);
+            }
+            let grant = held.bytes.min(want);
+            fill.claimed -= (held.bytes - grant) as f64;
+            return Ok(grant);
+        }
+        let free = fill.supplied - fill.claimed;
+        let least = want.min(QUANTUM);
+        if free < least as f64 {
+            fill.claimed += least as f64;
+            let held = ticket.insert(Ticket { bytes: least, upto: fill.claimed });
+            return Err(wait_for(held.upto - fill.supplied, rate));
         }
         // At most an eighth of the burst at once: connections that wait at the same bucket take turns.
-        let grant = want.min((burst / 8.0) as u64).max(least as u64).min(fill.tokens as u64);
-        fill.tokens -= grant as f64;
+        let grant = want.min((burst / 8.0) as u64).max(least).min(free as u64);
+        fill.claimed += grant as f64;
         Ok(grant)
     }
 
     /// Puts back what was taken and not used.
     fn refund(&self, bytes: u64) {
         if bytes > 0 && self.rate.load(Ordering::Relaxed) != UNLIMITED {
-            self.fill.lock().unwrap_or_else(PoisonError::into_inner).tokens += bytes as f64;
+            self.lock().claimed -= bytes as f64;
         }
     }
+
+    /// Gives up a place in the queue.
+    fn give_up(&self, ticket: Option<Ticket>) {
+        if let Some(ticket) = ticket {
+            self.lock().claimed -= ticket.bytes as f64;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Fill> {
+        // Nothing panics between two changes of it.
+        self.fill.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long it takes until so many bytes have come.
+fn wait_for(bytes: f64, rate: u64) -> Duration {
+    Duration::from_secs_f64(bytes / rate as f64).min(MAX_WAIT)
 }
 
 /// Both directions of one scope: the program or a torrent. Cheap to clone.
@@ -104,34 +148,59 @@ impl Limiter {
     }
 }
 
-/// The buckets that one direction of one connection draws from.
-#[derive(Clone, Debug)]
+/// The buckets that one direction of one connection draws from, and its places in their queues.
+#[derive(Debug)]
 pub struct Meter {
-    global: Arc<Bucket>,
-    torrent: Arc<Bucket>,
+    global: Draw,
+    torrent: Draw,
+}
+
+#[derive(Debug)]
+struct Draw {
+    bucket: Arc<Bucket>,
+    ticket: Option<Ticket>,
+}
+
+impl Draw {
+    fn new(bucket: &Arc<Bucket>) -> Draw {
+        Draw { bucket: bucket.clone(), ticket: None }
+    }
+
+    fn is_unlimited(&self) -> bool {
+        self.bucket.rate.load(Ordering::Relaxed) == UNLIMITED
+    }
+
+    fn take(&mut self, want: u64, now: Instant) -> Result<u64, Duration> {
+        self.bucket.take(want, &mut self.ticket, now)
+    }
+}
+
+impl Drop for Draw {
+    fn drop(&mut self) {
+        self.bucket.give_up(self.ticket.take());
+    }
 }
 
 impl Meter {
     /// Draws from both buckets.
     pub fn new(global: &Arc<Bucket>, torrent: &Arc<Bucket>) -> Meter {
-        Meter { global: global.clone(), torrent: torrent.clone() }
+        Meter { global: Draw::new(global), torrent: Draw::new(torrent) }
     }
 
     /// Takes up to `want` bytes, or says how long to wait before asking again.
-    pub fn take(&self, want: usize) -> Result<usize, Duration> {
-        let unlimited = |bucket: &Bucket| bucket.rate.load(Ordering::Relaxed) == UNLIMITED;
-        if unlimited(&self.global) && unlimited(&self.torrent) {
+    pub fn take(&mut self, want: usize) -> Result<usize, Duration> {
+        if self.global.is_unlimited() && self.torrent.is_unlimited() {
             return Ok(want);
         }
         let now = Instant::now();
         let first = self.torrent.take(want as u64, now)?;
         match self.global.take(first, now) {
             Ok(second) => {
-                self.torrent.refund(first - second);
+                self.torrent.bucket.refund(first - second);
                 Ok(second as usize)
             }
             Err(wait) => {
-                self.torrent.refund(first);
+                self.torrent.bucket.refund(first);
                 Err(wait)
             }
         }
@@ -139,8 +208,8 @@ impl Meter {
 
     /// Puts back what was taken and not used.
     pub fn refund(&self, bytes: usize) {
-        self.global.refund(bytes as u64);
-        self.torrent.refund(bytes as u64);
+        self.global.bucket.refund(bytes as u64);
+        self.torrent.bucket.refund(bytes as u64);
     }
 }
 
@@ -150,9 +219,9 @@ mod tests {
 
     /// Asks greedily for a simulated minute and returns what was granted.
     fn greedy(bucket: &Bucket, start: Instant, seconds: u64) -> u64 {
-        let (mut now, mut sum) = (start, 0);
+        let (mut now, mut sum, mut ticket) = (start, 0, None);
         while now < start + Duration::from_secs(seconds) {
-            match bucket.take(1 << 20, now) {
+            match bucket.take(1 << 20, &mut ticket, now) {
                 Ok(bytes) => sum += bytes,
                 Err(wait) => now += wait.max(Duration::from_micros(1)),
             }
@@ -174,9 +243,9 @@ mod tests {
     fn a_changed_rate_holds_at_once_and_zero_stops() {
         let bucket = Bucket::new(Some(0));
         let start = Instant::now();
-        assert_eq!(bucket.take(10, start), Err(MAX_WAIT));
+        assert_eq!(bucket.take(10, &mut None, start), Err(MAX_WAIT));
         bucket.set_rate(None);
-        assert_eq!(bucket.take(10, start), Ok(10));
+        assert_eq!(bucket.take(10, &mut None, start), Ok(10));
         bucket.set_rate(Some(10_000));
         assert!(greedy(&bucket, start, 10) <= 110_000);
     }
@@ -184,14 +253,42 @@ mod tests {
     #[test]
     fn the_tighter_of_two_buckets_holds_and_keeps_nothing_of_the_other() {
         let (global, torrent) = (Limiter::new(Some(1_000_000), None), Limiter::new(Some(10_000), None));
-        let meter = Meter::new(&global.down, &torrent.down);
-        global.down.fill.lock().unwrap().tokens = 200_000.0;
-        torrent.down.fill.lock().unwrap().tokens = 2_000.0;
+        let mut meter = Meter::new(&global.down, &torrent.down);
+        global.down.lock().supplied = 200_000.0;
+        torrent.down.lock().supplied = 2_000.0;
         let granted = meter.take(1 << 20).unwrap();
         assert!(granted <= 2_100, "{granted}");
         meter.refund(granted);
-        assert!(global.down.fill.lock().unwrap().tokens >= 200_000.0);
-        let free = Meter::new(&Limiter::new(None, None).up, &Limiter::new(None, None).up);
+        let fill = global.down.lock();
+        assert!(fill.supplied - fill.claimed >= 200_000.0);
+        let mut free = Meter::new(&Limiter::new(None, None).up, &Limiter::new(None, None).up);
         assert_eq!(free.take(123), Ok(123));
+    }
+    #[test]
+    fn who_waits_is_served_before_who_asks_more_often() {
+        let bucket = Bucket::new(Some(30_000));
+        let (mut busy, mut shy) = (None, None);
+        let (mut now, mut to_busy, mut to_shy) = (Instant::now(), 0, 0);
+        let end = now + Duration::from_secs(60);
+        while now < end {
+            // Always the first to ask, and until there is nothing left.
+            while let Ok(bytes) = bucket.take(32_768, &mut busy, now) {
+                to_busy += bytes;
+            }
+            to_shy += bucket.take(32_768, &mut shy, now).unwrap_or(0);
+            now += Duration::from_millis(1);
+        }
+        assert!(to_shy > 700_000 && to_busy > 700_000, "{to_shy} beside {to_busy}");
+    }
+
+    #[test]
+    fn a_place_that_is_given_up_costs_nobody_anything() {
+        let limiter = Limiter::new(Some(10_000), None);
+        let unlimited = Limiter::new(None, None);
+        for _ in 0..1000 {
+            assert!(Meter::new(&limiter.down, &unlimited.down).take(1 << 20).is_err());
+        }
+        let claimed = limiter.down.lock().claimed;
+        assert!(claimed.abs() < 1.0, "{claimed}");
     }
 }

@@ -293,7 +293,7 @@ impl WebSeedTask {
         Ok(())
     }
 
-    async fn wait_for_limit(&self, bytes: usize) {
+    async fn wait_for_limit(&mut self, bytes: usize) {
         let mut left = bytes;
         while left > 0 {
             match self.down.take(left) {
