@@ -20,6 +20,7 @@
 //! how long a handshake may take. What they hold is bounded by [`MAX_INITIAL_PAYLOAD`] and one read.
 
 mod cipher;
+mod course;
 mod initiator;
 mod keys;
 mod responder;
@@ -177,11 +178,16 @@ impl Inbox {
         Some(taken)
     }
 
+    /// Takes the next `N` bytes.
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.first_chunk().copied()
+    }
+
     /// Takes the next `N` bytes, deciphered.
     fn decipher<const N: usize>(&mut self, cipher: &mut Cipher) -> Option<[u8; N]> {
-        let taken = self.take(N)?;
-        cipher.apply(taken);
-        taken.first_chunk().copied()
+        let mut taken = self.array()?;
+        cipher.apply(&mut taken);
+        Some(taken)
     }
 
     /// Goes behind `mark`, which must end within the next `left` bytes; they become fewer as bytes are gone by.
@@ -215,11 +221,4 @@ enum Seek {
     Found,
     NotYet,
     Never,
-}
-
-/// Appends random padding of a random length.
-fn pad(rng: &mut fastrand::Rng, out: &mut Vec<u8>) {
-    let begin = out.len();
-    out.resize(begin + rng.usize(..=MAX_PAD), 0);
-    rng.fill(&mut out[begin..]);
 }
