@@ -20,6 +20,7 @@ pub use table::{Row, print_table};
 pub use tcp::Tcp;
 
 use crate::queue::Queue;
+use crate::trace::Fnv;
 use host::{Host, drain};
 use path::{Direction, Fate};
 use tcp::{Segment, TcpFlow};
@@ -95,7 +96,7 @@ struct World {
     directions: [Direction; 2],
     flows: Vec<State>,
     delivered: Vec<u64>,
-    trace: u64,
+    trace: Fnv,
 }
 
 /// Runs a plan to its end.
@@ -108,7 +109,7 @@ pub fn run(plan: Plan) -> Measured {
     let directions = [0, 1].map(|_| Direction::new(&plan.path, rng.u64(..)));
     let flows = plan.flows.iter().map(|_| State::Waiting).collect();
     let delivered = vec![0; plan.flows.len()];
-    let trace = 0xcbf2_9ce4_8422_2325;
+    let trace = Fnv::new();
     let mut world = World { plan, now: Instant::START, queue, rng, directions, flows, delivered, trace };
     let (from, to) = world.plan.measure;
     world.run_until(Instant::START + from);
@@ -123,7 +124,7 @@ pub fn run(plan: Plan) -> Measured {
         queue_delay: waited.checked_div(packets as u32).unwrap_or_default(),
         dropped: world.directions.iter().map(Direction::dropped).sum(),
         sent: world.directions[0].sent(),
-        trace: world.trace,
+        trace: world.trace.hash(),
     }
 }
 
@@ -140,9 +141,8 @@ impl World {
     }
 
     fn note(&mut self, what: u64) {
-        for number in [self.now.since_start().as_nanos() as u64, what] {
-            self.trace = (self.trace ^ number).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        self.trace.add(self.now.since_start().as_nanos() as u64);
+        self.trace.add(what);
     }
 
     fn event(&mut self, event: Event) {

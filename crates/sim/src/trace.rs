@@ -14,13 +14,27 @@ pub(crate) struct Trace {
 
 /// FNV-1a, 64 bits: quick, and the same on every machine and in every release of Rust.
 #[derive(Debug)]
-struct Fnv(u64);
+pub(crate) struct Fnv(u64);
+
+impl Fnv {
+    pub(crate) fn new() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// Adds a number as a whole, where the eight steps of its bytes would cost too much.
+    pub(crate) fn add(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+
+    /// Returns the hash of what was added so far.
+    pub(crate) fn hash(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Write for Fnv {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        text.bytes().for_each(|byte| self.add(byte.into()));
         Ok(())
     }
 }
@@ -28,7 +42,7 @@ impl Write for Fnv {
 impl Trace {
     /// Begins a trace; `print`: each line goes to standard output too.
     pub(crate) fn new(print: bool) -> Trace {
-        Trace { hash: Fnv(0xcbf2_9ce4_8422_2325), print }
+        Trace { hash: Fnv::new(), print }
     }
 
     /// Adds a line about a node.
@@ -43,7 +57,7 @@ impl Trace {
 
     /// Returns the hash of what happened so far.
     pub(crate) fn hash(&self) -> u64 {
-        self.hash.0
+        self.hash.hash()
     }
 }
 

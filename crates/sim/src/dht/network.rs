@@ -1,7 +1,6 @@
 //! The clock, the wires and the nodes.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use dht::{Config, DhtNode, Input, Output};
 use super::hostile::Hostile;
 use super::workload::Workload;
 use super::{DhtOutcome, DhtScenario};
+use crate::queue::Queue;
+use crate::trace::Fnv;
 
 /// The headers of IPv4 and UDP, in bytes.
 const HEADERS: u64 = 28;
@@ -30,8 +31,8 @@ pub struct DhtSim {
     pub(super) scenario: DhtScenario,
     pub(super) rng: fastrand::Rng,
     pub(super) now: Instant,
-    queue: BinaryHeap<Reverse<(Instant, u64, Event)>>,
-    queued: u64,
+    queue: Queue<Event>,
+    trace: Fnv,
     pub(super) nodes: Vec<SimNode>,
     pub(super) by_address: BTreeMap<Ipv4Addr, u32>,
     /// Indices of those that are there.
@@ -58,8 +59,8 @@ pub(super) enum Kind {
     Gone,
 }
 
-/// What happens. In the order of the names where two happen at once, which is as good as any.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What happens.
+#[derive(Clone, Debug)]
 pub(super) enum Event {
     Arrive {
         to: u32,
@@ -90,19 +91,19 @@ impl DhtSim {
             workload: Workload::default(),
             rng,
             now: Instant::START,
-            queue: BinaryHeap::new(),
-            queued: 0,
+            queue: Queue::new(),
+            trace: Fnv::new(),
             nodes: Vec::new(),
             by_address: BTreeMap::new(),
             alive: Vec::new(),
-            outcome: DhtOutcome { trace: 0xcbf2_9ce4_8422_2325, ..DhtOutcome::default() },
+            outcome: DhtOutcome::default(),
             scenario,
         };
         sim.plan();
         let end = Instant::START + sim.scenario.joining + sim.scenario.measured;
         // The last look-ups may end.
         let grace = end + Duration::from_secs(60);
-        while let Some(Reverse((at, _, event))) = sim.queue.pop() {
+        while let Some((at, event)) = sim.queue.next() {
             if at > grace {
                 break;
             }
@@ -137,8 +138,7 @@ impl DhtSim {
     }
 
     pub(super) fn at(&mut self, at: Instant, event: Event) {
-        self.queued += 1;
-        self.queue.push(Reverse((at, self.queued, event)));
+        self.queue.add(at, event);
     }
 
     fn happen(&mut self, event: Event, over: bool) {
@@ -268,7 +268,7 @@ impl DhtSim {
         sender.traffic.1 += packet.len() as u64 + HEADERS;
         self.outcome.packets += 1;
         let mark = (u64::from(from) << 32) ^ packet.len() as u64 ^ self.now.since_start().as_nanos() as u64;
-        self.outcome.trace = (self.outcome.trace ^ mark).wrapping_mul(0x0000_0100_0000_01b3);
+        self.trace.add(mark);
         let lost = self.rng.u32(..1000) < self.scenario.loss_per_mille;
         let (SocketAddr::V4(to), false) = (to, lost) else { return };
         let Some(&index) = self.by_address.get(to.ip()) else { return };
@@ -293,6 +293,7 @@ impl DhtSim {
         }
         self.outcome.table = (nodes / tables.max(1)) as u32;
         self.outcome.gone_per_mille = (gone * 1000 / nodes.max(1)) as u32;
+        self.outcome.trace = self.trace.hash();
         self.conclude_workload();
         self.outcome.queries.sort_unstable();
         self.outcome.millis.sort_unstable();

@@ -12,6 +12,7 @@ use super::UDP_HEADERS;
 use super::host::{Host, drain};
 use super::path::{Direction, Path};
 use crate::queue::Queue;
+use crate::trace::Fnv;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -80,7 +81,7 @@ struct World {
     sides: [Side; 2],
     pauses: f64,
     moved_at: Instant,
-    trace: u64,
+    trace: Fnv,
 }
 
 /// Draws a link and a pair of streams.
@@ -119,7 +120,7 @@ pub fn stream(seed: u64) -> Result<StreamStats, StreamFailure> {
         is_closed: false,
     });
     let pauses = if rng.bool() { 0.02 } else { 0.0 };
-    let (now, queue, trace) = (Instant::START, Queue::new(), 0xcbf2_9ce4_8422_2325);
+    let (now, queue, trace) = (Instant::START, Queue::new(), Fnv::new());
     let mut world = World { now, rng, queue, directions, sides, pauses, moved_at: now, trace };
     world.sides[0].host.connect(now);
     world.drive(0)?;
@@ -129,7 +130,7 @@ pub fn stream(seed: u64) -> Result<StreamStats, StreamFailure> {
         sent: world.directions.iter().map(Direction::sent).sum(),
         dropped: world.directions.iter().map(Direction::dropped).sum(),
         milliseconds: took.since_start().as_millis() as u64,
-        trace: world.trace,
+        trace: world.trace.hash(),
     })
 }
 
@@ -166,9 +167,8 @@ impl World {
     fn event(&mut self, event: Event) -> Result<(), StreamFailure> {
         let side = match event {
             Event::Datagram { to, bytes } => {
-                for number in [self.now.since_start().as_nanos() as u64, bytes.len() as u64 * 2 + to as u64] {
-                    self.trace = (self.trace ^ number).wrapping_mul(0x0000_0100_0000_01b3);
-                }
+                self.trace.add(self.now.since_start().as_nanos() as u64);
+                self.trace.add(bytes.len() as u64 * 2 + to as u64);
                 self.sides[to].host.received(self.now, &bytes);
                 to
             }
