@@ -7,12 +7,14 @@
 
 mod packet;
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use base::{Instant, Now};
 use metainfo::InfoHashV1;
+
+use crate::tracker::can_dial;
 
 pub use packet::{Announce, DecodeError, Group, MAX_INFO_HASHES, MAX_PACKET_LEN, PORT, V4, V6};
 
@@ -167,11 +169,11 @@ impl Lsd {
     fn received(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) {
         // Whoever cannot be understood is nobody: anything may be sent to a group.
         let Ok(announce) = Announce::decode(packet) else { return };
-        if announce.cookie.as_deref() == Some(self.cookie.as_str()) || !may_be_dialled(from.ip()) {
-            return;
-        }
         let mut peer = from;
         peer.set_port(announce.port);
+        if announce.cookie.as_deref() == Some(self.cookie.as_str()) || !can_dial(&peer) {
+            return;
+        }
         for info_hash in announce.info_hashes {
             let Some(member) = self.joined.get_mut(&info_hash) else { continue };
             if now.since(member.minute) >= MIN_REST {
@@ -182,13 +184,6 @@ impl Lsd {
                 self.outputs.push_back(Output::Found { info_hash, peer });
             }
         }
-    }
-}
-
-fn may_be_dialled(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => !ip.is_unspecified() && !ip.is_broadcast() && !ip.is_multicast(),
-        IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast(),
     }
 }
 

@@ -19,6 +19,7 @@ use base::Instant;
 
 pub use self::priority::canonical_priority;
 use crate::torrent::Source;
+use crate::tracker::can_dial;
 
 /// How many candidates a torrent keeps. Arbitrary: ten answers of a tracker, some 300 KiB.
 pub const MAX_CANDIDATES: usize = 2000;
@@ -146,12 +147,6 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-fn can_be_dialled(address: SocketAddr) -> bool {
-    let ip = address.ip();
-    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
-}
-
 impl PeerList {
     /// Begins with nobody known.
     pub fn new() -> PeerList {
@@ -178,7 +173,7 @@ impl PeerList {
     /// what the list has no room for.
     pub fn add(&mut self, now: Instant, source: Source, address: SocketAddr) -> bool {
         let address = canonical(address);
-        if !can_be_dialled(address) || self.is_banned(address.ip()) || self.selves.contains(&address) {
+        if !can_dial(&address) || self.is_banned(address.ip()) || self.selves.contains(&address) {
             return false;
         }
         let bit = 1 << index(source);
@@ -335,7 +330,7 @@ impl PeerList {
         let address = canonical(address);
         let listens = SocketAddr::new(address.ip(), port);
         let Some(connection) = self.connections.get_mut(&address) else { return };
-        if connection.listens.is_some() || listens == address || !can_be_dialled(listens) {
+        if connection.listens.is_some() || listens == address || !can_dial(&listens) {
             return;
         }
         connection.listens = Some(listens);

@@ -10,7 +10,7 @@ mod request;
 pub mod udp;
 mod url;
 
-pub(crate) use request::{can_dial, ip_from_bytes};
+pub(crate) use request::{can_dial, compact_address, ip_from_bytes};
 
 pub use announcer::Announcer;
 pub use error::{Retry, TrackerError};

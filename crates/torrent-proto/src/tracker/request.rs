@@ -109,7 +109,7 @@ pub fn interval_from_seconds(seconds: i64) -> Duration {
     }
 }
 
-/// Tells whether an address from a tracker can be dialled at all.
+/// Tells whether an address that somebody named can be dialled at all.
 pub(crate) fn can_dial(address: &SocketAddr) -> bool {
     let ip = address.ip().to_canonical();
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
@@ -122,15 +122,15 @@ pub(super) fn compact_peers<const N: usize>(bytes: &[u8], out: &mut Vec<SocketAd
         if out.len() == MAX_PEERS {
             break;
         }
-        let (ip, port) = peer.split_at(N - 2);
-        let address = SocketAddr::new(ip_from_bytes(ip).unwrap_or(NOWHERE), u16::from_be_bytes([port[0], port[1]]));
-        if can_dial(&address) {
-            out.push(address);
-        }
+        out.extend(compact_address(peer).filter(can_dial));
     }
 }
 
-const NOWHERE: IpAddr = IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED);
+/// Reads a compact address of 6 or 18 bytes; IPv4 in an IPv6 disguise becomes IPv4.
+pub(crate) fn compact_address(bytes: &[u8]) -> Option<SocketAddr> {
+    let (ip, port) = bytes.split_last_chunk()?;
+    Some(SocketAddr::new(ip_from_bytes(ip)?, u16::from_be_bytes(*port)))
+}
 
 /// Reads an address of 4 or 16 bytes; one of 16 that stands for one of 4 becomes that.
 pub(crate) fn ip_from_bytes(bytes: &[u8]) -> Option<IpAddr> {

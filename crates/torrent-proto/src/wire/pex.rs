@@ -1,11 +1,12 @@
 //! Peer exchange on the wire (BEP 11): compact addresses in a dictionary, each family under keys of its own.
 
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use metainfo::bencode::{self, Dict, Tree, Value};
 
 use super::frame::WireError;
+use crate::tracker;
 
 /// How many addresses are read of the added and of the dropped ones each, both families together. BEP 11 leaves only the
 /// first message open; libtorrent puts at most 100 into it. What is beyond is ignored.
@@ -99,15 +100,10 @@ fn peers<const N: usize>(dict: &Dict<'_>, key: &[u8], flags_key: &[u8]) -> Vec<P
     peers.filter_map(|(peer, flags)| Some(PexPeer { address: address(peer)?, flags })).collect()
 }
 
-/// Reads a compact address of 6 or 18 bytes (BEP 23, BEP 7).
+/// Reads a compact address of 6 or 18 bytes (BEP 23, BEP 7) that can be dialled and is no IPv4 in an IPv6 disguise.
 pub(super) fn address(compact: &[u8]) -> Option<SocketAddr> {
-    let (ip, port) = compact.split_last_chunk::<2>()?;
-    let ip: IpAddr = match ip.len() {
-        4 => <[u8; 4]>::try_from(ip).ok()?.into(),
-        _ => Ipv6Addr::from(<[u8; 16]>::try_from(ip).ok()?).into(),
-    };
-    let address = SocketAddr::new(ip, u16::from_be_bytes(*port));
-    (ip.to_canonical() == ip && crate::tracker::can_dial(&address)).then_some(address)
+    tracker::compact_address(compact)
+        .filter(|address| address.is_ipv4() == (compact.len() == 6) && tracker::can_dial(address))
 }
 
 /// Writes a compact address.
