@@ -1,6 +1,7 @@
 //! The BitTorrent state machines, free of I/O: no sockets, files, clocks or tasks.
 
 mod allowed_fast;
+mod budget;
 pub mod cadence;
 pub mod choker;
 #[doc(hidden)]

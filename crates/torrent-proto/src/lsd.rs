@@ -14,6 +14,7 @@ use std::time::Duration;
 use base::{Instant, Now};
 use metainfo::InfoHashV1;
 
+use crate::budget::Budget;
 use crate::tracker::can_dial;
 
 pub use packet::{Announce, DecodeError, Group, MAX_INFO_HASHES, MAX_PACKET_LEN, PORT, V4, V6};
@@ -88,9 +89,7 @@ pub struct Lsd {
 struct Member {
     due: Instant,
     announced: u32,
-    /// How many peers were reported since the minute began.
-    found: u32,
-    minute: Instant,
+    found: Budget,
 }
 
 impl Lsd {
@@ -138,7 +137,7 @@ impl Lsd {
         }
         // One that left and comes back may be announced a little early: `rest` still holds for the datagrams.
         let due = now + GATHER;
-        self.joined.insert(info_hash, Member { due, announced: 0, found: 0, minute: now });
+        self.joined.insert(info_hash, Member { due, announced: 0, found: Budget::default() });
         self.due.insert((due, info_hash));
     }
 
@@ -176,11 +175,7 @@ impl Lsd {
         }
         for info_hash in announce.info_hashes {
             let Some(member) = self.joined.get_mut(&info_hash) else { continue };
-            if now.since(member.minute) >= MIN_REST {
-                (member.minute, member.found) = (now, 0);
-            }
-            if member.found < MAX_FOUND {
-                member.found += 1;
+            if member.found.take(now, MAX_FOUND) {
                 self.outputs.push_back(Output::Found { info_hash, peer });
             }
         }

@@ -7,7 +7,6 @@
 //! Invariants: a block is requested of a peer exactly when it stands in that peer's `requests` and the picker counts it
 //! so; a piece is had exactly when the disk said that its hashes match; what is persisted was flushed before.
 
-mod budget;
 mod check;
 mod config;
 mod connections;

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use base::Instant;
 
-use super::budget::Budget;
 use super::peer::Peer;
 use super::pex::may_hear;
 use super::{Direction, Output, PeerKey, PeerKind, Torrent};
+use crate::budget::Budget;
 use crate::wire::{HolepunchError, HolepunchMessage, Message};
 
 /// Rendezvous that one peer gets of us a minute (arbitrary: more than dials fail in a minute at [`super::connections`]'s

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use base::Instant;
 
-use super::budget::Budget;
 use super::peer::Peer;
 use super::{Direction, PeerKey, PeerKind, Source, Torrent};
+use crate::budget::Budget;
 use crate::wire::{Message, PexFlags, PexMessage, PexPeer};
 
 /// How long a peer is not told again (BEP 11: no more than one message a minute).

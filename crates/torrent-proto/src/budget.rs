@@ -1,4 +1,4 @@
-//! What one peer may make us do in a minute.
+//! What others may make us do in a minute.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ const WINDOW: Duration = Duration::from_secs(60);
 
 /// Counts what happened in the present minute, which begins with its first event.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     since: Option<Instant>,
     used: u32,
 }
 
 impl Budget {
     /// Takes one of `per_minute`; false when they are used up.
-    pub(super) fn take(&mut self, now: Instant, per_minute: u32) -> bool {
+    pub(crate) fn take(&mut self, now: Instant, per_minute: u32) -> bool {
         if self.since.is_none_or(|since| now - since >= WINDOW) {
             *self = Budget { since: Some(now), used: 0 };
         }
@@ -24,7 +24,7 @@ impl Budget {
     }
 
     /// Returns how much more than `per_minute` was asked for in this minute.
-    pub(super) fn excess(&self, per_minute: u32) -> u32 {
+    pub(crate) fn excess(&self, per_minute: u32) -> u32 {
         self.used.saturating_sub(per_minute)
     }
 }
