@@ -278,8 +278,7 @@ impl PeerList {
             return Err(Refused::Banned);
         }
         self.connections.insert(address, Connection { listens: None });
-        let counts = &mut self.counts[index(source)];
-        counts.connected += 1;
+        self.counts[index(source)].connected += 1;
         if self.candidates.contains_key(&address) {
             self.stage(address, Stage::Connected);
         }

@@ -19,8 +19,8 @@ use super::{Direction, Output, PeerKey, PeerKind, Torrent};
 use crate::budget::Budget;
 use crate::wire::{HolepunchError, HolepunchMessage, Message};
 
-/// Rendezvous that one peer gets of us a minute (arbitrary: more than dials fail in a minute at [`super::connections`]'s
-/// pace would be a flood).
+/// Rendezvous that one peer gets of us a minute, and brings others to (arbitrary: an honest one asks after each dial that
+/// failed, and has few under way).
 const RELAYED_A_MINUTE: u32 = 30;
 /// Addresses that one relay may have us dial unasked a minute (arbitrary).
 const DIALLED_A_MINUTE: u32 = 10;

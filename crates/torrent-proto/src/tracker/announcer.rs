@@ -7,8 +7,8 @@
 //! is told that we leave, once and without retry.
 //!
 //! Invariants: an interval that a tracker named is kept, and its minimum even when peers are wanted or the user asks;
-//! only the events `completed` and `stopped`, the start after a stop, and another port go out earlier. An announce under way ends by an answer, a failure, or
-//! [`ANSWER_LIMIT`].
+//! only the events `completed` and `stopped`, the start after a stop, and another port go out earlier. An announce under
+//! way ends by an answer, a failure, or [`ANSWER_LIMIT`].
 
 mod status;
 mod track;
