@@ -51,12 +51,6 @@ pub(crate) struct Ours {
     pub dht: bool,
 }
 
-impl From<PeerId> for Ours {
-    fn from(peer_id: PeerId) -> Ours {
-        Ours { peer_id, dht: false }
-    }
-}
-
 /// What the remote end said.
 #[derive(Debug)]
 pub(crate) struct Met {
@@ -81,10 +75,9 @@ pub(crate) async fn dialled(
     stream: Stream,
     hashes: InfoHashes,
     offer: InfoHashV1,
-    ours: impl Into<Ours>,
+    ours: Ours,
     opening: Opening,
 ) -> Result<(Met, Channel), HandshakeError> {
-    let ours = ours.into();
     let limit = if opening == Opening::Plain { HANDSHAKE_TIMEOUT } else { ENCRYPTED_TIMEOUT };
     let work = async {
         let handshake =
@@ -116,12 +109,11 @@ pub(crate) async fn dialled(
 /// for. Our half goes out as soon as the info-hash is there, since some peers keep their id until then.
 pub(crate) async fn accepted<T>(
     mut stream: Stream,
-    ours: impl Into<Ours>,
+    ours: Ours,
     encryption: Encryption,
     find: impl FnOnce(InfoHashV1) -> Option<(InfoHashes, T)>,
     find_hidden: impl Fn(ObfuscatedName) -> Option<InfoHashV1>,
 ) -> Result<(Met, Channel, T), HandshakeError> {
-    let ours = ours.into();
     let work = async {
         let mut head = [0; Handshake::HEAD_LEN];
         let mut hidden_name = None;

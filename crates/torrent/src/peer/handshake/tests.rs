@@ -9,8 +9,8 @@ use crate::types::PeerEncryption;
 
 const V1: InfoHashV1 = InfoHashV1([1; 20]);
 const V2: InfoHashV2 = InfoHashV2([2; 32]);
-const ALICE: PeerId = PeerId(*b"-CO0001-alicealiceal");
-const BOB: PeerId = PeerId(*b"-CO0001-bobbobbobbob");
+const ALICE: Ours = Ours { peer_id: PeerId(*b"-CO0001-alicealiceal"), dht: false };
+const BOB: Ours = Ours { peer_id: PeerId(*b"-CO0001-bobbobbobbob"), dht: false };
 
 async fn pair() -> (Stream, Stream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -38,7 +38,7 @@ async fn two_ends_of_a_hybrid_meet_under_its_v2_name() {
         let (alices, bobs) =
             tokio::join!(dialled(alice, hybrid, V1, ALICE, opening), bob(bobs, hybrid, Encryption::Prefer));
         let ((met_bob, to_bob), (met_alice, to_alice, found)) = (alices.unwrap(), bobs.unwrap());
-        assert_eq!((met_bob.peer_id, met_alice.peer_id, found), (BOB, ALICE, "found"));
+        assert_eq!((met_bob.peer_id, met_alice.peer_id, found), (BOB.peer_id, ALICE.peer_id, "found"));
         assert_eq!((met_bob.info_hash, met_alice.info_hash), (V2.truncated(), V2.truncated()));
         assert!(met_bob.reserved.fast && met_bob.reserved.extension);
         let expected = match opening {
@@ -112,7 +112,7 @@ async fn the_name_behind_the_encryption_is_of_the_same_torrent() {
     let (alice, bobs) = pair().await;
     let find = |name| Some((InfoHashes::v1_only(name), ()));
     let find_hidden = |hidden| hybrid.wire().find(|&name| obfuscated_name(name) == hidden);
-    let handshake = Handshake { reserved: RESERVED, info_hash: V2.truncated(), peer_id: ALICE }.encode();
+    let handshake = Handshake { reserved: RESERVED, info_hash: V2.truncated(), peer_id: ALICE.peer_id }.encode();
     let (_, end) = tokio::join!(
         encrypted::open(alice, V1, Methods::BOTH, &handshake),
         accepted(bobs, BOB, Encryption::Prefer, find, find_hidden)
@@ -126,7 +126,7 @@ async fn what_is_said_behind_the_handshake_is_not_lost() {
     let only = InfoHashes::v1_only(V1);
     for methods in [Methods::BOTH, Methods::RC4] {
         let (alice, bobs) = pair().await;
-        let hello = Handshake { reserved: RESERVED, info_hash: V1, peer_id: ALICE }.encode();
+        let hello = Handshake { reserved: RESERVED, info_hash: V1, peer_id: ALICE.peer_id }.encode();
         let payload = [&hello[..], b"and more"].concat();
         let alices = async {
             let mut channel = encrypted::open(alice, V1, methods, &payload).await.unwrap();
@@ -140,6 +140,6 @@ async fn what_is_said_behind_the_handshake_is_not_lost() {
         assert_eq!(&said, b"and more, and the rest");
         let mut answer = [0; Handshake::LEN];
         alices.read_exact(&mut answer).await.unwrap();
-        assert_eq!(Handshake::decode(&answer).unwrap().peer_id, BOB);
+        assert_eq!(Handshake::decode(&answer).unwrap().peer_id, BOB.peer_id);
     }
 }
