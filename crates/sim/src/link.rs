@@ -207,7 +207,7 @@ impl World {
             self.delivered[flow] += host.read_all(self.now);
         }
         let (now, directions, queue) = (self.now, &mut self.directions, &mut self.queue);
-        drain(host, now, |bytes, _| {
+        drain(host, now, |bytes| {
             let fate = directions[side].send(now, bytes.len() + UDP_HEADERS);
             for at in fate.arrivals() {
                 queue.add(at, Event::Datagram { flow, to: 1 - side, bytes: bytes.to_vec() });

@@ -128,7 +128,7 @@ impl Endpoint {
     pub fn poll_transmit(&mut self, now: Now, max_segments: usize, buffer: &mut Vec<u8>) -> Option<Transmit> {
         if let Some((to, header)) = self.resets.pop_front() {
             header.encode(&[], buffer);
-            return Some(Transmit { to, len: HEADER_LEN, stride: HEADER_LEN, dont_fragment: false });
+            return Some(Transmit { to, len: HEADER_LEN, stride: HEADER_LEN });
         }
         while let Some(slot) = self.ready.pop_front() {
             let Some(connection) = self.connection(slot) else { continue };

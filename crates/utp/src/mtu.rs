@@ -1,7 +1,9 @@
-//! How long the datagrams of a connection may be: a binary search by packets that must not be fragmented.
+//! How long the datagrams of a connection may be: a binary search. No datagram may be fragmented on its way (the driver
+//! forbids it for the whole socket), so that what is too long is lost.
 //!
 //! Invariant: `floor ≤ current ≤ ceiling`, and `current` is `floor`: only probes are longer. A probe is an ordinary data
-//! packet; one that is lost is sent again and may then be fragmented, so that a search never stalls a stream.
+//! packet with padding; one that is lost is sent again without, so that a search never stalls a stream. A way that becomes
+//! narrower than what was found ends the connection: the packets that were cut for it pass no more.
 
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use base::Instant;
 use crate::MAX_DATAGRAM_LEN;
 
 /// What every way carries in one piece: IPv6 asks for 1280 bytes (RFC 8200, 5), less 40 of IPv6 and 8 of UDP. IPv4 asks
-/// for less, but where less is carried fragments do the rest.
+/// for less, but ways that carry less are hardly met (QUIC relies on 1200 bytes of payload: RFC 9000, 14).
 const FLOOR: usize = 1280 - 40 - 8;
 /// The longest datagram over IPv6: Ethernet's 1500 bytes less the longer header.
 const CEILING_V6: usize = 1500 - 40 - 8;

@@ -11,6 +11,13 @@ const VERSION: u8 = 1;
 /// The extension that acknowledges packets behind a gap.
 const SELECTIVE_ACK: u8 = 1;
 
+/// An extension that says nothing and makes a packet longer: everybody skips what they do not know. Arbitrary, but no number
+/// that others use (libutp: 2, libtorrent: 3).
+const PADDING: u8 = 0x70;
+
+/// The lengths that [`pad`] can add, in bytes: those of the extension's head, and of what its length byte holds.
+pub const PADDING_LEN: core::ops::RangeInclusive<usize> = 2..=257;
+
 /// The most bytes of a selective acknowledgement that are sent: the largest multiple of four that its length byte holds.
 pub const MAX_SACK_LEN: usize = 252;
 
@@ -126,6 +133,16 @@ impl Header {
             out.extend_from_slice(sack);
         }
     }
+}
+
+/// Makes a packet `length` bytes longer (see [`PADDING_LEN`]) that has no extension; `header` is its header, the last thing
+/// written.
+pub fn pad(header: &mut Vec<u8>, length: usize) {
+    debug_assert!(PADDING_LEN.contains(&length), "one extension, and no more than its length byte holds");
+    let at = header.len() - HEADER_LEN + 1;
+    header[at] = PADDING;
+    header.extend_from_slice(&[0, (length - 2) as u8]);
+    header.resize(header.len() + length - 2, 0);
 }
 
 /// Tells whether a datagram has the form of uTP: what is left are other protocols of a shared socket.

@@ -122,11 +122,11 @@ impl Host {
 }
 
 /// Sends all there is to send.
-pub(super) fn drain(host: &mut Host, time: Instant, mut send: impl FnMut(&[u8], bool)) {
+pub(super) fn drain(host: &mut Host, time: Instant, mut send: impl FnMut(&[u8])) {
     let mut buffer = Vec::new();
     let now = host.now(time);
     while let Some(transmit) = host.endpoint.poll_transmit(now, 8, &mut buffer) {
-        buffer.chunks(transmit.stride).for_each(|datagram| send(datagram, transmit.dont_fragment));
+        buffer.chunks(transmit.stride).for_each(&mut send);
         buffer.clear();
     }
     host.take_events();

@@ -187,7 +187,7 @@ impl World {
         self.application(index)?;
         let (now, directions, queue) = (self.now, &mut self.directions, &mut self.queue);
         let host = &mut self.sides[index].host;
-        drain(host, now, |bytes, _| {
+        drain(host, now, |bytes| {
             for at in directions[index].send(now, bytes.len() + UDP_HEADERS).arrivals() {
                 queue.add(at, Event::Datagram { to: 1 - index, bytes: bytes.to_vec() });
             }

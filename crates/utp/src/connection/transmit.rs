@@ -8,7 +8,7 @@ use super::{
     Connection, MAX_PERSIST, MIN_PEER_PACKETS, PEER_ACK_DELAY, PEER_BYTES_A_PACKET, SYN_TIMEOUT, State, clock_us,
 };
 use crate::Transmit;
-use crate::packet::{HEADER_LEN, Header, Kind, MAX_SACK_LEN};
+use crate::packet::{HEADER_LEN, Header, Kind, MAX_SACK_LEN, PADDING_LEN, pad};
 use crate::send::{MAX_PACKETS, Next};
 
 /// How long a short packet waits for more bytes while another short one is on its way (RFC 896 waits for the whole round
@@ -23,7 +23,7 @@ impl Connection {
     /// Appends the next datagrams to `buffer`; `None` when there is nothing to send now.
     pub(crate) fn transmit(&mut self, now: Instant, max_segments: usize, buffer: &mut Vec<u8>) -> Option<Transmit> {
         let begin = buffer.len();
-        let (mut stride, mut dont_fragment) = (0, false);
+        let mut stride = 0;
         (self.paced_until, self.tried_at) = (None, now);
         match self.state {
             State::Failed(_) => return None,
@@ -33,7 +33,7 @@ impl Connection {
             // Only a packet without data tells what arrived behind a gap.
             State::Open if self.receiver.has_gap() && self.receiver.is_ack_due(now) => self.put_state(now, buffer),
             State::Open => {
-                (stride, dont_fragment) = self.put_packets(now, max_segments.max(1), buffer);
+                stride = self.put_packets(now, max_segments.max(1), buffer);
                 if stride == 0 && self.receiver.is_ack_due(now) {
                     self.put_state(now, buffer);
                 }
@@ -44,7 +44,7 @@ impl Connection {
             return None;
         }
         self.sent_at = now;
-        Some(Transmit { to: self.remote, len, stride: if stride == 0 { len } else { stride }, dont_fragment })
+        Some(Transmit { to: self.remote, len, stride: if stride == 0 { len } else { stride } })
     }
 
     fn put_syn(&mut self, now: Instant, sends: u32, buffer: &mut Vec<u8>) {
@@ -86,24 +86,23 @@ impl Connection {
         }
     }
 
-    /// Appends packets of one length, the last of which may be shorter. Returns the length of the first (0: there is none),
-    /// and whether it is a probe, which goes alone.
-    fn put_packets(&mut self, now: Instant, max_segments: usize, buffer: &mut Vec<u8>) -> (usize, bool) {
+    /// Appends packets of one length, the last of which may be shorter. A probe goes alone. Returns the length of the first
+    /// (0: there is none).
+    fn put_packets(&mut self, now: Instant, max_segments: usize, buffer: &mut Vec<u8>) -> usize {
         let begin = buffer.len();
-        let (mut stride, mut probes) = (0, false);
+        let mut stride = 0;
         for _ in 0..max_segments {
             let Some((next, probe)) = self.next_packet(now) else { break };
-            let length = HEADER_LEN + next.length;
+            let length = probe.unwrap_or(HEADER_LEN + next.length);
             let fits = length <= stride && buffer.len() - begin + length <= MAX_TRANSMIT;
-            if stride > 0 && (probe || !fits) {
+            if stride > 0 && (probe.is_some() || !fits) {
                 break;
             }
             self.put_packet(now, next, probe, buffer);
             if stride == 0 {
                 stride = length;
             }
-            probes = probe;
-            if probe || length < stride {
+            if probe.is_some() || length < stride {
                 break;
             }
         }
@@ -117,30 +116,31 @@ impl Connection {
                 self.tail_probe_at = Some(now + rtt * 2 + PEER_ACK_DELAY);
             }
         }
-        (stride, probes)
+        stride
     }
 
-    fn put_packet(&mut self, now: Instant, next: Next, probe: bool, buffer: &mut Vec<u8>) {
+    fn put_packet(&mut self, now: Instant, next: Next, probe: Option<usize>, buffer: &mut Vec<u8>) {
         let kind = if self.sender.is_fin(next) { Kind::Fin } else { Kind::Data };
         let header = Header { seq: self.sender.wire(next.packet), ..self.header(now, kind) };
         header.encode(&[], buffer);
-        if probe {
-            self.mtu.probing(next.packet, HEADER_LEN + next.length);
+        if let Some(length) = probe {
+            pad(buffer, length - HEADER_LEN - next.length);
+            self.mtu.probing(next.packet, length);
         } else if next.again {
-            // A probe that is sent again may be fragmented: that it arrives will say nothing.
+            // A probe that is sent again has no padding: that it arrives will say nothing.
             self.mtu.lost(next.packet);
         } else if next.length < self.full_payload() {
             self.short = Some(next.packet);
         }
         self.pack_until = None;
         self.sender.send(now, next, buffer);
-        self.pacer.sent(HEADER_LEN + next.length);
+        self.pacer.sent(probe.unwrap_or(HEADER_LEN + next.length));
     }
 
-    /// Returns the next packet that may leave, and whether it is a probe.
-    fn next_packet(&mut self, now: Instant) -> Option<(Next, bool)> {
+    /// Returns the next packet that may leave, and of a probe how long its datagram is to be.
+    fn next_packet(&mut self, now: Instant) -> Option<(Next, Option<usize>)> {
         let (next, probe) = match self.sender.next_lost() {
-            Some(next) => (next, false),
+            Some(next) => (next, None),
             None => self.next_new(now)?,
         };
         let (window, in_flight) = (self.window.bytes(), self.sender.in_flight());
@@ -150,7 +150,7 @@ impl Connection {
         if in_flight > 0 && in_flight + next.length > window && !fills_gap {
             return None;
         }
-        let length = HEADER_LEN + next.length;
+        let length = probe.unwrap_or(HEADER_LEN + next.length);
         if !self.pacer.may_send(now, length, window < next.length) {
             self.paced_until = Some(self.pacer.next_at(length));
             return None;
@@ -158,15 +158,15 @@ impl Connection {
         Some((next, probe))
     }
 
-    fn next_new(&mut self, now: Instant) -> Option<(Next, bool)> {
+    fn next_new(&mut self, now: Instant) -> Option<(Next, Option<usize>)> {
         let most_packets = (self.peer_window_most / PEER_BYTES_A_PACKET).clamp(MIN_PEER_PACKETS, MAX_PACKETS);
         if self.sender.packets() >= most_packets {
             return None;
         }
         let full = self.full_payload();
         let room = self.peer_window.saturating_sub(self.sender.unacked());
-        if let Some(next) = self.next_probe(now, full, room) {
-            return Some((next, true));
+        if let Some((next, length)) = self.next_probe(now, full, room) {
+            return Some((next, Some(length)));
         }
         let mut next = self.sender.next_new(full)?;
         if next.length > room {
@@ -186,16 +186,16 @@ impl Connection {
                 return None;
             }
         }
-        Some((next, false))
+        Some((next, None))
     }
 
-    fn next_probe(&mut self, now: Instant, full: usize, room: usize) -> Option<Next> {
+    fn next_probe(&mut self, now: Instant, full: usize, room: usize) -> Option<(Next, usize)> {
         let surrounded = self.sender.in_flight() > full && self.window.bytes() > full * PROBE_WINDOW;
-        let payload = surrounded.then(|| self.mtu.probe_len(now)).flatten()? - HEADER_LEN;
-        if payload > room || self.sender.unsent() < payload {
+        let length = surrounded.then(|| self.mtu.probe_len(now)).flatten()?;
+        if full > room || self.sender.unsent() < full || !PADDING_LEN.contains(&(length - HEADER_LEN - full)) {
             return None;
         }
-        self.sender.next_new(payload)
+        Some((self.sender.next_new(full)?, length))
     }
 
     /// Tells whether it is time to try a window that is closed.

@@ -74,7 +74,7 @@ pub enum Input<'a> {
 }
 
 /// Datagrams to be sent to one address: all of one length, only the last may be shorter, so that one system call with
-/// segmentation offload can take them.
+/// segmentation offload can take them. None may be fragmented on its way: what is too long has to be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// Where to.
@@ -83,9 +83,6 @@ pub struct Transmit {
     pub len: usize,
     /// The length of each datagram but the last, in bytes; equal to `len` when there is one.
     pub stride: usize,
-    /// It probes how long datagrams may be: it must not be fragmented on its way. Only ever a single datagram; when it is
-    /// lost it is sent again without this. All others may be fragmented.
-    pub dont_fragment: bool,
 }
 
 /// What happened to a connection.

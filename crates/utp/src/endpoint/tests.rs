@@ -248,8 +248,8 @@ fn small_writes_are_packed_while_another_is_on_its_way() {
 }
 
 #[test]
-fn the_longest_datagram_that_passes_is_found_and_only_probes_may_not_be_fragmented() {
-    for mtu in [1_300, 1_472, 1_500] {
+fn the_longest_datagram_that_passes_is_found_and_no_stream_waits_for_one_that_does_not() {
+    for mtu in [1_232, 1_300, 1_464, 1_472, 1_500] {
         let (mut world, alice, bob) = pair(10);
         world.mtu = mtu;
         let data = world.random(400_000);

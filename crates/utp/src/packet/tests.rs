@@ -107,3 +107,25 @@ proptest! {
         prop_assert!(Packet::decode(&data).is_none() || is_utp(&data));
     }
 }
+
+#[test]
+fn padding_makes_a_packet_longer_and_says_nothing() {
+    let header = Header {
+        kind: Kind::Data,
+        connection: 1,
+        timestamp_us: 2,
+        timestamp_difference_us: 3,
+        window: 4,
+        seq: 5,
+        ack: 6,
+    };
+    for length in PADDING_LEN {
+        let mut datagram = b"before".to_vec();
+        header.encode(&[], &mut datagram);
+        pad(&mut datagram, length);
+        datagram.extend_from_slice(b"payload");
+        let datagram = &datagram[6..];
+        assert_eq!(datagram.len(), HEADER_LEN + length + 7);
+        assert_eq!(Packet::decode(datagram), Some(Packet { header, sack: &[], payload: b"payload" }));
+    }
+}

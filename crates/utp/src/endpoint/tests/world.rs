@@ -22,7 +22,7 @@ pub(super) struct World {
     /// How long each is on its way, and at most longer.
     pub(super) delay: Duration,
     pub(super) jitter: Duration,
-    /// Datagrams longer than this are lost when they may not be fragmented.
+    /// Datagrams longer than this are lost.
     pub(super) mtu: usize,
     /// Every datagram that was sent: by whom, and its bytes.
     pub(super) seen: Vec<(usize, Vec<u8>)>,
@@ -141,7 +141,7 @@ impl World {
             while let Some(transmit) = self.ends[of].poll_transmit(self.now(), 64, &mut buffer) {
                 assert_eq!((transmit.to, transmit.len), (World::address(1 - of), buffer.len()));
                 for datagram in buffer.chunks(transmit.stride) {
-                    self.send(of, datagram, transmit.dont_fragment);
+                    self.send(of, datagram);
                 }
                 buffer.clear();
             }
@@ -150,11 +150,11 @@ impl World {
     }
 
     /// Puts a datagram on its way.
-    pub(super) fn send(&mut self, from: usize, datagram: &[u8], dont_fragment: bool) {
+    pub(super) fn send(&mut self, from: usize, datagram: &[u8]) {
         self.seen.push((from, datagram.to_vec()));
         let copies = 1 + usize::from(self.rng.f64() < self.duplication);
         for _ in 0..copies {
-            if self.rng.f64() < self.loss || dont_fragment && datagram.len() > self.mtu {
+            if self.rng.f64() < self.loss || datagram.len() > self.mtu {
                 continue;
             }
             let at = self.time + self.delay + self.jitter.mul_f64(self.rng.f64());
