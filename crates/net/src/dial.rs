@@ -3,17 +3,22 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use base::NodeId;
 use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 
 use crate::udp::Utp;
-use crate::{Carrier, Stream, Udp};
+use crate::{Carrier, Overland, Stream, Udp};
 
 /// How long a dial may take. Three SYN retransmissions of Linux (1 + 2 + 4 s) and a round trip.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long opening a stream to a node may take: its addresses are looked up first, perhaps in the DHT, and holes are
+/// punched. Arbitrary.
+const OVERLAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many dials may be under way at once, over all torrents. Home routers are known to choke on hundreds of half-open
 /// connections; with a time limit of 10 s this still tries several addresses a second when all of them are dead.
@@ -58,20 +63,40 @@ pub struct Dialler {
     policy: CarrierPolicy,
     utp: Option<Utp>,
     permits: Arc<Semaphore>,
+    /// Set once, when the node has an overlay.
+    overland: Arc<OnceLock<Arc<dyn Overland>>>,
 }
 
 impl Dialler {
     /// Dials from `bind`, or from wherever the system's routes lead, and over uTP if `udp` speaks it.
     pub fn new(bind: Option<IpAddr>, policy: CarrierPolicy, udp: &Udp) -> Dialler {
         let utp = udp.utp.clone().filter(|_| policy.utp);
-        Dialler { bind, policy, utp, permits: Arc::new(Semaphore::new(MAX_DIALS)) }
+        Dialler { bind, policy, utp, permits: Arc::new(Semaphore::new(MAX_DIALS)), overland: Arc::default() }
+    }
+
+    /// Says who opens streams to nodes. The first word counts; before it no node is reached.
+    pub fn set_overland(&self, overland: Arc<dyn Overland>) {
+        // A second overlay in one session is a mistake of the caller that does no harm.
+        let _ = self.overland.set(overland);
+    }
+
+    /// Opens a stream of the overlay to a node. Cancel safe.
+    pub async fn dial_node(&self, node: NodeId) -> io::Result<Stream> {
+        let missing =
+            || io::Error::new(io::ErrorKind::Unsupported, "this node has no overlay: `compeer init` makes one");
+        let overland = self.overland.get().ok_or_else(missing)?;
+        let _permit = self.permits.acquire().await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+        tokio::time::timeout(OVERLAND_TIMEOUT, overland.open(node)).await?.map(Stream::quic)
     }
 
     /// Connects to `address` within [`DIAL_TIMEOUT`], counted from when it is this dial's turn. Cancel safe.
     pub async fn dial(&self, address: SocketAddr, via: Via) -> io::Result<Stream> {
+        if base::id::is_stand_in(address.ip()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the address only stands for a node"));
+        }
         let _permit = self.permits.acquire().await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
         let tcp = self.policy.tcp && matches!(via, Via::Any | Via::Only(Carrier::Tcp));
-        let utp = self.utp.as_ref().filter(|_| via != Via::Only(Carrier::Tcp));
+        let utp = self.utp.as_ref().filter(|_| matches!(via, Via::Any | Via::Punch | Via::Only(Carrier::Utp)));
         let work = async {
             match (utp, tcp) {
                 (None, true) => self.dial_tcp(address).await,

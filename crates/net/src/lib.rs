@@ -1,5 +1,6 @@
 //! Listening, dialling, the UDP task, bandwidth, HTTP, the clock and the gate.
 
+mod carriage;
 mod clock;
 mod dial;
 mod gate;
@@ -11,6 +12,7 @@ mod stream;
 mod tcp;
 mod udp;
 
+pub use carriage::{Carriage, Opening, Overland, QuicStream};
 pub use clock::Clock;
 pub use dial::{CarrierPolicy, DIAL_TIMEOUT, Dialler, Via};
 pub use gate::{Gate, GateLimits, Pass, Refusal};

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::UtpStream;
+use crate::{Carriage, QuicStream, UtpStream};
 
 /// What carries a peer-wire stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +17,8 @@ pub enum Carrier {
     Tcp,
     /// uTP (BEP 29).
     Utp,
+    /// A stream of the overlay, with a node whose id is proven.
+    Quic,
 }
 
 impl std::fmt::Display for Carrier {
@@ -24,6 +26,7 @@ impl std::fmt::Display for Carrier {
         f.write_str(match self {
             Carrier::Tcp => "TCP",
             Carrier::Utp => "uTP",
+            Carrier::Quic => "QUIC",
         })
     }
 }
@@ -36,6 +39,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// Over uTP.
     Utp(UtpStream),
+    /// Over the overlay.
+    Quic(QuicStream),
 }
 
 impl Stream {
@@ -47,27 +52,35 @@ impl Stream {
         Stream::Tcp(stream)
     }
 
+    /// Takes a stream of the overlay.
+    pub fn quic(carriage: Box<dyn Carriage>) -> Stream {
+        Stream::Quic(QuicStream::new(carriage))
+    }
+
     /// Returns what carries it.
     pub fn carrier(&self) -> Carrier {
         match self {
             Stream::Tcp(_) => Carrier::Tcp,
             Stream::Utp(_) => Carrier::Utp,
+            Stream::Quic(_) => Carrier::Quic,
         }
     }
 
-    /// Returns this end's address.
+    /// Returns this end's address. A stream of the overlay has none.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Stream::Tcp(stream) => stream.local_addr(),
             Stream::Utp(stream) => stream.local_addr(),
+            Stream::Quic(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
-    /// Returns the remote end's address.
+    /// Returns the remote end's address; of the overlay, what stands for it.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Stream::Tcp(stream) => stream.peer_addr(),
             Stream::Utp(stream) => Ok(stream.peer_addr()),
+            Stream::Quic(stream) => Ok(stream.peer_addr()),
         }
     }
 
@@ -76,6 +89,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.try_read(bytes),
             Stream::Utp(stream) => stream.try_read(bytes),
+            Stream::Quic(stream) => stream.try_read(bytes),
         }
     }
 
@@ -84,6 +98,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.try_write_vectored(slices),
             Stream::Utp(stream) => stream.try_write_vectored(slices),
+            Stream::Quic(stream) => stream.try_write_vectored(slices),
         }
     }
 
@@ -92,6 +107,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.readable().await,
             Stream::Utp(stream) => stream.readable().await,
+            Stream::Quic(stream) => stream.readable().await,
         }
     }
 
@@ -100,6 +116,7 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.writable().await,
             Stream::Utp(stream) => stream.writable().await,
+            Stream::Quic(stream) => stream.writable().await,
         }
     }
 }
@@ -113,6 +130,11 @@ impl AsyncRead for Stream {
                 buf.advance(count);
                 Poll::Ready(Ok(()))
             }
+            Stream::Quic(stream) => {
+                let count = ready!(stream.poll_read(cx, buf.initialize_unfilled()))?;
+                buf.advance(count);
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }
@@ -122,6 +144,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Utp(stream) => stream.poll_write(cx, bytes),
+            Stream::Quic(stream) => stream.poll_write(cx, bytes),
         }
     }
 
@@ -129,7 +152,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             // What is written is on its way.
-            Stream::Utp(_) => Poll::Ready(Ok(())),
+            Stream::Utp(_) | Stream::Quic(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -140,6 +163,7 @@ impl AsyncWrite for Stream {
                 stream.shutdown();
                 Poll::Ready(Ok(()))
             }
+            Stream::Quic(stream) => Poll::Ready(stream.finish()),
         }
     }
 }

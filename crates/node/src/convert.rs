@@ -51,6 +51,7 @@ pub(crate) fn peer(status: PeerStatus) -> PeerInfo {
         carrier: match status.carrier {
             Carrier::Tcp => "tcp",
             Carrier::Utp => "utp",
+            Carrier::Quic => "quic",
         }
         .to_owned(),
         encryption: match status.encryption {
