@@ -17,6 +17,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
     ("net", Some(&["base", "metainfo", "torrent-proto", "dht", "utp"])),
     ("torrent", Some(&["base", "metainfo", "torrent-proto", "disk", "net", "db"])),
     ("tracker", Some(&["base", "metainfo", "torrent-proto"])),
+    ("people", Some(&["base", "db"])),
     ("rpc", Some(&["base"])),
     ("node", None),
     // `base` for units, `disk` for hashing offline (`torrent create`, `torrent verify`).
@@ -30,7 +31,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
 const FENCED: &[(&str, &[&str])] = &[
     ("axum", &["node"]),
     ("hyper", &["tracker"]),
-    ("rusqlite", &["db", "torrent"]),
+    ("rusqlite", &["db", "people", "torrent"]),
     ("reqwest", &["net", "torrent", "cli"]),
     ("iroh", &["overlay"]),
     ("iroh-gossip", &["overlay"]),
