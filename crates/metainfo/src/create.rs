@@ -59,6 +59,8 @@ pub struct Options {
     pub created_by: Option<String>,
     /// Gives the same content another info-hash.
     pub source: Option<String>,
+    /// Random bytes in the info dictionary: whoever has the same content cannot tell from the info-hash that it is this.
+    pub salt: Option<[u8; 32]>,
     /// Seconds since the UNIX epoch; left out by default, so that the output is deterministic.
     pub creation_date: Option<u64>,
 }

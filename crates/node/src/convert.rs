@@ -136,6 +136,7 @@ fn source(source: Source) -> &'static str {
         Source::Dht => "dht",
         Source::Pex => "pex",
         Source::Lsd => "lsd",
+        Source::People => "people",
     }
 }
 

@@ -178,6 +178,7 @@ impl Node {
             piece_layers: self.stored.layers.clone(),
             resume: self.stored.resume.clone(),
             complete: self.role != Role::Leecher,
+            confined: false,
             paused: false,
             priorities: self.stored.priorities.clone(),
             only_files: self.stored.only_files.clone(),

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use base::Instant;
+use base::id::is_stand_in;
 
 pub use self::priority::canonical_priority;
 use crate::torrent::Source;
@@ -42,10 +43,14 @@ const HINT_BACK_OFF: Duration = Duration::from_secs(1);
 /// See [`HINT_BACK_OFF`].
 const MAX_HINT_BACK_OFF: Duration = Duration::from_secs(60);
 
+/// The same for a node of somebody who may have a confined torrent: it may be off for days, and dials us when it is not.
+/// Arbitrary.
+const MAX_PEOPLE_BACK_OFF: Duration = Duration::from_secs(300);
+
 /// The wait after a connection that was of use. Arbitrary.
 const RECONNECT: Duration = Duration::from_secs(15);
 
-const SOURCES: usize = 8;
+const SOURCES: usize = 9;
 
 /// Counts of one source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,7 +96,7 @@ struct Candidate {
     /// The best of those who named it.
     source: Source,
     /// All who named it, a bit each.
-    named_by: u8,
+    named_by: u16,
     failures: u32,
     tried: bool,
     /// It was connected, and of use.
@@ -139,6 +144,8 @@ fn index(source: Source) -> usize {
         Source::Resume => 5,
         Source::Incoming => 6,
         Source::WebSeed => 7,
+        // Alone in its torrents.
+        Source::People => 8,
     }
 }
 
@@ -170,10 +177,15 @@ impl PeerList {
     }
 
     /// Adds an address; returns whether it is new. What cannot be dialled, is banned or ourselves is left out, and so is
-    /// what the list has no room for.
+    /// what the list has no room for. What stands for a node is taken from people alone: from anybody else it would be a
+    /// made-up address that has us dial somebody's node.
     pub fn add(&mut self, now: Instant, source: Source, address: SocketAddr) -> bool {
         let address = canonical(address);
-        if !can_dial(&address) || self.is_banned(address.ip()) || self.selves.contains(&address) {
+        let by_people = source == Source::People;
+        if is_stand_in(address.ip()) != by_people || !can_dial(&address) {
+            return false;
+        }
+        if self.is_banned(address.ip()) || self.selves.contains(&address) {
             return false;
         }
         let bit = 1 << index(source);
@@ -299,7 +311,8 @@ impl PeerList {
             if useful {
                 candidate.good = true;
                 candidate.failures = 0;
-                let wait = if candidate.source == Source::Hint { HINT_BACK_OFF } else { RECONNECT };
+                let named = matches!(candidate.source, Source::Hint | Source::People);
+                let wait = if named { HINT_BACK_OFF } else { RECONNECT };
                 self.stage(address, Stage::Waiting(now + wait));
             } else {
                 self.fail(now, address);
@@ -329,7 +342,7 @@ impl PeerList {
         let address = canonical(address);
         let listens = SocketAddr::new(address.ip(), port);
         let Some(connection) = self.connections.get_mut(&address) else { return };
-        if connection.listens.is_some() || listens == address || !can_dial(&listens) {
+        if connection.listens.is_some() || listens == address || !can_dial(&listens) || is_stand_in(listens.ip()) {
             return;
         }
         connection.listens = Some(listens);
@@ -404,6 +417,19 @@ impl PeerList {
         others.into_iter().for_each(|address| self.remove(address));
     }
 
+    /// Drops every candidate whose address does not pass.
+    pub fn retain_addresses(&mut self, keep: impl Fn(&SocketAddr) -> bool) {
+        let others: Vec<SocketAddr> = self.candidates.keys().filter(|address| !keep(address)).copied().collect();
+        others.into_iter().for_each(|address| self.remove(address));
+    }
+
+    /// Ends the wait of a candidate, if it waits.
+    pub fn try_now(&mut self, now: Instant, address: SocketAddr) {
+        if self.candidates.get(&address).is_some_and(|candidate| matches!(candidate.stage, Stage::Waiting(_))) {
+            self.stage(address, Stage::Waiting(now));
+        }
+    }
+
     /// Returns the counts of a source.
     pub fn counts(&self, source: Source) -> SourceCounts {
         self.counts[index(source)]
@@ -439,7 +465,7 @@ impl PeerList {
             let class = match candidate.source {
                 Source::Hint => 0,
                 // On the local network: fast, and nobody's line but ours.
-                Source::Lsd => 1,
+                Source::Lsd | Source::People => 1,
                 _ if candidate.good => 1,
                 _ => 2,
             };
@@ -452,6 +478,7 @@ impl PeerList {
         if let Some(candidate) = self.candidates.get_mut(&address) {
             let (first, longest) = match candidate.source {
                 Source::Hint => (HINT_BACK_OFF, MAX_HINT_BACK_OFF),
+                Source::People => (HINT_BACK_OFF, MAX_PEOPLE_BACK_OFF),
                 _ => (BACK_OFF, MAX_BACK_OFF),
             };
             let wait = (first * (1 << candidate.failures.min(16))).min(longest);

@@ -7,6 +7,7 @@
 //! Invariants: a block is requested of a peer exactly when it stands in that peer's `requests` and the picker counts it
 //! so; a piece is had exactly when the disk said that its hashes match; what is persisted was flushed before.
 
+mod audience;
 mod check;
 mod config;
 mod connections;
@@ -27,13 +28,15 @@ mod upload;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use core::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Instant, Now};
 use metainfo::{Info, PieceLayers};
 
+pub use audience::MAX_AUDIENCE;
 pub use config::{DEFAULT_MAX_PEERS, TorrentConfig};
 pub use io::{
     CheckScope, Command, Connected, Direction, DiskAnswer, DiskError, DiskOrder, Event, Input, Output, PeerKey,
@@ -61,6 +64,8 @@ pub struct Torrent {
     run: Run,
     peers: BTreeMap<PeerKey, Peer>,
     list: PeerList,
+    /// Of a confined torrent: the stand-ins of the nodes that may have it.
+    audience: BTreeSet<SocketAddr>,
     dialing: u32,
     /// By which port a router passes IPv4 packets on to our DHT node.
     mapped_dht_port: Option<u16>,
@@ -102,6 +107,7 @@ impl Torrent {
             run: if config.paused { Run::Paused } else { Run::Running },
             peers: BTreeMap::new(),
             list: PeerList::new(),
+            audience: BTreeSet::new(),
             dialing: 0,
             mapped_dht_port: None,
             punches: Default::default(),
@@ -174,7 +180,7 @@ impl Torrent {
     }
 
     /// Returns good addresses to begin the next run with, at most `limit`.
-    pub fn addresses_to_remember(&self, limit: usize) -> Vec<core::net::SocketAddr> {
+    pub fn addresses_to_remember(&self, limit: usize) -> Vec<SocketAddr> {
         self.list.to_remember(limit)
     }
 
@@ -211,6 +217,7 @@ impl Torrent {
             Command::MaxPeers(max) => self.set_max_peers(max),
             Command::ListenPort(port) => self.set_listen_port(port),
             Command::MappedDhtPort(port) => self.mapped_dht_port = port,
+            Command::Audience(nodes) => self.set_audience(&nodes),
         }
     }
 

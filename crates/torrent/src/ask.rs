@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use base::NodeId;
 use bytes::Bytes;
 use metainfo::FileIndex;
 use tokio::sync::oneshot;
@@ -47,6 +48,8 @@ pub(crate) enum Ask {
     /// A move is done: from now on the content lies there.
     Moved(PathBuf),
     Candidates(Source, Vec<SocketAddr>),
+    /// Of a confined torrent: these nodes may have it, and nobody else any more.
+    Audience(Vec<NodeId>),
     /// Trackers, each a tier of its own, beside those that are there.
     AddTrackers(Vec<String>),
     Reannounce,

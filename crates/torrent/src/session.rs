@@ -1,6 +1,7 @@
 //! The session: all torrents of a node. A cheap handle; every call reaches the task of the torrent that it concerns.
 
 mod add;
+mod confined;
 mod listen;
 mod outside;
 
@@ -257,6 +258,9 @@ impl Session {
     /// Tries a peer, given as `host:port`.
     pub async fn add_peer(&self, id: TorrentId, peer: &str) -> Result<(), TorrentError> {
         let handle = self.shared.registry.get(id).ok_or(TorrentError::Unknown(id))?;
+        if handle.confined {
+            return Err(TorrentError::Confined);
+        }
         let addresses = add::resolve(peer).await.map_err(TorrentError::Input)?;
         handle.asks.send(Ask::Candidates(Source::Hint, addresses)).await.map_err(|_| TorrentError::Unknown(id))
     }
@@ -326,6 +330,7 @@ impl Session {
             info: file.map(|file| file.info),
             resume: record.resume.clone(),
             complete,
+            confined: record.confined,
             paused: record.paused,
             priorities: record.priorities.clone(),
             only_files,
@@ -343,7 +348,14 @@ impl Session {
             seed: fastrand::u64(..),
         };
         let connections = record.limits.connections;
-        let handle = Handle { hashes, asks: asks_sender.clone(), reports: own_reports.clone(), connections };
+        let handle = Handle {
+            hashes,
+            asks: asks_sender.clone(),
+            reports: own_reports.clone(),
+            connections,
+            confined: record.confined,
+            audience: Default::default(),
+        };
         shared.registry.insert(record.id, handle).map_err(|taken| match taken {
             Some(id) => AddError::Source { input: id.to_string(), reason: "this torrent is here already".to_owned() },
             None => AddError::ShuttingDown,

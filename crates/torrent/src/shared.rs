@@ -1,9 +1,10 @@
 //! What all tasks of a session share: handles, and the table of torrents.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base::NodeId;
 use disk::{Disk, Pool};
 use metainfo::{InfoHashV1, InfoHashes};
 use net::{Clock, Dialler, Gate, Http, Limiter, Lsd, PortMapping, Udp};
@@ -88,6 +89,30 @@ pub(crate) struct Handle {
     pub reports: mpsc::Sender<Report>,
     /// The torrent's own limit of connections, if it has one.
     pub connections: Option<u32>,
+    /// Only certain nodes may have it.
+    pub confined: bool,
+    /// Of a confined torrent: those nodes.
+    pub audience: Arc<BTreeSet<NodeId>>,
+}
+
+/// Who asks for a torrent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// Somebody at an address, over TCP or uTP.
+    Address,
+    /// A node, over the overlay.
+    Node(NodeId),
+}
+
+impl Handle {
+    /// Whether it exists for those who ask like this. Who has no right to a confined torrent learns no more from us than
+    /// who made its info-hash up.
+    fn exists_for(&self, asker: Asker) -> bool {
+        match asker {
+            Asker::Address => !self.confined,
+            Asker::Node(node) => self.confined && self.audience.contains(&node),
+        }
+    }
 }
 
 /// The table of torrents. Invariant: every wire name of every torrent in `torrents` is in `names`, and every name there
@@ -174,9 +199,22 @@ impl Registry {
         table.torrents.get(&id).map(|handle| (id, handle.clone()))
     }
 
-    /// Finds the wire name that an encrypted handshake means.
+    /// Finds a torrent by a wire name, if it exists for those who ask like this.
+    pub(crate) fn find_for(&self, asker: Asker, name: InfoHashV1) -> Option<(TorrentId, Handle)> {
+        self.find(name).filter(|(_, handle)| handle.exists_for(asker))
+    }
+
+    /// Finds the wire name that an encrypted handshake means, which is always one of an address.
     pub(crate) fn find_hidden(&self, hidden: ObfuscatedName) -> Option<InfoHashV1> {
-        self.lock().hidden.get(&hidden).copied()
+        let name = self.lock().hidden.get(&hidden).copied()?;
+        self.find_for(Asker::Address, name).map(|_| name)
+    }
+
+    /// Says which nodes may have a confined torrent.
+    pub(crate) fn admit(&self, id: TorrentId, audience: Arc<BTreeSet<NodeId>>) {
+        if let Some(handle) = self.lock().torrents.get_mut(&id) {
+            handle.audience = audience;
+        }
     }
 
     /// Returns all torrents in the order in which they were added.

@@ -19,7 +19,8 @@ use torrent_proto::torrent::{Priority, Resume};
 
 use crate::types::{SeedGoal, TorrentId, TorrentLimits};
 
-const MIGRATIONS: &[&str] = &["CREATE TABLE torrent_torrents (
+const MIGRATIONS: &[&str] = &[
+    "CREATE TABLE torrent_torrents (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
     id BLOB NOT NULL UNIQUE,
     v1 BLOB, v2 BLOB, name TEXT, file BLOB,
@@ -30,7 +31,9 @@ const MIGRATIONS: &[&str] = &["CREATE TABLE torrent_torrents (
     down_limit INTEGER, up_limit INTEGER, connection_limit INTEGER, slot_limit INTEGER,
     added INTEGER NOT NULL, completed INTEGER, seeding_seconds INTEGER NOT NULL,
     have BLOB, pieces INTEGER, clean INTEGER NOT NULL, downloaded INTEGER NOT NULL, uploaded INTEGER NOT NULL
-)"];
+)",
+    "ALTER TABLE torrent_torrents ADD COLUMN confined INTEGER NOT NULL DEFAULT 0",
+];
 
 /// How long changes are collected before they are written. Short against the flushes behind them (seconds), long enough
 /// to gather those of many torrents.
@@ -54,6 +57,8 @@ pub(crate) struct Record {
     pub folder: PathBuf,
     pub paused: bool,
     pub no_tracker: bool,
+    /// Only certain people's nodes may have it; who, the driver says anew in each run.
+    pub confined: bool,
     pub sequential: bool,
     pub super_seed: bool,
     pub priorities: Vec<Priority>,
@@ -167,14 +172,15 @@ fn write(c: &Connection, r: &Record) -> Result<(), rusqlite::Error> {
     c.execute(
         "INSERT INTO torrent_torrents (id, v1, v2, name, file, trackers, web_seeds, only_files, peers, folder, paused,
             no_tracker, sequential, super_seed, priorities, goal_ratio, goal_seconds, down_limit, up_limit,
-            connection_limit, slot_limit, added, completed, seeding_seconds, have, pieces, clean, downloaded, uploaded)
+            connection_limit, slot_limit, added, completed, seeding_seconds, have, pieces, clean, downloaded, uploaded,
+            confined)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-            ?23, ?24, ?25, ?26, ?27, ?28, ?29)
+            ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)
          ON CONFLICT (id) DO UPDATE SET v1 = ?2, v2 = ?3, name = ?4, file = ?5, trackers = ?6, web_seeds = ?7,
             only_files = ?8, peers = ?9, folder = ?10, paused = ?11, no_tracker = ?12, sequential = ?13,
             super_seed = ?14, priorities = ?15, goal_ratio = ?16, goal_seconds = ?17, down_limit = ?18, up_limit = ?19,
             connection_limit = ?20, slot_limit = ?21, added = ?22, completed = ?23, seeding_seconds = ?24, have = ?25,
-            pieces = ?26, clean = ?27, downloaded = ?28, uploaded = ?29",
+            pieces = ?26, clean = ?27, downloaded = ?28, uploaded = ?29, confined = ?30",
         params![
             r.id.0,
             r.hashes.v1().map(|h| h.0),
@@ -205,6 +211,7 @@ fn write(c: &Connection, r: &Record) -> Result<(), rusqlite::Error> {
             resume.is_some_and(|r| r.clean),
             resume.map_or(0, |r| r.downloaded as i64),
             resume.map_or(0, |r| r.uploaded as i64),
+            r.confined,
         ],
     )?;
     Ok(())
@@ -233,6 +240,7 @@ fn read(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
         folder: PathBuf::from(row.get::<_, String>("folder")?),
         paused: row.get("paused")?,
         no_tracker: row.get("no_tracker")?,
+        confined: row.get("confined")?,
         sequential: row.get("sequential")?,
         super_seed: row.get("super_seed")?,
         priorities: priorities.into_iter().map(priority).collect(),
@@ -286,6 +294,7 @@ mod tests {
             folder: "/tmp/x".into(),
             paused: true,
             no_tracker: true,
+            confined: true,
             sequential: true,
             super_seed: false,
             priorities: vec![Priority::Skip, Priority::High],

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Instant, WallTime};
+use base::{Instant, NodeId, WallTime};
 use disk::StorageConfig;
 use metainfo::PieceIndex;
 use net::{Carrier, Limiter, Pass};
@@ -114,6 +114,8 @@ pub(crate) struct TorrentTask {
     /// Pieces since the list was last told.
     new_haves: Vec<PieceIndex>,
     connections: BTreeMap<PeerKey, Connection>,
+    /// Of a confined torrent: the nodes that may have it, by their stand-ins.
+    nodes: BTreeMap<SocketAddr, NodeId>,
     next_key: u32,
     tasks: JoinSet<()>,
     errands: HashMap<tokio::task::Id, Errand>,
@@ -137,7 +139,7 @@ impl TorrentTask {
     pub(crate) fn spawn(parts: TaskParts) {
         let TaskParts { shared, machine, announced, record, nodes, limiter, asks, own_asks, reports, own_reports } =
             parts;
-        let tiers = if record.no_tracker { &[][..] } else { &record.trackers[..] };
+        let tiers = if record.no_tracker || record.confined { &[][..] } else { &record.trackers[..] };
         let trackers = Trackers::spawn(shared.clone(), record.id, record.hashes, tiers, own_asks.clone());
         let discovery = Discovery::spawn(DiscoveryParts {
             shared: shared.clone(),
@@ -167,6 +169,7 @@ impl TorrentTask {
             haves: Haves::new(),
             new_haves: Vec::new(),
             connections: BTreeMap::new(),
+            nodes: BTreeMap::new(),
             next_key: 0,
             tasks: JoinSet::new(),
             errands: HashMap::new(),

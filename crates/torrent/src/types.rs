@@ -224,6 +224,9 @@ pub struct Add {
     pub peers: Vec<String>,
     /// Ask no tracker.
     pub no_tracker: bool,
+    /// Only the nodes that [`crate::Session::admit`] names may have it, over the overlay: no tracker, DHT, peer exchange,
+    /// local network, web seed, TCP or uTP. Before the first call that is nobody, also after a restart.
+    pub confined: bool,
     /// Fetch pieces in order.
     pub sequential: bool,
     /// Offer pieces one by one (BEP 16).
@@ -246,6 +249,7 @@ impl Add {
             trackers: Vec::new(),
             peers: Vec::new(),
             no_tracker: false,
+            confined: false,
             sequential: false,
             super_seed: false,
             goal: SeedGoal::default(),
@@ -282,6 +286,8 @@ pub struct TorrentStatus {
     pub path: Option<PathBuf>,
     /// Peers come from trackers only (BEP 27).
     pub private: bool,
+    /// Only certain people's nodes may have it.
+    pub confined: bool,
     /// Size of the content in bytes, once known.
     pub total_bytes: Option<u64>,
     /// Size of the wanted files in bytes, once known.
@@ -355,8 +361,10 @@ pub enum PeerEncryption {
 /// A connection as it is now.
 #[derive(Clone, Debug)]
 pub struct PeerStatus {
-    /// The remote address.
+    /// The remote address; of a node met over the overlay, what stands for it.
     pub address: SocketAddr,
+    /// The node, where it was met over the overlay.
+    pub node: Option<base::NodeId>,
     /// What carries the connection.
     pub carrier: Carrier,
     /// How much of it is hidden.
@@ -525,6 +533,9 @@ pub enum AddError {
     /// A peer hint or a tracker is not usable.
     #[error("{0}")]
     Hint(String),
+    /// It is here already, and others may have it or know of it.
+    #[error("this torrent is here already under other rules of who may have it: remove it first")]
+    OtherAudience(TorrentId),
     /// The torrent is here already with another folder.
     #[error("this torrent is here already, in {folder}: remove it first, or leave the folder as it is")]
     OtherFolder {
@@ -550,6 +561,9 @@ pub enum TorrentError {
     /// The torrent has no metadata yet.
     #[error("the torrent's metadata is not here yet: try again once it has found a peer")]
     NoMetadata,
+    /// Only people's nodes may have it.
+    #[error("this torrent is confined to the people it was shared with: nobody else can be named")]
+    Confined,
     /// A number names no file of the torrent.
     #[error("the torrent has no file {0}")]
     NoSuchFile(u32),

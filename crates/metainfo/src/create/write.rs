@@ -23,6 +23,9 @@ pub(super) fn torrent_file(plan: Plan, hashes: &PieceHashes) -> TorrentFile {
     if let Some(source) = &plan.options.source {
         put("source", Tree::from(source.as_str()));
     }
+    if let Some(salt) = &plan.options.salt {
+        put("salt", Tree::bytes(salt));
+    }
     if plan.needs_v1() {
         put("pieces", Tree::bytes(hashes.v1.as_flattened()));
         if single {

@@ -174,6 +174,7 @@ async fn run_share(
         source: request.source,
         created_by: Some(format!("Compeer {}", env!("CARGO_PKG_VERSION"))),
         creation_date: None,
+        salt: None,
     };
     let cancelled = progress.clone();
     let shared = path.clone();

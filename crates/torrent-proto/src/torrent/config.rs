@@ -24,6 +24,8 @@ pub struct TorrentConfig {
     pub resume: Option<Resume>,
     /// The data was hashed just now (the torrent was created from it): no check.
     pub complete: bool,
+    /// Only the nodes that `Command::Audience` names may have it: there is no other way to find peers, or to be one.
+    pub confined: bool,
     /// Begin paused.
     pub paused: bool,
     /// How much each file is wanted, in the torrent's order; missing entries are `Normal`.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base::Instant;
+use base::id::is_stand_in;
 use bytes::Bytes;
 
 use super::peer::Peer;
@@ -26,7 +27,7 @@ pub(super) const REQUEST_QUEUE: u32 = 2000;
 
 impl Torrent {
     pub(super) fn candidates(&mut self, source: Source, addresses: &[SocketAddr]) {
-        if self.is_private() && !allowed_in_private(source) {
+        if !self.hears_of_peers_from(source) {
             return;
         }
         for &address in addresses {
@@ -91,6 +92,7 @@ impl Torrent {
             self.punches.ended(connected.address);
         }
         self.give_way(connected);
+        self.replace_dead(connected);
         if let Err(reason) = self.admit(connected) {
             if outgoing {
                 self.list.dial_failed(self.now.mono, connected.address);
@@ -169,7 +171,10 @@ impl Torrent {
         if connected.peer_id == self.config.peer_id {
             return Err(Reason::Itself);
         }
-        if self.is_private() && !allowed_in_private(connected.source) {
+        if !self.admits(connected) {
+            return Err(Reason::NotAdmitted);
+        }
+        if !self.hears_of_peers_from(connected.source) {
             return Err(Reason::Private);
         }
         if self.list.is_banned(connected.address.ip()) {
@@ -214,10 +219,11 @@ impl Torrent {
                 ..LOCAL_IDS
             },
             client: Some(self.config.client.clone()),
-            port: self.config.listen_port,
+            port: self.config.listen_port.filter(|_| !is_stand_in(peer.address.ip())),
             request_queue: Some(REQUEST_QUEUE),
             metadata_size: self.info().map(|info| info.raw().len() as u32),
-            your_ip: Some(peer.address.ip()),
+            // What stands for a node is no address of it.
+            your_ip: Some(peer.address.ip()).filter(|ip| !is_stand_in(*ip)),
             upload_only: self.is_complete(),
             prefers_encryption: self.config.prefers_encryption,
         }))
@@ -329,19 +335,15 @@ impl Torrent {
 
     /// The metadata says that the torrent is private: only its trackers may have named peers (BEP 27).
     pub(super) fn keep_to_trackers(&mut self) {
-        const KEPT: [Source; 4] = [Source::Hint, Source::Tracker, Source::Incoming, Source::WebSeed];
+        const KEPT: [Source; 5] = [Source::Hint, Source::Tracker, Source::Incoming, Source::WebSeed, Source::People];
         self.list.retain_sources(&KEPT);
-        let strangers: BTreeSet<PeerKey> =
-            self.peers.iter().filter(|(_, p)| !allowed_in_private(p.source)).map(|(key, _)| *key).collect();
+        let strangers = self.peers.iter().filter(|(_, p)| !self.hears_of_peers_from(p.source));
+        let strangers: BTreeSet<PeerKey> = strangers.map(|(key, _)| *key).collect();
         strangers.into_iter().for_each(|key| self.drop_peer(key, Reason::Private));
     }
 
+    /// Nobody is told of it, or asked about it, but trackers; of a confined one not even they.
     pub(super) fn is_private(&self) -> bool {
-        self.info().is_some_and(|info| info.is_private())
+        self.is_confined() || self.info().is_some_and(|info| info.is_private())
     }
-}
-
-/// BEP 27 leaves trackers, whom they send, and whom the user names by hand.
-fn allowed_in_private(source: Source) -> bool {
-    matches!(source, Source::Tracker | Source::Incoming | Source::Hint | Source::WebSeed)
 }

@@ -50,6 +50,8 @@ pub enum Source {
     Pex,
     /// It was heard of on the local network (BEP 14).
     Lsd,
+    /// It is a node of somebody who may have a confined torrent.
+    People,
 }
 
 /// How much a file is wanted.
@@ -184,6 +186,8 @@ pub enum Command {
     ListenPort(Option<u16>),
     /// A router maps this IPv4 UDP port to our DHT node, or none any more.
     MappedDhtPort(Option<u16>),
+    /// Of a confined torrent: these nodes may have it, by their stand-ins, and nobody else any more.
+    Audience(Vec<SocketAddr>),
 }
 
 /// What the torrent wants done. Drained in order after every input.
@@ -397,6 +401,8 @@ pub enum Reason {
     BadData,
     /// The peer is banned.
     Banned,
+    /// The torrent is confined, and the peer is none of those who may have it.
+    NotAdmitted,
     /// The metadata turned out to be private and the peer came from elsewhere than a tracker (BEP 27).
     Private,
 }

@@ -133,6 +133,7 @@ impl Torrent {
             && std::mem::take(&mut peer.dht)
             && wanted
             && port != 0
+            && !base::id::is_stand_in(peer.address.ip())
         {
             self.out.push_back(Output::DhtNode { address: SocketAddr::new(peer.address.ip(), port) });
         }

@@ -87,7 +87,8 @@ impl Exchange {
 impl Peer {
     /// Where others can dial it, once that is known for sure: after what it says of itself.
     pub(super) fn dialable(&self) -> Option<SocketAddr> {
-        if self.kind != PeerKind::Wire || self.extension && !self.greeted {
+        let stand_in = base::id::is_stand_in(self.address.ip());
+        if stand_in || self.kind != PeerKind::Wire || self.extension && !self.greeted {
             return None;
         }
         match self.direction {

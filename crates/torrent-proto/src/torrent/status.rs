@@ -228,6 +228,7 @@ impl super::Torrent {
             Source::Incoming,
             Source::Resume,
             Source::WebSeed,
+            Source::People,
         ];
         let count = |source| {
             let connected = self.peers.values().filter(|p| p.source == source).count() as u32;

@@ -43,6 +43,11 @@ impl Session {
             AddSource::Link(link) => self.record_of_link(link.trim(), &mut peers).await?,
         };
         record.trackers.extend(add.trackers.iter().map(|url| vec![url.clone()]));
+        if add.confined {
+            // Whatever the source names, nobody is told.
+            (record.trackers, record.web_seeds) = Default::default();
+            peers.clear();
+        }
         let mut addresses = Vec::new();
         for peer in &peers {
             match resolve(peer).await {
@@ -61,6 +66,7 @@ impl Session {
         record.paused = add.paused;
         record.completed = add.have_all.then(|| self.shared.clock.now().wall);
         record.no_tracker = add.no_tracker;
+        record.confined = add.confined;
         record.sequential = add.sequential;
         record.super_seed = add.super_seed;
         record.goal = add.goal;
@@ -91,6 +97,10 @@ impl Session {
         record: Record,
         addresses: Vec<SocketAddr>,
     ) -> Result<Added, AddError> {
+        // To take up a confined one by its link would tell the world of it; to confine what the world has would be a lie.
+        if self.shared.registry.get(id).is_some_and(|handle| handle.confined != add.confined) {
+            return Err(AddError::OtherAudience(id));
+        }
         if let (Some(folder), Ok(status)) = (&add.folder, self.status(id).await)
             && *folder != status.folder
         {
@@ -151,6 +161,7 @@ impl Session {
             folder: self.shared.folder.clone(),
             paused: false,
             no_tracker: false,
+            confined: false,
             sequential: false,
             super_seed: false,
             priorities: Vec::new(),

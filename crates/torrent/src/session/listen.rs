@@ -11,9 +11,9 @@ use torrent_proto::torrent::{Direction, Source};
 
 use crate::peer::handshake;
 use crate::report::Report;
-use crate::shared::Shared;
+use crate::shared::{Asker, Shared};
 use crate::task::established;
-use crate::types::{SessionConfig, SessionError};
+use crate::types::{Encryption, SessionConfig, SessionError};
 
 /// How many handshakes may be under way; further connections wait in the system's queue. Arbitrary.
 const MAX_HANDSHAKES: usize = 64;
@@ -136,14 +136,23 @@ fn note_end(done: Result<(), tokio::task::JoinError>) {
 }
 
 /// Passes the gate, shakes hands, and hands the connection to its torrent.
-async fn greet(shared: Arc<Shared>, stream: Stream, address: SocketAddr) {
+pub(super) async fn greet(shared: Arc<Shared>, stream: Stream, address: SocketAddr) {
+    let asker = match &stream {
+        Stream::Quic(stream) => Asker::Node(stream.node()),
+        Stream::Tcp(_) | Stream::Utp(_) => Asker::Address,
+    };
     let mut pass = match shared.gate.admit(address) {
         Ok(pass) => pass,
         Err(refusal) => return tracing::debug!(%address, %refusal, "a connection was refused"),
     };
-    let find = |name| shared.registry.find(name).map(|(id, handle)| (handle.hashes, (id, handle)));
+    let find = |name| shared.registry.find_for(asker, name).map(|(id, handle)| (handle.hashes, (id, handle)));
     let find_hidden = |hidden| shared.registry.find_hidden(hidden);
-    let (ours, encryption) = (shared.ours(), shared.network.encryption);
+    let encryption = match asker {
+        Asker::Address => shared.network.encryption,
+        // The overlay encrypts.
+        Asker::Node(_) => Encryption::Off,
+    };
+    let ours = shared.ours();
     let (met, stream, (id, handle)) = match handshake::accepted(stream, ours, encryption, find, find_hidden).await {
         Ok(found) => found,
         Err(error) => return tracing::debug!(%address, %error, "a handshake came to nothing"),

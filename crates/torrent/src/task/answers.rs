@@ -72,6 +72,10 @@ impl TorrentTask {
                 self.save();
             }
             Ask::Candidates(source, addresses) => self.input(Input::Candidates { source, addresses }),
+            Ask::Audience(nodes) => {
+                self.nodes = nodes.into_iter().map(|node| (node.stand_in(), node)).collect();
+                self.command(Command::Audience(self.nodes.keys().copied().collect()));
+            }
             Ask::AddTrackers(urls) => self.add_trackers(urls),
             Ask::Reannounce => self.trackers.order(TrackerOrder::Retry),
             Ask::Remove { with_data, reply } => self.begin_end(Ending::Remove { with_data, reply }),
@@ -164,6 +168,9 @@ impl TorrentTask {
     }
 
     fn add_trackers(&mut self, urls: Vec<String>) {
+        if self.record.confined {
+            return;
+        }
         let known = |record: &crate::store::Record, url: &String| record.trackers.iter().flatten().any(|t| t == url);
         let before = self.record.trackers.len();
         for url in urls {
@@ -208,6 +215,7 @@ impl TorrentTask {
             folder: self.record.folder.clone(),
             path: info.map(|info| self.record.folder.join(info.name())),
             private: info.is_some_and(|info| info.is_private()),
+            confined: self.record.confined,
             total_bytes: known.then_some(s.total_bytes),
             wanted_bytes: known.then_some(s.wanted_bytes),
             done_bytes: s.done_bytes,
@@ -246,6 +254,7 @@ impl TorrentTask {
             let url = connection.and_then(|c| c.url.clone());
             PeerStatus {
                 address: p.address,
+                node: self.nodes.get(&p.address).copied(),
                 carrier: connection.map_or(Carrier::Tcp, |c| c.carrier),
                 encryption: connection.map(|c| c.encryption).unwrap_or_default(),
                 client: url.or(p.client).unwrap_or_else(|| format!("{:?}", p.peer_id)),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use base::NodeId;
 use metainfo::InfoHashes;
 use net::{Carrier, Pass, Via};
 use torrent_proto::torrent::{Direction, Source};
@@ -46,6 +47,15 @@ impl PlainPeers {
     }
 }
 
+/// Whom to dial.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum To {
+    /// Whoever is there.
+    Address(SocketAddr, Via),
+    /// A node, wherever it is.
+    Node(NodeId),
+}
+
 /// Why a dial came to nothing.
 #[derive(Debug)]
 struct Failure {
@@ -61,12 +71,20 @@ pub(super) async fn dial(
     id: TorrentId,
     hashes: InfoHashes,
     limit: Option<u32>,
-    (address, via): (SocketAddr, Via),
+    to: To,
     source: Source,
 ) -> Result<Established, String> {
+    let (address, via) = match to {
+        To::Address(address, via) => (address, via),
+        To::Node(node) => (node.stand_in(), Via::Any),
+    };
     let mut pass = shared.gate.admit(address).map_err(|refusal| refusal.to_string())?;
     pass.join(id, limit).map_err(|refusal| refusal.to_string())?;
     let network = &shared.network;
+    if let To::Node(node) = to {
+        let (met, channel) = meet_node(shared, hashes, node).await?;
+        return Ok(established(met, channel, pass, address, Direction::Outgoing, source));
+    }
     let met = match meet(shared, hashes, address, via).await {
         Err(Failure { hung_up_on: Some(carrier), .. }) if via == Via::Any && network.tcp && network.utp => {
             let other = if carrier == Carrier::Tcp { Carrier::Utp } else { Carrier::Tcp };
@@ -76,6 +94,14 @@ pub(super) async fn dial(
     };
     let (met, channel) = met.map_err(|failure| failure.words)?;
     Ok(established(met, channel, pass, address, Direction::Outgoing, source))
+}
+
+/// Opens a stream of the overlay and shakes hands, in the clear: the overlay encrypts.
+async fn meet_node(shared: &Shared, hashes: InfoHashes, node: NodeId) -> Result<(Met, Channel), String> {
+    let offer = hashes.key();
+    let stream = shared.dialler.dial_node(node).await.map_err(|error| error.to_string())?;
+    let met = handshake::dialled(stream, hashes, offer, shared.ours(), Opening::Plain).await;
+    met.map_err(|error| error.to_string())
 }
 
 /// Connects and shakes hands. A peer that makes nothing of an encrypted handshake is dialled again and met in the clear,

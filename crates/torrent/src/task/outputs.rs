@@ -8,6 +8,7 @@ use net::Via;
 use tokio::sync::mpsc;
 use torrent_proto::torrent::{DiskOrder, Event, Output, PeerKey, Reason, Source, State};
 
+use super::dial::To;
 use super::{Errand, TorrentTask, dial};
 use crate::discovery::DiscoveryOrder;
 use crate::report::{Order, Report};
@@ -49,6 +50,10 @@ impl TorrentTask {
 
     /// Keeps good addresses for the next run; those of the last one stay where there are no newer ones.
     pub(super) fn remember_peers(&mut self) {
+        if self.record.confined {
+            // They are named anew in each run.
+            return;
+        }
         let addresses = self.machine.addresses_to_remember(REMEMBER);
         if !addresses.is_empty() {
             self.record.peers = addresses.iter().map(SocketAddr::to_string).collect();
@@ -82,8 +87,12 @@ impl TorrentTask {
     fn dial(&mut self, address: SocketAddr, via: Via, source: Source) {
         let (shared, reports) = (self.shared.clone(), self.own_reports.clone());
         let (id, hashes, limit) = (self.record.id, self.record.hashes, self.record.limits.connections);
+        let to = match self.nodes.get(&address) {
+            Some(node) => To::Node(*node),
+            None => To::Address(address, via),
+        };
         let handle = self.tasks.spawn(async move {
-            let report = match dial::dial(&shared, id, hashes, limit, (address, via), source).await {
+            let report = match dial::dial(&shared, id, hashes, limit, to, source).await {
                 Ok(established) => Report::Established(Box::new(established)),
                 Err(reason) => {
                     tracing::debug!(torrent = %id, %address, %reason, "a dial came to nothing");
@@ -166,7 +175,7 @@ impl TorrentTask {
     }
 
     pub(super) fn is_private(&self) -> bool {
-        self.machine.info().is_some_and(|info| info.is_private())
+        self.record.confined || self.machine.info().is_some_and(|info| info.is_private())
     }
 
     /// Renders the .torrent file, with the layers of hashes that are known by now.

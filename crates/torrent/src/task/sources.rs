@@ -17,14 +17,17 @@ impl TorrentTask {
         let (dht_reply, dht) = oneshot::channel();
         self.trackers.order(TrackerOrder::Status(tracker_reply));
         self.discovery.order(DiscoveryOrder::Status(dht_reply));
-        let (private, now) = (self.is_private(), self.shared.clock.now());
+        let (private, confined, now) = (self.is_private(), self.record.confined, self.shared.clock.now());
         let wall = |at: Instant| WallTime(now.wall.0.saturating_sub((now.mono - at).as_secs()));
         let shared = self.shared.clone();
         let network = &shared.network;
         let status = |s: torrent_proto::torrent::SourceStatus| SourceStatus {
             source: s.source,
             enabled: match s.source {
-                Source::Hint | Source::Incoming => true,
+                Source::Incoming => true,
+                Source::People => confined,
+                _ if confined => false,
+                Source::Hint => true,
                 Source::Tracker => !self.record.no_tracker && !self.record.trackers.is_empty(),
                 Source::Resume => !private,
                 Source::Dht => network.dht.is_some() && !private,
@@ -50,7 +53,7 @@ impl TorrentTask {
                     Source::Lsd => {
                         source.last_words = shared.lsd.as_ref().map(|lsd| lsd_words(&lsd.status())).unwrap_or_default();
                     }
-                    Source::Hint | Source::Incoming | Source::Resume | Source::WebSeed => {}
+                    Source::Hint | Source::Incoming | Source::Resume | Source::WebSeed | Source::People => {}
                 }
             }
             // Whoever asked may have gone away.

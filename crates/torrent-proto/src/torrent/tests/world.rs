@@ -38,6 +38,7 @@ pub fn config(name: u8, info: &Arc<Info>) -> TorrentConfig {
         piece_layers: PieceLayers::default(),
         resume: None,
         complete: false,
+        confined: false,
         paused: false,
         priorities: Vec::new(),
         only_files: None,
