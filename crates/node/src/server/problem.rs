@@ -68,7 +68,7 @@ impl From<TorrentError> for ApiError {
         let detail = error.to_string();
         match error {
             TorrentError::Unknown(_) => ApiError::not_found(detail),
-            TorrentError::NoMetadata => ApiError::conflict(detail),
+            TorrentError::NoMetadata | TorrentError::Confined => ApiError::conflict(detail),
             TorrentError::NoSuchFile(_) | TorrentError::Input(_) => ApiError::bad_request(detail),
             TorrentError::Disk(_) | TorrentError::Database(_) => ApiError::local(detail),
         }
@@ -83,7 +83,7 @@ impl From<AddError> for ApiError {
             AddError::Fetch { .. } => {
                 ApiError::new(StatusCode::BAD_GATEWAY, "fetch-failed", "The torrent file could not be fetched", detail)
             }
-            AddError::OtherFolder { .. } => ApiError::conflict(detail),
+            AddError::OtherFolder { .. } | AddError::OtherAudience(_) => ApiError::conflict(detail),
             AddError::Database(_) => ApiError::local(detail),
             AddError::ShuttingDown => {
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting-down", "The node is shutting down", detail)

@@ -97,6 +97,7 @@ fn options(command: &TorrentCreate) -> create::Options {
         source: options.source.clone(),
         created_by: Some(format!("Compeer {}", env!("CARGO_PKG_VERSION"))),
         creation_date: command.date.then(today).flatten(),
+        salt: None,
     }
 }
 
