@@ -4,7 +4,7 @@ use super::Finding;
 
 /// Our crates, and those of ours that each may name under `[dependencies]`. `None`: all of them.
 ///
-/// Direction: base ← metainfo ← torrent-proto ← torrent → {disk, net, db}; node → all; cli → {node, rpc, metainfo}.
+/// Direction: base ← metainfo ← torrent-proto ← torrent → {disk, net, db}; overlay → net; node → all; cli → {node, rpc, metainfo}.
 const OURS: &[(&str, Option<&[&str]>)] = &[
     ("base", Some(&[])),
     ("metainfo", Some(&["base"])),
@@ -16,6 +16,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
     ("db", Some(&["base"])),
     ("net", Some(&["base", "metainfo", "torrent-proto", "dht", "utp"])),
     ("torrent", Some(&["base", "metainfo", "torrent-proto", "disk", "net", "db"])),
+    ("overlay", Some(&["base", "net"])),
     ("tracker", Some(&["base", "metainfo", "torrent-proto"])),
     ("people", Some(&["base", "db"])),
     ("rpc", Some(&["base"])),
@@ -34,7 +35,9 @@ const FENCED: &[(&str, &[&str])] = &[
     ("rusqlite", &["db", "people", "torrent"]),
     ("reqwest", &["net", "torrent", "cli"]),
     ("iroh", &["overlay"]),
+    ("iroh-dns", &["overlay"]),
     ("iroh-gossip", &["overlay"]),
+    ("iroh-relay", &["overlay"]),
     ("revm", &["evm"]),
     ("wasmtime", &["compute"]),
     ("anyhow", &["cli"]),

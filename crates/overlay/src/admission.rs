@@ -1,0 +1,63 @@
+//! Admission: the directory and the gate are asked for every connection, both ways, and again for every stream.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base::{NodeId, PersonId};
+use net::{Gate, Pass};
+
+use crate::{Directory, Hint, OpenError};
+
+/// Asks the directory and the gate.
+#[derive(Clone)]
+pub(crate) struct Admission {
+    gate: Gate,
+    directory: Arc<dyn Directory>,
+}
+
+/// A connection that was admitted; counted by the gate until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub person: Option<PersonId>,
+    _pass: Option<Pass>,
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admission").finish_non_exhaustive()
+    }
+}
+
+impl Admission {
+    pub(crate) fn new(gate: Gate, directory: Arc<dyn Directory>) -> Admission {
+        Admission { gate, directory }
+    }
+
+    /// Whether anything may go to or come from an address.
+    pub(crate) fn admits_address(&self, address: SocketAddr) -> bool {
+        self.gate.admit(address).is_ok()
+    }
+
+    /// Asks before a node is dialled: no address is known yet.
+    pub(crate) fn admit_dial(&self, node: NodeId, service: &str) -> Result<(), OpenError> {
+        if self.directory.admits(node, service) { Ok(()) } else { Err(OpenError::NotAdmitted) }
+    }
+
+    /// Asks for a connection whose handshake is done. `address`: where it comes from, if not by a relay.
+    pub(crate) fn admit(
+        &self,
+        node: NodeId,
+        service: &str,
+        address: Option<SocketAddr>,
+    ) -> Result<Admitted, OpenError> {
+        self.admit_dial(node, service)?;
+        let pass = address.map(|address| self.gate.admit(address)).transpose().map_err(OpenError::Gate)?;
+        Ok(Admitted { person: self.directory.person_of(node), _pass: pass })
+    }
+
+    /// What contacts and fellow members told of a node.
+    pub(crate) fn hints(&self, node: NodeId) -> Vec<Hint> {
+        self.directory.hints(node)
+    }
+}

@@ -1,0 +1,291 @@
+//! The overlay itself: starts the endpoint, opens streams, tells what stands.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base::NodeId;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+use iroh::endpoint::{
+    BindOpts, Builder, ConnectError, ConnectWithOptsError, ConnectionError, NetReportConfig, PortmapperConfig,
+    ReadError, ReadExactError, WriteError, presets,
+};
+use iroh::{Endpoint, EndpointId, RelayConfig, RelayMap, RelayMode, SecretKey};
+use tokio::time::timeout;
+
+use crate::admission::Admission;
+use crate::connection::{BUSY, Connection, ConnectionInfo, DONE, Key, REFUSED};
+use crate::hint::{Hint, Relay};
+use crate::lookup::Lookup;
+use crate::router::{HELLO, Router, WELCOME, protocol};
+use crate::service::Service;
+use crate::settings::{Relays, Settings, transport};
+use crate::stream::Stream;
+use crate::{OpenError, StartError};
+
+/// How long dialling may take, looking up included: a look-up in the DHT takes some seconds, hole punching some more.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the remote end may take to admit a stream.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a stream is tried: the second time over a new connection, since the remote end may just have closed one
+/// that was unused.
+const TRIES: usize = 2;
+
+/// A dialling that several may wait for.
+type Dialling = BoxFuture<'static, Result<Connection, OpenError>>;
+
+/// Streams to nodes by their id. Cheap to clone; ends with [`Overlay::shut_down`] or with the last clone.
+#[derive(Clone, Debug)]
+pub struct Overlay {
+    shared: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    endpoint: Endpoint,
+    router: Router,
+    lookup: Lookup,
+    /// What is being dialled. Bounded by who waits for it: an entry that nobody waits for is removed by the next one.
+    dialling: Mutex<HashMap<Key, WeakShared<Dialling>>>,
+}
+
+impl Overlay {
+    /// Binds the port and begins to serve.
+    pub async fn start(settings: Settings, services: Vec<Arc<dyn Service>>) -> Result<Overlay, StartError> {
+        let admission = Admission::new(settings.gate.clone(), settings.directory.clone());
+        let (router, lookup) = (Router::new(admission.clone()), Lookup::new(admission));
+        let mut protocols = Vec::new();
+        for service in services {
+            protocols = router.serve(service);
+        }
+        let refused = |reason: String| StartError::Bind { addresses: settings.bind.clone(), reason };
+        let builder = bind(builder(&settings), &settings.bind).map_err(refused)?;
+        let builder = builder.alpns(protocols).address_lookup(lookup.clone());
+        let endpoint = builder.bind().await.map_err(|error| refused(error.to_string()))?;
+        tokio::spawn(router.clone().accept(endpoint.clone()));
+        let shared = Inner { endpoint, router, lookup, dialling: Mutex::default() };
+        Ok(Overlay { shared: Arc::new(shared) })
+    }
+
+    /// Returns this node's id.
+    pub fn node(&self) -> NodeId {
+        NodeId(*self.shared.endpoint.id().as_bytes())
+    }
+
+    /// Returns the UDP addresses that are listened on.
+    pub fn bound(&self) -> Vec<SocketAddr> {
+        self.shared.endpoint.bound_sockets()
+    }
+
+    /// Adds a service, or replaces the one of the same name, from the next stream on.
+    pub fn serve(&self, service: Arc<dyn Service>) {
+        self.shared.endpoint.set_alpns(self.shared.router.serve(service));
+    }
+
+    /// Opens a stream to a service of a node: over the connection that stands, or a new one to where `hints`, the
+    /// directory, the local network or the DHT say. Returns when the remote end has admitted it. Takes up to 40 s; not
+    /// cancel safe in so far as the remote end may see a stream that ends at once.
+    pub async fn open(&self, node: NodeId, service: &'static str, hints: &[Hint]) -> Result<Stream, OpenError> {
+        self.shared.router.admission().admit_dial(node, service)?;
+        self.shared.lookup.tell(node, hints);
+        let key: Key = (node, Arc::from(service));
+        let mut outcome = Err(OpenError::Broken);
+        for _ in 0..TRIES {
+            let connection = match self.shared.router.table().find(&key) {
+                Some(connection) => connection,
+                None => self.dial(key.clone()).await?,
+            };
+            outcome = timeout(WELCOME_TIMEOUT, open_stream(&connection)).await.unwrap_or(Err(OpenError::NoAnswer));
+            match outcome {
+                Err(OpenError::Broken) => connection.close(DONE, "broken"),
+                Err(OpenError::NoAnswer) => connection.close(DONE, "no answer"),
+                _ => return outcome,
+            }
+        }
+        outcome
+    }
+
+    /// Returns where this node may be reached: the addresses of its interfaces, those that the router and relays know,
+    /// and its relay.
+    pub fn own_hints(&self) -> Vec<Hint> {
+        self.shared.endpoint.addr().addrs.iter().filter_map(Hint::from_iroh).collect()
+    }
+
+    /// Returns the connections that stand.
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        let connections = self.shared.router.table().all();
+        let mut infos: Vec<_> = connections.iter().filter(|c| c.is_alive()).map(Connection::info).collect();
+        infos.sort_by(|a, b| (a.node, &a.service).cmp(&(b.node, &b.service)));
+        infos
+    }
+
+    /// Closes all connections with a node at once, and the streams with them. To keep it away, the directory or the gate
+    /// has to refuse it first.
+    pub fn close(&self, node: NodeId) {
+        for connection in self.shared.router.table().all() {
+            if connection.key().0 == node {
+                connection.close(REFUSED, "no longer admitted");
+            }
+        }
+    }
+
+    /// Uses one more relay from now on.
+    pub async fn add_relay(&self, relay: &Relay) {
+        self.shared.endpoint.insert_relay(relay.as_iroh().clone(), Arc::new(relay_config(relay))).await;
+    }
+
+    /// Chooses a relay no longer. Connections that go by it stay.
+    pub async fn remove_relay(&self, relay: &Relay) {
+        self.shared.endpoint.remove_relay(relay.as_iroh()).await;
+    }
+
+    /// Tells of an address that the outside reaches our port at, for example because a router maps it.
+    pub async fn add_external(&self, address: SocketAddr) {
+        self.shared.endpoint.add_external_addr(address).await;
+    }
+
+    /// Forgets an address told by [`Overlay::add_external`].
+    pub async fn remove_external(&self, address: SocketAddr) {
+        self.shared.endpoint.remove_external_addr(&address).await;
+    }
+
+    /// Closes all connections, orderly, and the port. Takes some seconds at most.
+    pub async fn shut_down(&self) {
+        self.shared.endpoint.close().await;
+    }
+
+    /// Dials, or waits for the dialling that is under way.
+    async fn dial(&self, key: Key) -> Result<Connection, OpenError> {
+        let dialling = {
+            let mut all = self.shared.dialling.lock().unwrap_or_else(PoisonError::into_inner);
+            match all.get(&key).and_then(WeakShared::upgrade) {
+                Some(dialling) if dialling.peek().is_none() => dialling,
+                _ => {
+                    all.retain(|_, dialling| dialling.upgrade().is_some_and(|dialling| dialling.peek().is_none()));
+                    let dialling: Shared<Dialling> = connect(self.shared_parts(), key.clone()).boxed().shared();
+                    // It cannot be done before it was polled.
+                    all.extend(dialling.downgrade().map(|weak| (key, weak)));
+                    dialling
+                }
+            }
+        };
+        dialling.await
+    }
+
+    fn shared_parts(&self) -> (Endpoint, Router) {
+        (self.shared.endpoint.clone(), self.shared.router.clone())
+    }
+}
+
+async fn connect((endpoint, router): (Endpoint, Router), key: Key) -> Result<Connection, OpenError> {
+    let (node, service) = key;
+    let id = EndpointId::from_bytes(&node.0).map_err(|_| OpenError::NoPeer)?;
+    let protocol = protocol(&service);
+    let dialled = timeout(DIAL_TIMEOUT, endpoint.connect(id, &protocol)).await;
+    let connection = dialled.map_err(|_| OpenError::NoAnswer)?.map_err(|error| {
+        tracing::debug!(?node, %error, "dialling failed");
+        dial_error(&error)
+    })?;
+    let connection = router.admit(connection, node, service, true)?;
+    let (router, running) = (router.clone(), connection.clone());
+    tokio::spawn(async move { router.run(running).await });
+    Ok(connection)
+}
+
+async fn open_stream(connection: &Connection) -> Result<Stream, OpenError> {
+    let guard = connection.guard();
+    let (mut send, mut recv) = connection.iroh().open_bi().await.map_err(|error| connection_error(&error))?;
+    send.write_all(&[HELLO]).await.map_err(|error| match error {
+        WriteError::Stopped(BUSY) => OpenError::Busy,
+        WriteError::Stopped(_) => OpenError::Refused,
+        WriteError::ConnectionLost(error) => connection_error(&error),
+        _ => OpenError::Broken,
+    })?;
+    let mut answer = [0];
+    match recv.read_exact(&mut answer).await {
+        Ok(()) if answer == [WELCOME] => Ok(Stream::new(send, recv, guard)),
+        Err(ReadExactError::ReadError(ReadError::Reset(BUSY))) => Err(OpenError::Busy),
+        Err(ReadExactError::ReadError(ReadError::ConnectionLost(error))) => Err(connection_error(&error)),
+        _ => Err(OpenError::Refused),
+    }
+}
+
+fn connection_error(error: &ConnectionError) -> OpenError {
+    match error {
+        ConnectionError::ApplicationClosed(close) if close.error_code == REFUSED => OpenError::Refused,
+        ConnectionError::ApplicationClosed(close) if close.error_code == BUSY => OpenError::Busy,
+        ConnectionError::ConnectionClosed(_) => OpenError::Refused,
+        ConnectionError::TimedOut => OpenError::NoAnswer,
+        _ => OpenError::Broken,
+    }
+}
+
+fn dial_error(error: &ConnectError) -> OpenError {
+    match error {
+        ConnectError::Connect { source: ConnectWithOptsError::SelfConnect { .. }, .. } => OpenError::NoPeer,
+        ConnectError::Connect { source: ConnectWithOptsError::NoAddress { .. }, .. } => OpenError::NotFound,
+        ConnectError::Connect { source: ConnectWithOptsError::EndpointClosed { .. }, .. } => OpenError::ShutDown,
+        ConnectError::Connection { source, .. } => connection_error(source),
+        ConnectError::Connecting { source, .. } => match source {
+            iroh::endpoint::ConnectingError::ConnectionError { source, .. } => connection_error(source),
+            _ => OpenError::Refused,
+        },
+        _ => OpenError::NoAnswer,
+    }
+}
+
+/// Sets what does not depend on the addresses.
+fn builder(settings: &Settings) -> Builder {
+    let mut report = NetReportConfig::default();
+    // Asks a public address over plain HTTP, for the sake of hotels.
+    report.captive_portal_check = false;
+    Endpoint::builder(presets::Minimal)
+        .secret_key(SecretKey::from_bytes(&settings.secret))
+        .transport_config(transport())
+        .relay_mode(RelayMode::Custom(relay_map(&settings.relays)))
+        // The node maps the port itself.
+        .portmapper_config(PortmapperConfig::Disabled)
+        .net_report_config(report)
+}
+
+fn relay_map(relays: &Relays) -> RelayMap {
+    let map = if relays.public { RelayMode::Default.relay_map() } else { RelayMap::empty() };
+    for relay in &relays.known {
+        map.insert(relay.as_iroh().clone(), Arc::new(relay_config(relay)));
+    }
+    map
+}
+
+fn relay_config(relay: &Relay) -> RelayConfig {
+    RelayConfig::new(relay.as_iroh().clone(), relay.quic_port().map(iroh_relay::RelayQuicConfig::new))
+}
+
+/// Sets the addresses. Of several of one family the first is for whatever is not in the network of another.
+fn bind(builder: Builder, addresses: &[SocketAddr]) -> Result<Builder, String> {
+    let mut builder = builder.clear_ip_transports();
+    if addresses.is_empty() {
+        let any = BindOpts::default();
+        // A computer without IPv6 is common.
+        let optional = BindOpts::default().set_is_required(false);
+        let v4 = builder.bind_addr_with_opts(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), any);
+        let v6 = |builder: Builder| builder.bind_addr_with_opts(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)), optional);
+        return v4.and_then(v6).map_err(|error| error.to_string());
+    }
+    for (i, address) in addresses.iter().enumerate() {
+        let first = addresses[..i].iter().all(|other| other.is_ipv4() != address.is_ipv4());
+        let prefix = match address {
+            _ if first => 0,
+            SocketAddr::V4(v4) if v4.ip().is_loopback() => 8,
+            SocketAddr::V4(_) => 32,
+            SocketAddr::V6(_) => 128,
+        };
+        builder = builder
+            .bind_addr_with_opts(*address, BindOpts::default().set_prefix_len(prefix))
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(builder)
+}

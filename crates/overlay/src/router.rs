@@ -1,0 +1,234 @@
+//! The router: accepts connections by their protocol, and streams of connections, within limits.
+//!
+//! *Incoming → handshake → admitted → served.* Each step of each connection is a task of its own, so that neither a slow
+//! handshake nor a stuck or panicking service stops anything else.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use base::NodeId;
+use iroh::Endpoint;
+use iroh::endpoint::{Incoming, IncomingAddr, RecvStream, SendStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::admission::Admission;
+use crate::connection::{BUSY, Connection, DONE, REFUSED, Table};
+use crate::service::Service;
+use crate::settings::MAX_SERVICE_NAME;
+use crate::stream::Stream;
+
+/// How many handshakes may run at a time; more are refused. Arbitrary: each costs about a millisecond of CPU, and holds
+/// some 10 KiB until it is done or times out.
+const MAX_HANDSHAKES: usize = 64;
+
+/// From how many handshakes on a computer has to prove its address first (RFC 9000, section 8.1.2). Arbitrary.
+const VALIDATE_FROM: usize = MAX_HANDSHAKES / 4;
+
+/// How long a handshake may take. As long as a relayed dialling of the far side of the world needs, several times.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the first byte of a stream may take.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most connections of all services, beside what the gate says. Arbitrary: each costs some 50 KiB.
+const MAX_CONNECTIONS: usize = 2048;
+
+/// The first byte of a stream, from who opens it: the version of this exchange. A stream is seen by the remote end only
+/// when something was written.
+pub(crate) const HELLO: u8 = 1;
+
+/// The answer to it: the stream is admitted.
+pub(crate) const WELCOME: u8 = 1;
+
+/// What every protocol's name begins and ends with.
+const PREFIX: &str = "compeer/";
+const SUFFIX: &str = "/1";
+
+/// Accepts. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Router {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    admission: Admission,
+    services: RwLock<Vec<Arc<dyn Service>>>,
+    table: Table,
+    handshakes: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Router {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Router").finish_non_exhaustive()
+    }
+}
+
+/// Returns the protocol of a service, as TLS names it (ALPN, RFC 7301).
+pub(crate) fn protocol(service: &str) -> Vec<u8> {
+    format!("{PREFIX}{service}{SUFFIX}").into_bytes()
+}
+
+impl Router {
+    pub(crate) fn new(admission: Admission) -> Router {
+        let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+        let shared = Shared { admission, services: RwLock::default(), table: Table::default(), handshakes };
+        Router { shared: Arc::new(shared) }
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.shared.table
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.shared.admission
+    }
+
+    /// Adds a service; one of the same name is replaced. Returns the protocols that are now accepted.
+    pub(crate) fn serve(&self, service: Arc<dyn Service>) -> Vec<Vec<u8>> {
+        debug_assert!(service.name().len() <= MAX_SERVICE_NAME, "the name {} is too long", service.name());
+        let mut services = self.shared.services.write().unwrap_or_else(PoisonError::into_inner);
+        services.retain(|other| other.name() != service.name());
+        services.push(service);
+        services.iter().map(|service| protocol(service.name())).collect()
+    }
+
+    fn service(&self, name: &str) -> Option<Arc<dyn Service>> {
+        let services = self.shared.services.read().unwrap_or_else(PoisonError::into_inner);
+        services.iter().find(|service| service.name() == name).cloned()
+    }
+
+    /// Accepts until the endpoint is closed.
+    pub(crate) async fn accept(self, endpoint: Endpoint) {
+        while let Some(incoming) = endpoint.accept().await {
+            if let IncomingAddr::Ip(address) = incoming.remote_addr()
+                && !self.shared.admission.admits_address(address)
+            {
+                // Not a word: who is blocked does not learn that we are here.
+                incoming.ignore();
+                continue;
+            }
+            let Ok(permit) = self.shared.handshakes.clone().try_acquire_owned() else {
+                incoming.refuse();
+                continue;
+            };
+            let running = MAX_HANDSHAKES - self.shared.handshakes.available_permits();
+            if running > VALIDATE_FROM && !incoming.remote_addr_validated() {
+                // Fails only for an address that is validated.
+                let _ = incoming.retry();
+                continue;
+            }
+            let router = self.clone();
+            tokio::spawn(async move {
+                let connection = timeout(HANDSHAKE_TIMEOUT, router.handshake(incoming)).await;
+                drop(permit);
+                if let Ok(Some(connection)) = connection {
+                    router.run(connection).await;
+                }
+            });
+        }
+    }
+
+    async fn handshake(&self, incoming: Incoming) -> Option<Connection> {
+        let connection = match incoming.await {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::debug!(%error, "a handshake failed");
+                return None;
+            }
+        };
+        let node = NodeId(*connection.remote_id().as_bytes());
+        let service = std::str::from_utf8(connection.alpn()).ok();
+        let service = service.and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)).map(Arc::<str>::from);
+        let Some(service) = service.filter(|name| self.service(name).is_some()) else {
+            connection.close(REFUSED, b"no such service");
+            return None;
+        };
+        match self.admit(connection, node, service, false) {
+            Ok(connection) => Some(connection),
+            Err(error) => {
+                tracing::debug!(?node, %error, "a connection was refused");
+                None
+            }
+        }
+    }
+
+    /// Asks for a connection whose handshake is done, and closes it if it is refused.
+    pub(crate) fn admit(
+        &self,
+        connection: iroh::endpoint::Connection,
+        node: NodeId,
+        service: Arc<str>,
+        outgoing: bool,
+    ) -> Result<Connection, crate::OpenError> {
+        if self.shared.table.len() >= MAX_CONNECTIONS {
+            connection.close(BUSY, b"too many connections");
+            return Err(crate::OpenError::Gate(net::Refusal::Connections));
+        }
+        let address = connection.paths().iter().find_map(|path| match path.remote_addr() {
+            iroh::TransportAddr::Ip(address) => Some(*address),
+            _ => None,
+        });
+        match self.shared.admission.admit(node, &service, address) {
+            Ok(admitted) => {
+                let connection = Connection::new(connection, (node, service), outgoing, admitted);
+                self.shared.table.insert(connection.clone());
+                Ok(connection)
+            }
+            Err(error) => {
+                connection.close(REFUSED, b"refused");
+                Err(error)
+            }
+        }
+    }
+
+    /// Serves the streams of a connection until it ends, however it began.
+    pub(crate) async fn run(&self, connection: Connection) {
+        tracing::debug!(node = ?connection.key().0, service = %connection.key().1, "connected");
+        let accept = async {
+            while let Ok((send, recv)) = connection.iroh().accept_bi().await {
+                self.accept_stream(&connection, send, recv);
+            }
+        };
+        tokio::select! {
+            () = accept => {}
+            () = connection.unused() => connection.close(DONE, "unused"),
+        }
+        self.shared.table.remove(&connection);
+        tracing::debug!(node = ?connection.key().0, service = %connection.key().1, "disconnected");
+    }
+
+    fn accept_stream(&self, connection: &Connection, mut send: SendStream, mut recv: RecvStream) {
+        let (node, name) = connection.key();
+        let service = self.service(name).filter(|_| self.shared.admission.admit_dial(*node, name).is_ok());
+        let (service, code) = match service {
+            Some(service) if connection.streams() < service.streams_per_node() => (Some(service), REFUSED),
+            Some(_) => (None, BUSY),
+            None => (None, REFUSED),
+        };
+        let Some(service) = service else {
+            // Both fail when the remote end closed the direction already.
+            let _ = send.reset(code);
+            let _ = recv.stop(code);
+            return;
+        };
+        let guard = connection.guard();
+        let name = name.clone();
+        tokio::spawn(async move {
+            let mut hello = [0];
+            let read = timeout(HELLO_TIMEOUT, recv.read_exact(&mut hello)).await;
+            if !matches!(read, Ok(Ok(()))) || hello != [HELLO] || send.write_all(&[WELCOME]).await.is_err() {
+                let _ = send.reset(REFUSED);
+                let _ = recv.stop(REFUSED);
+                return;
+            }
+            let peer = guard.connection().peer();
+            let served = tokio::spawn(service.serve(peer, Stream::new(send, recv, guard)));
+            if let Err(error) = served.await
+                && error.is_panic()
+            {
+                tracing::error!(service = %name, "a service panicked: its stream was reset");
+            }
+        });
+    }
+}
