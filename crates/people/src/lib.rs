@@ -2,4 +2,5 @@
 //!
 //! `proto` is pure: what is signed, how it is encoded, what two nodes say to one another about people.
 
+pub mod keystore;
 pub mod proto;

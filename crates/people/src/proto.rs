@@ -1,8 +1,15 @@
 //! The pure half: encodings, signatures and state machines, without files, sockets or clocks.
 
 pub mod codec;
+pub mod link;
 mod name;
 pub mod nodes;
+pub mod phrase;
+pub mod slip10;
+mod words;
 
+pub use link::{ContactLink, JoinLink, LinkError, LinkNode, Secret};
 pub use name::{Name, NameError};
 pub use nodes::{KnownPerson, NodeEntry, NodeList, NodeListError, PersonKey, SignedNodeList};
+pub use phrase::{Phrase, PhraseError};
+pub use words::{COMPARED, verification_words};
