@@ -10,6 +10,6 @@ mod words;
 
 pub use link::{ContactLink, JoinLink, LinkError, LinkNode, Secret};
 pub use name::{Name, NameError};
-pub use nodes::{KnownPerson, NodeEntry, NodeList, NodeListError, PersonKey, SignedNodeList};
+pub use nodes::{Consent, KnownPerson, NodeEntry, NodeKey, NodeList, NodeListError, PersonKey, SignedNodeList};
 pub use phrase::{Phrase, PhraseError};
 pub use words::{COMPARED, verification_words};

@@ -4,6 +4,9 @@
 //! and of two with the same number (signed on two computers at once) the one whose hash is greater, so that everybody
 //! who has seen both chooses alike. A revocation is for ever: a node that any signed list revokes is refused, also
 //! where a later list names it again, so that no order of arrival brings a stolen node back.
+//!
+//! Each node signs as well that it belongs to the person ([`Consent`]): nobody can claim another's node, nor have it
+//! refused by revoking it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,16 +24,25 @@ mod tests;
 /// How many nodes a person can have at once. Arbitrary.
 pub const MAX_NODES: usize = 32;
 
-/// How many revoked nodes a list names, and how many are remembered of a person: what a person loses in a life.
-/// Arbitrary.
-pub const MAX_REVOKED: usize = 256;
+/// How many revoked nodes a list names: what a person loses in a life. Each costs a reader one verification. Arbitrary.
+pub const MAX_REVOKED: usize = 64;
 
 /// The longest encoded list: person, number, name, every node, every revoked one, and the signature.
-pub const MAX_LIST_BYTES: usize =
-    32 + 8 + 4 + Name::MAX_BYTES + 2 + MAX_NODES * (32 + 4 + Name::MAX_BYTES + 8) + 2 + MAX_REVOKED * 32 + 64;
+pub const MAX_LIST_BYTES: usize = 32
+    + 8
+    + 4
+    + Name::MAX_BYTES
+    + 2
+    + MAX_NODES * (32 + 4 + Name::MAX_BYTES + 8 + 64)
+    + 2
+    + MAX_REVOKED * (32 + 64)
+    + 64;
 
 /// What is before the bytes that are signed, so that a signature for one purpose is none for another.
 const DOMAIN: &[u8] = b"compeer node list 1\n";
+
+/// The same for what a node signs.
+const CONSENT_DOMAIN: &[u8] = b"compeer node of person 1\n";
 
 /// Why a list is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +53,9 @@ pub enum NodeListError {
     /// It is not signed by the person that it names.
     #[error("the list of nodes is not signed by the person that it names")]
     Signature,
+    /// It names a node that did not agree.
+    #[error("the list names a node that did not agree to belong to this person")]
+    Consent,
     /// Too many nodes.
     #[error("a person has at most {MAX_NODES} nodes: revoke one that is no longer used")]
     Full,
@@ -62,6 +77,68 @@ pub struct NodeEntry {
     pub name: Name,
     /// When it was added: Unix time in seconds, by the clock of the one who signed.
     pub added: u64,
+    /// That the node agreed.
+    pub consent: Consent,
+}
+
+/// A node's signature under a person's id: the node belongs to that person.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Consent(pub [u8; 64]);
+
+impl Consent {
+    /// Checks it.
+    pub fn verify(&self, node: NodeId, person: PersonId) -> Result<(), NodeListError> {
+        let key = VerifyingKey::from_bytes(&node.0).map_err(|_| NodeListError::Consent)?;
+        let signature = Signature::from_bytes(&self.0);
+        key.verify_strict(&consent_bytes(person), &signature).map_err(|_| NodeListError::Consent)
+    }
+}
+
+impl fmt::Debug for Consent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Consent(…)")
+    }
+}
+
+fn consent_bytes(person: PersonId) -> Vec<u8> {
+    [CONSENT_DOMAIN, &person.0].concat()
+}
+
+/// The key of a node. Its bytes are wiped when it drops.
+#[derive(Clone)]
+pub struct NodeKey(SigningKey);
+
+impl NodeKey {
+    /// Makes the key of its secret (RFC 8032, section 5.1.5), which the node drew for itself.
+    pub fn from_secret(secret: &[u8; 32]) -> NodeKey {
+        NodeKey(SigningKey::from_bytes(secret))
+    }
+
+    /// Returns the node.
+    pub fn id(&self) -> NodeId {
+        NodeId(self.0.verifying_key().to_bytes())
+    }
+
+    /// Agrees to belong to a person.
+    pub fn consent(&self, person: PersonId) -> Consent {
+        Consent(self.0.sign(&consent_bytes(person)).to_bytes())
+    }
+
+    /// Signs what another protocol says, which begins its bytes with a domain of its own.
+    pub fn sign(&self, domain: &'static str, bytes: &[u8]) -> [u8; 64] {
+        self.0.sign(&[domain.as_bytes(), bytes].concat()).to_bytes()
+    }
+
+    /// Returns the secret, for the overlay.
+    pub fn secret(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+}
+
+impl fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeKey({:?})", self.id())
+    }
 }
 
 /// The list, before it is signed.
@@ -76,13 +153,13 @@ pub struct NodeList {
     /// The nodes that speak for the person.
     pub nodes: BTreeMap<NodeId, NodeEntry>,
     /// Nodes that did once and never will again.
-    pub revoked: BTreeSet<NodeId>,
+    pub revoked: BTreeMap<NodeId, Consent>,
 }
 
 impl NodeList {
     /// Returns a list without nodes, older than any other.
     pub fn new(person: PersonId, name: Name) -> NodeList {
-        NodeList { person, seq: 0, name, nodes: BTreeMap::new(), revoked: BTreeSet::new() }
+        NodeList { person, seq: 0, name, nodes: BTreeMap::new(), revoked: BTreeMap::new() }
     }
 
     /// Returns the list that follows this one: with the next number, to be changed and signed.
@@ -91,8 +168,9 @@ impl NodeList {
     }
 
     /// Adds a node. A name that another node has gets a number.
-    pub fn add(&mut self, node: NodeId, name: &Name, added: u64) -> Result<(), NodeListError> {
-        if self.revoked.contains(&node) {
+    pub fn add(&mut self, node: NodeId, name: &Name, added: u64, consent: Consent) -> Result<(), NodeListError> {
+        consent.verify(node, self.person)?;
+        if self.revoked.contains_key(&node) {
             return Err(NodeListError::Revoked);
         }
         if self.nodes.len() >= MAX_NODES && !self.nodes.contains_key(&node) {
@@ -100,17 +178,18 @@ impl NodeList {
         }
         self.nodes.remove(&node);
         let name = self.free_name(name);
-        self.nodes.insert(node, NodeEntry { name, added });
+        self.nodes.insert(node, NodeEntry { name, added, consent });
         Ok(())
     }
 
-    /// Takes a node out for ever. One that is not in the list is revoked as well.
+    /// Takes a node out for ever; nothing happens to one that is not in the list.
     pub fn revoke(&mut self, node: NodeId) -> Result<(), NodeListError> {
-        if self.revoked.len() >= MAX_REVOKED && !self.revoked.contains(&node) {
+        if self.revoked.len() >= MAX_REVOKED {
             return Err(NodeListError::RevokedFull);
         }
-        self.nodes.remove(&node);
-        self.revoked.insert(node);
+        if let Some(entry) = self.nodes.remove(&node) {
+            self.revoked.insert(node, entry.consent);
+        }
         Ok(())
     }
 
@@ -118,16 +197,16 @@ impl NodeList {
     /// overtaken by one it did not know signs this, so that no change of either is lost.
     pub fn merge(&mut self, other: &NodeList) {
         self.seq = self.seq.max(other.seq);
-        for node in &other.revoked {
+        for (node, consent) in &other.revoked {
             if self.revoked.len() < MAX_REVOKED {
-                self.revoked.insert(*node);
+                self.revoked.insert(*node, *consent);
             }
         }
-        self.nodes.retain(|node, _| !self.revoked.contains(node));
+        self.nodes.retain(|node, _| !self.revoked.contains_key(node));
         for (node, entry) in &other.nodes {
             if !self.nodes.contains_key(node) {
                 // Full, or revoked: both are answers.
-                let _ = self.add(*node, &entry.name, entry.added);
+                let _ = self.add(*node, &entry.name, entry.added, entry.consent);
             }
         }
     }
@@ -160,11 +239,11 @@ impl NodeList {
         to.fixed(&self.person.0).u64(self.seq).text(self.name.as_str());
         to.u16(self.nodes.len() as u16);
         for (node, entry) in &self.nodes {
-            to.fixed(&node.0).text(entry.name.as_str()).u64(entry.added);
+            to.fixed(&node.0).text(entry.name.as_str()).u64(entry.added).fixed(&entry.consent.0);
         }
         to.u16(self.revoked.len() as u16);
-        for node in &self.revoked {
-            to.fixed(&node.0);
+        for (node, consent) in &self.revoked {
+            to.fixed(&node.0).fixed(&consent.0);
         }
         to.finish()
     }
@@ -176,22 +255,23 @@ impl NodeList {
             seq: from.u64()?,
             name: name(from)?,
             nodes: BTreeMap::new(),
-            revoked: BTreeSet::new(),
+            revoked: BTreeMap::new(),
         };
         for _ in 0..limited(from.u16()?, MAX_NODES)? {
             let node = NodeId(from.fixed()?);
-            let entry = NodeEntry { name: name(from)?, added: from.u64()? };
+            let entry = NodeEntry { name: name(from)?, added: from.u64()?, consent: Consent(from.fixed()?) };
             if list.nodes.last_key_value().is_some_and(|(last, _)| *last >= node) {
                 return Err(DecodeError::Value);
             }
             list.nodes.insert(node, entry);
         }
         for _ in 0..limited(from.u16()?, MAX_REVOKED)? {
-            let node = NodeId(from.fixed()?);
-            if list.revoked.last().is_some_and(|last| *last >= node) || list.nodes.contains_key(&node) {
+            let (node, consent) = (NodeId(from.fixed()?), Consent(from.fixed()?));
+            let sorted = list.revoked.last_key_value().is_none_or(|(last, _)| *last < node);
+            if !sorted || list.nodes.contains_key(&node) {
                 return Err(DecodeError::Value);
             }
-            list.revoked.insert(node);
+            list.revoked.insert(node, consent);
         }
         Ok(list)
     }
@@ -241,6 +321,10 @@ impl SignedNodeList {
         let key = VerifyingKey::from_bytes(&list.person.0).map_err(|_| NodeListError::Signature)?;
         key.verify_strict(&signed_bytes(body), &Signature::from_bytes(signature))
             .map_err(|_| NodeListError::Signature)?;
+        let agreed = list.nodes.iter().map(|(node, entry)| (node, &entry.consent)).chain(&list.revoked);
+        for (node, consent) in agreed {
+            consent.verify(*node, list.person)?;
+        }
         Ok(SignedNodeList { list, signature: *signature })
     }
 
@@ -279,6 +363,9 @@ impl PersonKey {
         if list.nodes.len() > MAX_NODES {
             return Err(NodeListError::Full);
         }
+        if list.revoked.len() > MAX_REVOKED {
+            return Err(NodeListError::RevokedFull);
+        }
         let signature = self.0.sign(&signed_bytes(&list.encode())).to_bytes();
         Ok(SignedNodeList { list, signature })
     }
@@ -303,7 +390,7 @@ pub struct KnownPerson {
 impl KnownPerson {
     /// Begins with one list.
     pub fn new(list: SignedNodeList) -> KnownPerson {
-        let revoked = list.list.revoked.clone();
+        let revoked = list.list.revoked.keys().copied().collect();
         KnownPerson { newest: list, revoked }
     }
 
@@ -313,12 +400,8 @@ impl KnownPerson {
             return false;
         }
         let before = self.revoked.len();
-        for node in &list.list.revoked {
-            // The person signed each of these lists; beyond the limit the newest list's own are still refused.
-            if self.revoked.len() < 2 * MAX_REVOKED {
-                self.revoked.insert(*node);
-            }
-        }
+        // The person and the node signed each of these: nobody else can make the set grow.
+        self.revoked.extend(list.list.revoked.keys());
         let newer = list.rank() > self.newest.rank();
         if newer {
             self.newest = list.clone();
@@ -336,6 +419,13 @@ impl KnownPerson {
         &self.newest
     }
 
+    /// Puts together again what was stored: a list, and the nodes that were ever revoked.
+    pub fn stored(newest: SignedNodeList, revoked: BTreeSet<NodeId>) -> KnownPerson {
+        let mut known = KnownPerson::new(newest);
+        known.revoked.extend(revoked);
+        known
+    }
+
     /// Returns every node that was ever revoked.
     pub fn revoked(&self) -> &BTreeSet<NodeId> {
         &self.revoked
@@ -348,7 +438,7 @@ impl KnownPerson {
 
     /// Whether a node was revoked.
     pub fn is_revoked(&self, node: &NodeId) -> bool {
-        self.revoked.contains(node) || self.newest.list.revoked.contains(node)
+        self.revoked.contains(node)
     }
 
     /// Returns the nodes that speak for the person.

@@ -8,21 +8,34 @@ fn ada() -> PersonKey {
     PersonKey::from_secret(&[1; 32])
 }
 
+fn key(n: u8) -> NodeKey {
+    NodeKey::from_secret(&[n; 32])
+}
+
+fn id(n: u8) -> NodeId {
+    key(n).id()
+}
+
+fn add(list: &mut NodeList, n: u8, called: &str) {
+    list.add(id(n), &name(called), u64::from(n), key(n).consent(ada().id())).unwrap();
+}
+
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
 fn first() -> NodeList {
     let mut list = NodeList::new(ada().id(), name("Ada"));
-    list.add(NodeId([10; 32]), &name("laptop"), 100).unwrap();
+    add(&mut list, 10, "laptop");
     list
 }
 
 #[test]
 fn a_signed_list_is_read_back_and_every_change_of_a_byte_is_refused() {
     let mut list = first();
-    list.add(NodeId([20; 32]), &name("phone"), 200).unwrap();
-    list.revoke(NodeId([30; 32])).unwrap();
+    add(&mut list, 20, "phone");
+    add(&mut list, 30, "old phone");
+    list.revoke(id(30)).unwrap();
     let signed = ada().sign(list).unwrap();
     let bytes = signed.encode();
     assert_eq!(SignedNodeList::decode(&bytes).unwrap(), signed);
@@ -43,12 +56,15 @@ fn nobody_signs_for_another() {
 
 #[test]
 fn the_phone_is_lost_and_never_comes_back() {
-    let phone = NodeId([20; 32]);
+    let phone = id(20);
     let mut with_phone = first().next();
-    with_phone.add(phone, &name("phone"), 200).unwrap();
+    add(&mut with_phone, 20, "phone");
     let mut without = with_phone.next();
     without.revoke(phone).unwrap();
-    assert_eq!(without.clone().add(phone, &name("phone"), 300), Err(NodeListError::Revoked));
+    assert_eq!(
+        without.clone().add(phone, &name("phone"), 300, key(20).consent(ada().id())),
+        Err(NodeListError::Revoked)
+    );
     // Whoever stole the phrase as well writes it in again.
     let mut forged = with_phone.next().next();
     forged.revoked.clear();
@@ -60,36 +76,55 @@ fn the_phone_is_lost_and_never_comes_back() {
     assert!(!known.has(&phone) && known.is_revoked(&phone));
     assert!(!known.learn(&sign(&with_phone)), "the older list says nothing new");
     assert!(known.learn(&sign(&forged)));
-    assert!(!known.has(&phone) && known.has(&NodeId([10; 32])));
+    assert!(!known.has(&phone) && known.has(&id(10)));
 }
 
 #[test]
 fn two_changes_at_once_are_merged() {
     let (mut at_home, mut abroad) = (first().next(), first().next());
-    at_home.add(NodeId([20; 32]), &name("phone"), 200).unwrap();
-    abroad.revoke(NodeId([10; 32])).unwrap();
-    abroad.add(NodeId([30; 32]), &name("phone"), 200).unwrap();
+    add(&mut at_home, 20, "phone");
+    abroad.revoke(id(10)).unwrap();
+    add(&mut abroad, 30, "phone");
     let mut merged = at_home.clone();
     merged.merge(&abroad);
-    let names: Vec<_> = merged.nodes.values().map(|entry| entry.name.as_str()).collect();
-    assert_eq!(names, ["phone", "phone 2"]);
-    assert!(merged.revoked.contains(&NodeId([10; 32])));
+    let names: BTreeSet<_> = merged.nodes.values().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, BTreeSet::from(["phone", "phone 2"]));
+    assert!(merged.revoked.contains_key(&id(10)));
+}
+
+#[test]
+fn nobody_takes_anothers_node_nor_has_it_refused() {
+    let eve = PersonKey::from_secret(&[3; 32]);
+    let mut list = NodeList::new(eve.id(), name("Eve"));
+    let entry = first().nodes[&id(10)].clone();
+    let refused = list.add(id(10), &entry.name, 0, entry.consent);
+    assert_eq!(refused, Err(NodeListError::Consent));
+    for place in [true, false] {
+        let mut list = list.clone();
+        if place {
+            list.nodes.insert(id(10), entry.clone());
+        } else {
+            list.revoked.insert(id(10), entry.consent);
+        }
+        let bytes = eve.sign(list).unwrap().encode();
+        assert_eq!(SignedNodeList::decode(&bytes), Err(NodeListError::Consent));
+    }
 }
 
 #[test]
 fn a_list_has_a_limit() {
-    let mut list = first();
-    for n in 0..MAX_NODES as u8 - 1 {
-        list.add(NodeId([100 + n; 32]), &name(&"x".repeat(64)), 0).unwrap();
+    let mut list = NodeList::new(ada().id(), name(&"y".repeat(64)));
+    for n in 0..MAX_REVOKED as u8 {
+        add(&mut list, n, "x");
+        list.revoke(id(n)).unwrap();
     }
-    assert_eq!(list.add(NodeId([99; 32]), &name("one more"), 0), Err(NodeListError::Full));
-    for n in 0..MAX_REVOKED as u16 {
-        let mut id = [0; 32];
-        id[..2].copy_from_slice(&n.to_be_bytes());
-        list.revoke(NodeId(id)).unwrap();
+    let last = MAX_REVOKED as u8 + MAX_NODES as u8;
+    for n in MAX_REVOKED as u8..last {
+        add(&mut list, n, &"x".repeat(64));
     }
-    assert_eq!(list.revoke(NodeId([99; 32])), Err(NodeListError::RevokedFull));
-    list.name = name(&"y".repeat(64));
+    assert_eq!(list.revoke(id(last - 1)), Err(NodeListError::RevokedFull));
+    let full = list.add(id(last), &name("one more"), 0, key(last).consent(ada().id()));
+    assert_eq!(full, Err(NodeListError::Full));
     let bytes = ada().sign(list).unwrap().encode();
     assert!(bytes.len() <= MAX_LIST_BYTES, "{}", bytes.len());
     assert!(SignedNodeList::decode(&bytes).is_ok());
@@ -100,11 +135,14 @@ fn any_list() -> impl Strategy<Value = SignedNodeList> {
     (0..4u64, ids(), ids(), "[a-z]{1,3}").prop_map(|(seq, nodes, revoked, text)| {
         let mut list = NodeList::new(ada().id(), name(&text));
         list.seq = seq;
-        for node in nodes {
-            list.add(NodeId([node; 32]), &name(&text), 0).unwrap();
-        }
         for node in revoked {
-            list.revoke(NodeId([node; 32])).unwrap();
+            add(&mut list, node, &text);
+            list.revoke(id(node)).unwrap();
+        }
+        for node in nodes {
+            if !list.revoked.contains_key(&id(node)) {
+                add(&mut list, node, &text);
+            }
         }
         ada().sign(list).unwrap()
     })
@@ -124,7 +162,7 @@ proptest! {
         prop_assert_eq!(&forth, &back);
         for list in &lists {
             prop_assert!(!back.learn(list));
-            prop_assert!(list.list().revoked.iter().all(|node| !back.has(node)));
+            prop_assert!(list.list().revoked.keys().all(|node| !back.has(node)));
         }
     }
 
