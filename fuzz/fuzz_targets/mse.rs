@@ -1,4 +1,4 @@
-//! The first bytes of a connection.
+//! The encrypted handshake, both ends.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| torrent_proto::fuzzing::mse(data));

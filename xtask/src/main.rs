@@ -3,6 +3,7 @@
 //! This program uses the standard library alone, so that it is built in seconds and never waits for the product.
 
 mod counterparts;
+mod fuzz;
 mod measure;
 mod namespace;
 mod steps;
@@ -21,7 +22,8 @@ cargo xtask COMMAND
   bench [--full] [--clients a,b]
                               measures Compeer and foreign clients side by side; a table of ratios (--full: 1 GiB, five times)
   prove [--yes] [--only WORD] the long runs; writes what it measured to docs/proof.md
-  fuzz [TARGET [SECONDS]]     runs a fuzz target of fuzz/ (needs `cargo install cargo-fuzz` and a nightly toolchain)
+  fuzz [TARGET|all [SECONDS]] runs a fuzz target of fuzz/, or all, for a minute each (needs `cargo install cargo-fuzz` and a C++
+                              compiler); a run of all is written to docs/fuzzing.md
 ";
 
 fn main() -> ExitCode {
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::run(),
         "bench" => measure::bench(rest),
         "prove" => measure::prove(rest),
-        "fuzz" => measure::fuzz(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`, `prove` and `fuzz`: the long runs, which no change waits for.
+//! `cargo xtask bench` and `prove`: the long runs, which no change waits for.
 
 use crate::steps::{self, Outcome, Steps, cargo, output, program, run};
 use crate::{counterparts, namespace, test};
@@ -42,28 +42,6 @@ pub fn prove(arguments: &[String]) -> Outcome {
         run(&mut inside(&words)?)
     })?;
     steps.summary();
-    Ok(())
-}
-
-/// Runs one fuzz target for some seconds, all of them for a minute each when none is named.
-pub fn fuzz(arguments: &[String]) -> Outcome {
-    let folder = steps::root().join("fuzz/fuzz_targets");
-    let mut targets: Vec<String> = std::fs::read_dir(&folder)
-        .map_err(|_| "there is no fuzz target yet (fuzz/fuzz_targets)".to_owned())?
-        .filter_map(|entry| entry.ok()?.path().file_stem()?.to_str().map(str::to_owned))
-        .collect();
-    targets.sort();
-    if let Some(name) = arguments.first() {
-        if !targets.contains(name) {
-            return Err(format!("there is no fuzz target `{name}`; there are: {}", targets.join(" ")));
-        }
-        targets = vec![name.clone()];
-    }
-    let seconds = arguments.get(1).map_or("60", String::as_str);
-    for target in targets {
-        let limit = format!("-max_total_time={seconds}");
-        run(cargo().args(["+nightly", "fuzz", "run", &target, "--", &limit]))?;
-    }
     Ok(())
 }
 

@@ -2,12 +2,13 @@
 //! below drive them too, so that they cannot rot.
 
 use core::net::SocketAddr;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base::{Instant, Now, WallTime};
 
 use crate::krpc::{self, Body, MAX_NODES, MAX_SAMPLES, MAX_TRANSACTION, MAX_VALUES};
-use crate::{Config, DhtNode, Id, Input, Output, Snapshot, Task, TaskId};
+use crate::{Announce, Config, DhtNode, Id, Input, Item, ItemName, Mutable, Output, SecretKey, Snapshot, Task, TaskId};
 
 /// A packet: what is read is bounded, and means the same when it is said again.
 pub fn krpc(data: &[u8]) {
@@ -36,7 +37,7 @@ pub fn krpc(data: &[u8]) {
 }
 
 /// A node that is sent anything, from friends and strangers: it never sends a stranger more than four times what it
-/// got, ends each task once, and always names a later time.
+/// got, ends no task twice, and always names a later time.
 pub fn node(data: &[u8]) {
     let friend: SocketAddr = ([192, 0, 2, 1], 6881).into();
     let strangers: [SocketAddr; 2] = [([198, 51, 100, 1], 1).into(), ([127, 0, 0, 1], 2).into()];
@@ -45,13 +46,18 @@ pub fn node(data: &[u8]) {
     let mut now = Now { mono: Instant::START, wall: WallTime(0) };
     node.handle(now, Input::Timeout);
     node.handle(now, Input::AddNode(friend));
-    node.handle(now, Input::Start { id: TaskId(1), task: Task::FindNodes { target: Id([1; 20]) } });
-    let (mut ends, mut asked) = (0, Vec::new());
+    for (id, task) in (1..).zip(tasks(friend)) {
+        node.handle(now, Input::Start { id: TaskId(id), task });
+    }
+    let (mut ended, mut asked) = (BTreeSet::new(), Vec::new());
     for (i, packet) in data.chunks(400).enumerate() {
         now.mono = now.mono + Duration::from_millis(700);
-        // The friend answers what it was asked, with whatever comes.
+        // The friend answers what it was asked, with whatever comes: as nodes, or as all of the answer.
         let reply: Option<Vec<u8>> = asked.pop().map(|transaction: Vec<u8>| {
-            [&b"d1:rd2:id20:friendfriendfriendfr5:nodes"[..], packet, b"e1:t4:", &transaction, b"1:y1:re"].concat()
+            let key: &[u8] = if i % 2 == 0 { b"5:nodes" } else { b"" };
+            let length = format!("e1:t{}:", transaction.len());
+            let head = b"d1:rd2:id20:friendfriendfriendfr";
+            [head, key, packet, length.as_bytes(), &transaction, b"1:y1:re"].concat()
         });
         if let Some(reply) = &reply {
             node.handle(now, Input::Received { from: friend, packet: reply });
@@ -66,16 +72,34 @@ pub fn node(data: &[u8]) {
                     asked.extend(krpc::decode(&packet).map(|message| message.transaction.to_vec()));
                 }
                 Output::Send { to, packet } if to == from => sent += packet.len(),
-                Output::Done { .. } => ends += 1,
+                Output::Done { id, .. } => assert!(ended.insert(id), "{id:?} ended twice"),
                 Output::Send { .. } | Output::Peers { .. } | Output::NeedHosts => {}
             }
         }
         assert!(sent <= packet.len() * 4 || reply.is_some(), "{sent} bytes for {}", packet.len());
-        assert!(ends <= 1);
     }
     assert!(node.poll_timeout().is_some());
     let _ = (node.status(now), node.nodes(now));
     let _ = Snapshot::decode(&node.snapshot().encode());
+}
+
+/// One task of each kind.
+fn tasks(to: SocketAddr) -> [Task; 8] {
+    let (info_hash, target) = (Id([1; 20]), Id([1; 20]));
+    let secret = SecretKey::from_bytes(&[1; 32]);
+    // The value is one byte long and its number is 1, so that neither is refused.
+    let item = Mutable::sign(&secret, "", 1, "1:a").expect("an item within the limits");
+    let mutable = ItemName::Mutable { key: secret.public(), salt: "salt".into() };
+    [
+        Task::FindNodes { target },
+        Task::FindPeers { info_hash, announce: Some(Announce { port: 1, implied_port: false, seed: true }) },
+        Task::Scrape { info_hash },
+        Task::Get { name: ItemName::Immutable(target), newer_than: None },
+        Task::Get { name: mutable, newer_than: Some(1) },
+        Task::Put { item: Item::Mutable(item), cas: Some(0), keep: true },
+        Task::Ping { to },
+        Task::Sample { to, target },
+    ]
 }
 
 /// A saved file that something else wrote over.

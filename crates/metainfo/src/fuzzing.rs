@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::bencode::{self, Tree};
 use crate::names::{self, MAX_COMPONENT_LEN, Rules};
-use crate::{BLOCK_LEN, Block, Info, Layout, Magnet, PeerHint, TorrentFile, UpdateLink};
+use crate::{BLOCK_LEN, Block, Info, Layout, Magnet, PeerHint, TorrentFile, UpdateLink, decode_newest, encode_newest};
 
 /// How many pieces of a layout are looked at, so that one input does not take seconds.
 const PIECES_LOOKED_AT: usize = 64;
@@ -57,13 +57,20 @@ pub fn magnet(data: &[u8]) {
     if let Ok(magnet) = text.parse::<Magnet>() {
         assert_eq!(magnet.to_string().parse(), Ok(magnet));
     }
-    if let Ok(link) = text.parse::<UpdateLink>() {
-        assert!(UpdateLink::is_meant(text));
-        assert_eq!(link.to_string().parse(), Ok(link));
-    }
     if let Ok(peer) = text.parse::<PeerHint>() {
         assert_eq!(peer.to_string().parse(), Ok(peer));
     }
+}
+
+/// A link that follows a key (BEP 46) is written and read again, equal; so is the item that names its newest torrent.
+pub fn updates(data: &[u8]) {
+    if let Some(hash) = decode_newest(data) {
+        assert_eq!(decode_newest(&encode_newest(hash)), Some(hash));
+    }
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(link) = text.parse::<UpdateLink>() else { return };
+    assert!(UpdateLink::is_meant(text));
+    assert_eq!(link.to_string().parse(), Ok(link));
 }
 
 /// Whatever components a path has (separated by line ends here), it stays below the folder and is its own safe form.

@@ -55,6 +55,11 @@ proptest! {
     }
 
     #[test]
+    fn updates(text in "(magnet:\\?xs=urn:btpk:[0-9a-f]{64}(&(s|dn|tr|x\\.pe)=[a-f0-9:]{0,12}){0,3}|d2:ih20:[a-z]{20}(1:x1:y)?e)") {
+        fuzzing::updates(text.as_bytes());
+    }
+
+    #[test]
     fn peers(text in "\\[?[0-9a-f:.]{0,12}\\]?:[0-9]{0,6}") {
         fuzzing::magnet(text.as_bytes());
     }

@@ -31,6 +31,27 @@ pub fn wire_frames(data: &[u8]) {
     }
 }
 
+/// The body of a PEX message, as it lies behind the extended id.
+pub fn pex(data: &[u8]) {
+    extended(LOCAL_IDS.pex, data);
+}
+
+/// The body of a hole punching message, as it lies behind the extended id.
+pub fn holepunch(data: &[u8]) {
+    extended(LOCAL_IDS.holepunch, data);
+}
+
+/// An extension handshake, as it lies behind the extended id.
+pub fn extension_handshake(data: &[u8]) {
+    extended(0, data);
+}
+
+/// Reads a body under an extended id, from the frame that brings it.
+fn extended(id: u8, body: &[u8]) {
+    let length = body.len() as u32 + 2;
+    wire_frames(&[&length.to_be_bytes()[..], &[20, id], body].concat());
+}
+
 /// The first bytes of a connection.
 pub fn handshake(data: &[u8]) {
     let Some(bytes) = data.first_chunk::<{ Handshake::LEN }>() else { return };
@@ -185,6 +206,9 @@ mod tests {
             for data in shaped(id, extended, &key, &data) {
                 wire_frames(&data);
                 handshake(&data);
+                pex(&data);
+                holepunch(&data);
+                extension_handshake(&data);
                 tracker_http(&data);
                 tracker_udp(&data);
                 tracker_url(&data);

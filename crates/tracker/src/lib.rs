@@ -6,6 +6,7 @@
 //! Invariant: only the address that a request came from is believed.
 
 mod config;
+pub mod fuzzing;
 mod http;
 pub mod proto;
 mod service;
