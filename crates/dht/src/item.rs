@@ -324,6 +324,17 @@ mod tests {
     }
 
     #[test]
+    fn the_targets_of_bep_46_are_those_of_its_links() {
+        let key = PublicKey(hex("8543d3e6115f0f98c944077a4493dcd543e49c739fd998550a1f614ab36ed63e"));
+        for (salt, target) in
+            [("", "cc3f9d90b572172053626f9980ce261a850d050b"), ("n", "59ee7c2cb9b4f7eb1986ee2d18fd2fdb8a56554f")]
+        {
+            let name = ItemName::Mutable { key, salt: salt.into() };
+            assert_eq!(name.target().to_string(), target);
+        }
+    }
+
+    #[test]
     fn the_signed_bytes_are_those_of_bep_44() {
         assert_eq!(signed_bytes(b"foobar", 1, b"12:Hello World!"), b"4:salt6:foobar3:seqi1e1:v12:Hello World!");
         assert_eq!(signed_bytes(b"", 4, b"12:Hello world!"), b"3:seqi4e1:v12:Hello world!");

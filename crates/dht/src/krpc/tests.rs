@@ -53,6 +53,15 @@ fn the_answers_of_bep_5_are_understood() {
     assert_eq!(response.token, Some(&b"aoeusnth"[..]));
     assert_eq!(response.values, ["97.120.106.101:11893".parse().unwrap(), "105.100.104.116:28269".parse().unwrap()]);
 
+    // What the examples of BEP 5 abbreviate as "def456..." are no nodes.
+    for packet in [
+        &b"d1:rd2:id20:0123456789abcdefghij5:nodes9:def456...e1:t2:aa1:y1:re"[..],
+        b"d1:rd2:id20:abcdefghij01234567895:nodes9:def456...5:token8:aoeusnthe1:t2:aa1:y1:re",
+    ] {
+        let nodes = decode(packet).unwrap();
+        assert!(matches!(nodes.body, Body::Response(response) if response.id.is_some() && response.nodes.is_empty()));
+    }
+
     let error = decode(b"d1:eli201e23:A Generic Error Ocurrede1:t2:aa1:y1:ee").unwrap();
     assert_eq!(error.body, Body::Error { code: 201, message: b"A Generic Error Ocurred" });
     let ours = encode_error(b"aa", 201, "A Generic Error Ocurred");

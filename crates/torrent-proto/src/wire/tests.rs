@@ -298,6 +298,20 @@ fn an_extension_handshake_is_read_leniently() {
 }
 
 #[test]
+fn the_example_of_bep_10_is_read() {
+    // Its name counts the µ of µT_PEX as one byte, as in Latin-1; the client's name is UTF-8.
+    let body = b"d1:md11:LT_metadatai1e6:\xb5T_PEXi2ee1:pi6881e1:v13:\xc2\xb5Torrent 1.2e";
+    let frame = [&(body.len() as u32 + 2).to_be_bytes()[..], &[20, 0], body].concat();
+    let Ok(Message::ExtensionHandshake(handshake)) = decoded(&frame) else { panic!("not read") };
+    let expected = ExtensionHandshake {
+        client: Some("µTorrent 1.2".to_owned()),
+        port: Some(6881),
+        ..ExtensionHandshake::default()
+    };
+    assert_eq!(*handshake, expected);
+}
+
+#[test]
 fn a_full_extension_handshake_survives_the_way() {
     for your_ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
         let handshake = Message::ExtensionHandshake(Box::new(ExtensionHandshake {
