@@ -54,9 +54,10 @@ def free_port(ip="127.0.0.1"):
                 udp.bind((ip, port))
             except OSError:
                 continue
-        if port not in _taken:
-            _taken.add(port)
-            return port
+            # noted while it is ours, so that no other thread is given it
+            if port not in _taken:
+                _taken.add(port)
+                return port
     raise RuntimeError(f"no free port at {ip}")
 
 

@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -63,6 +64,7 @@ class Trial:
         self.folder = Path(tempfile.mkdtemp(prefix="compeer-interop-"))
         self.clients = []
         self.host = 1
+        self.lock = threading.Lock()
 
     @contextlib.contextmanager
     def case(self, name):
@@ -75,6 +77,21 @@ class Trial:
             error = f"{type(wrong).__name__}: {wrong}" if isinstance(wrong, (Failed, drivers.Timeout)) else traceback.format_exc()
         self.report(case=name, seconds=round(time.monotonic() - began, 1), error=error)
 
+    def side_by_side(self, *parts):
+        """Runs functions at once, each in a thread, to their ends: for cases that wait for timers and know nothing of one another."""
+        def run(part):
+            try:
+                part()
+            except Exception:
+                self.report(case="the suite itself", seconds=0, error=traceback.format_exc())
+
+        # daemons, so that they hold up nothing when the suite's time is over
+        threads = [threading.Thread(target=run, args=(part,), daemon=True) for part in parts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
     def note(self, **what):
         """A measurement, for the report of `cargo xtask prove`."""
         self.report(note=what)
@@ -86,8 +103,10 @@ class Trial:
                 c = drivers.CLIENTS[name](self.sub("homes", on.name), on.ip, **options)
             c.inside = on.inside
         else:
-            self.host += 1
-            c = drivers.CLIENTS[name](self.folder / "homes", f"127.0.0.{self.host}", **options)
+            with self.lock:
+                self.host += 1
+                ip = f"127.0.0.{self.host}"
+            c = drivers.CLIENTS[name](self.folder / "homes", ip, **options)
         self.clients.append(c)
         return c
 
@@ -188,9 +207,12 @@ def run_suite(name, keep):
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)       # whatever else prints goes to stderr
 
+    lock = threading.Lock()
+
     def report(**line):
-        out.write(json.dumps(line) + "\n")
-        out.flush()
+        with lock:
+            out.write(json.dumps(line) + "\n")
+            out.flush()
 
     def over(*_):
         raise OutOfTime

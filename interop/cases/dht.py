@@ -1,5 +1,8 @@
 """A DHT of foreign nodes and ours, on addresses of 10/8: each finds peers and items through the others (BEP 5, 44)."""
+import contextlib
 import hashlib
+import ipaddress
+import socket
 import time
 
 import drivers
@@ -12,6 +15,8 @@ PORT = 6881
 LIBTORRENT = {
     "enable_dht": True, "dht_restrict_routing_ips": False, "dht_restrict_search_ips": False, "dht_ignore_dark_internet": False,
     "dht_prefer_verified_node_ids": False, "use_dht_as_fallback": False, "dht_bootstrap_nodes": "",
+    # an address that sends five packets a second is not heard for five minutes, and all of the crowd is one computer
+    "dht_block_ratelimit": 10_000, "dht_upload_rate_limit": 1_000_000,
 }
 TEXT = "a text that others keep"
 
@@ -28,7 +33,26 @@ class Npm(drivers.NodeClient):
         return ["node", str(HERE / "npm_dht.mjs"), drivers.NPM, *self.places]
 
 
-drivers.CLIENTS["bittorrent-dht"] = Npm
+class Transmission(drivers.Transmission):
+    """With its DHT, which enters at the nodes of `bootstrap`."""
+    name = "transmission-dht"
+
+    def __init__(self, *args, bootstrap=(), **kw):
+        super().__init__(*args, **kw)
+        self.bootstrap = bootstrap
+        self.settings = {"dht-enabled": True, "pex-enabled": False} | self.settings
+
+    def prepare(self):
+        super().prepare()
+        # as if it had been there before: of nodes that it saved it asks one every two seconds, of others one in fifteen (tr-dht.c)
+        places = [place.split(":") for place in self.bootstrap]
+        nodes = b"".join(ipaddress.ip_address(ip).packed + int(port).to_bytes(2, "big") for ip, port in places)
+        id = hashlib.sha1(self.ip.encode()).digest()
+        (self.home / "dht.dat").write_bytes(b"d2:id20:%b5:nodes%d:%be" % (id, len(nodes), nodes))
+
+
+drivers.CLIENTS[Npm.name] = Npm
+drivers.CLIENTS[Transmission.name] = Transmission
 
 
 class Network:
@@ -44,6 +68,11 @@ class Network:
         self.ours = t.start("compeer", on=self.hosts[0], without="lsd,mapping", bootstrap=self.entry, transport="both")
         self.place = f"{self.ours.ip}:{self.ours.port}"
         self.libtorrents = [t.start("libtorrent", on=host, settings=dict(LIBTORRENT, dht_bootstrap_nodes=self.place)) for host in self.hosts[1:3]]
+
+    def transmission(self, number):
+        """A Transmission, which enters by ours and the crowd."""
+        host = Host(f"transmission{number}").plug(self.lan, f"10.77.0.{50 + number}/24")
+        return self.t.start(Transmission.name, on=host, bootstrap=[self.place, *self.crowd.places])
 
     def ids(self):
         """-> {address: id} of the nodes that ours knows"""
@@ -78,25 +107,63 @@ def soon(what, found, timeout=20):
         time.sleep(0.3)
 
 
-@suite("dht, peers", limit=90)
+@contextlib.contextmanager
+def peer(host, ip, port):
+    """Listens where a peer was announced; -> a function that waits for who dials, and says its address."""
+    with host.inside():
+        listener = socket.create_server((ip, port))
+
+    def dialled(hash, timeout):
+        listener.settimeout(timeout)
+        try:
+            connection, (dialler, _) = listener.accept()
+        except TimeoutError:
+            return "nobody"
+        with connection:
+            connection.settimeout(10)
+            handshake = b""
+            while len(handshake) < 48 and (more := connection.recv(48 - len(handshake))):
+                handshake += more
+        require(handshake[28:] == bytes.fromhex(hash), f"{dialler} came for another torrent: {handshake}")
+        return dialler
+
+    with listener:
+        yield dialled
+
+
+@suite("dht, peers", limit=120)
 def _(t):
     net = Network(t)
     alice, bob = net.libtorrents
+    carol = net.transmission(0)
+    places = {"libtorrent": f"{bob.ip}:{bob.port}", "npm": net.crowd.places[3], "Transmission": f"{carol.ip}:{carol.port}"}
     with t.case("ours learns of every node"):
-        net.wait_known([*net.crowd.places, *(f"{c.ip}:{c.port}" for c in net.libtorrents)])
+        net.wait_known([*net.crowd.places, *places.values(), f"{alice.ip}:{alice.port}"])
     own = net.own_id()
-    with t.case("libtorrent finds through ours whom npm announced, and npm whom libtorrent announced"):
-        ours = near(own, 1)
-        before = net.ours.call("GET", "dht")["v4"]["stored_peers"]
-        net.crowd.ask(cmd="announce", node=1, hash=ours, port=1001)
-        require(net.ours.call("GET", "dht")["v4"]["stored_peers"] > before, "ours is nearest to this key and was not told of the peer")
-        soon("libtorrent", lambda: "10.77.0.101:1001" in alice.ask(cmd="dht_peers", hash=ours)["peers"])
-        alice.ask(cmd="dht_announce", hash=ours, port=1002)
-        soon("npm", lambda: f"{alice.ip}:1002" in net.crowd.ask(cmd="peers", node=2, hash=ours)["peers"])
-        soon("the other libtorrent", lambda: f"{alice.ip}:1002" in bob.ask(cmd="dht_peers", hash=ours)["peers"])
-    for i, (name, place) in enumerate((("libtorrent", f"{bob.ip}:{bob.port}"), ("npm", net.crowd.places[3]))):
+    with peer(net.crowd_host, "10.77.0.105", 1005) as dialled:
+        # Transmission begins a search within 20 seconds (tr_torrentStart)
+        wanted = near(own, 1)
+        net.crowd.ask(cmd="announce", node=5, hash=wanted, port=1005)
+        carol.add_magnet(f"magnet:?xt=urn:btih:{wanted}", t.sub("got", "transmission"))
+        with t.case("libtorrent finds through ours whom npm announced, and npm whom libtorrent announced"):
+            ours = near(own, 2)
+            before = net.ours.call("GET", "dht")["v4"]["stored_peers"]
+            net.crowd.ask(cmd="announce", node=1, hash=ours, port=1001)
+            require(net.ours.call("GET", "dht")["v4"]["stored_peers"] > before, "ours is nearest to this key and was not told of the peer")
+            soon("libtorrent", lambda: "10.77.0.101:1001" in alice.ask(cmd="dht_peers", hash=ours)["peers"])
+            alice.ask(cmd="dht_announce", hash=ours, port=1002)
+            soon("npm", lambda: f"{alice.ip}:1002" in net.crowd.ask(cmd="peers", node=2, hash=ours)["peers"])
+            soon("the other libtorrent", lambda: f"{alice.ip}:1002" in bob.ask(cmd="dht_peers", hash=ours)["peers"])
+        with t.case("Transmission finds through ours whom npm announced"):
+            who = dialled(wanted, 45)
+            require(who == carol.ip, f"{who} dialled")
+    with t.case("npm and ours find whom Transmission announced"):
+        soon("npm", lambda: f"{carol.ip}:{carol.port}" in net.crowd.ask(cmd="peers", node=2, hash=wanted)["peers"], 30)
+        require(f"{carol.ip}:{carol.port}" in net.find(wanted), "ours does not")
+    # nodes that come and go: Transmission waits three quarters of a minute for those that are gone
+    for i, (name, place) in enumerate(places.items()):
         with t.case(f"ours finds through {name} whom others announced, and others whom ours announced"):
-            theirs = near(net.ids()[place], 2 + i)
+            theirs = near(net.ids()[place], 3 + i)
             net.crowd.ask(cmd="announce", node=4, hash=theirs, port=1003)
             soon("ours", lambda: "10.77.0.104:1003" in net.find(theirs))
             net.find(theirs, "--announce", 1004)

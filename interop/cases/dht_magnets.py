@@ -1,32 +1,13 @@
 """A magnet that names no tracker and no peer: the DHT brings the two together, whoever they are."""
 import time
 
-import drivers
 import payloads
 from cases.dht import Network, soon
 from commands import Running
 from harness import require, require_same, suite
-from network import Host
 from torrents import make
 
 DHT_ALONE = ("--without", "lsd,mapping,pex")
-
-
-class Transmission(drivers.Transmission):
-    """With its DHT, which enters at the addresses of `bootstrap`."""
-    name = "transmission-dht"
-
-    def __init__(self, *args, bootstrap=(), **kw):
-        super().__init__(*args, **kw)
-        self.bootstrap = bootstrap
-        self.settings = {"dht-enabled": True, "pex-enabled": False} | self.settings
-
-    def prepare(self):
-        super().prepare()
-        (self.home / "dht.bootstrap").write_text("".join(place.replace(":", " ") + "\n" for place in self.bootstrap))
-
-
-drivers.CLIENTS[Transmission.name] = Transmission
 
 
 def share(t, net, text, host, home):
@@ -78,8 +59,7 @@ def _(t):
 @suite("dht, bare magnets with transmission", limit=150)
 def _(t):
     net = Network(t)
-    hosts = [Host(f"transmission{i}").plug(net.lan, f"10.77.0.{50 + i}/24") for i in range(2)]
-    seeder, leecher = (t.start("transmission-dht", on=host, bootstrap=[net.place, *net.crowd.places]) for host in hosts)
+    seeder, leecher = (net.transmission(i) for i in range(2))
     film = payloads.mid_piece(t.sub("source"))
     torrent = make("libtorrent", film, t.folder / "film.torrent", payloads.PIECE)
     seeder.add([torrent.path], film.parent, seed=True)

@@ -44,7 +44,8 @@ def soon(what, found, timeout=20):
 @suite("pex with libtorrent", limit=150)
 def _(t):
     path, torrent = film(t)
-    for middle, others in (("libtorrent", "compeer"), ("compeer", "libtorrent")):
+
+    def meet(middle, others):
         with t.case(f"two of {others} meet through {middle}"):
             rita, alice, bob = hosts(3)
             ours = {"without": f"dht,lsd,{OTHERS_OFF}"}
@@ -67,14 +68,15 @@ def _(t):
             if others == "compeer":
                 given = [source(client, torrent, "pex")["given"] for client in (alice, bob)]
                 require(max(given) > 0, f"neither heard of the other: {given}")
-            for client in (rita, alice, bob):
-                client.stop()
+
+    t.side_by_side(lambda: meet("libtorrent", "compeer"), lambda: meet("compeer", "libtorrent"))
 
 
 @suite("lsd with libtorrent", limit=90)
 def _(t):
     path, torrent = film(t)
-    for seeds, fetches in (("libtorrent", "compeer"), ("compeer", "libtorrent")):
+
+    def hear(seeds, fetches):
         with t.case(f"{seeds} -> {fetches}, each by the other's announce alone"):
             options = {"compeer": {"without": f"dht,pex,{OTHERS_OFF}"}, "libtorrent": {"settings": {"enable_lsd": True}}}
             one, two = hosts(2)
@@ -90,8 +92,8 @@ def _(t):
                 require(source(seeder, torrent, "lsd")["given"] == 1, f"{source(seeder, torrent, 'lsd')}")
             else:
                 require(source(leecher, torrent, "incoming")["given"] == 1, f"{source(leecher, torrent, 'incoming')}")
-            seeder.stop()
-            leecher.stop()
+
+    t.side_by_side(lambda: hear("libtorrent", "compeer"), lambda: hear("compeer", "libtorrent"))
 
 
 class Wire:
@@ -125,7 +127,7 @@ class Wire:
 
 @suite("a private torrent keeps to itself", limit=120)
 def _(t):
-    for private in (False, True):
+    def listen(private):
         path, torrent = film(t, f"private-{private}.bin", private)
         entry, one, two = hosts(3)
         with Wire(one) as wire:
@@ -154,5 +156,5 @@ def _(t):
         else:
             with t.case("of a public one all of it is heard"):
                 require(all(said.values()), f"{said}")
-        for client in (router, ours, theirs):
-            client.stop()
+
+    t.side_by_side(lambda: listen(False), lambda: listen(True))

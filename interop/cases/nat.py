@@ -6,7 +6,6 @@ import time
 from urllib.parse import unquote
 
 import drivers
-import drivers
 from commands import Running
 from harness import Failed, require, require_same, suite
 from network import Host, Lan
@@ -65,32 +64,47 @@ def fetch(leecher, link, path, got):
     require_same(path, got / path.name)
 
 
-@suite("ports mapped by miniupnpd", limit=90)
-def _(t):
-    internet, home = Lan("internet"), Lan("home")
-    router = Router("router", internet, "11.0.0.10/24", home, "192.168.1.1/24")
-    alice, bob = router.host("alice", 2), router.host("bob", 3)
-    public = Host("public").plug(internet, "11.0.0.2/24")
-    path, torrent = film(t, "film.bin")
+class Home:
+    """Alice and Bob behind one router, and a public host outside. Nothing of it is shared with another home."""
+
+    def __init__(self, t, name):
+        self.t = t
+        internet, home = Lan("internet"), Lan("home")
+        self.router = Router(f"router-{name}", internet, "11.0.0.10/24", home, "192.168.1.1/24")
+        self.alice, self.bob = self.router.host(f"alice-{name}", 2), self.router.host(f"bob-{name}", 3)
+        self.public = Host(f"public-{name}").plug(internet, "11.0.0.2/24")
 
     @contextlib.contextmanager
-    def node(host, torrent, without="dht,lsd"):
-        """A seed with a mapping of its own; what is asked for within the block is asked while it runs."""
-        seeder = t.client("compeer", on=host, port=PORT, without=without)
+    def seed(self, torrent):
+        """Alice, with a mapping of her own; what is asked for within the block is asked while she runs."""
+        seeder = self.t.client("compeer", on=self.alice, port=PORT, without="dht,lsd")
         with running(seeder):
-            seeder.add([torrent.path], t.sub("source"))
+            seeder.add([torrent.path], self.t.sub("source"))
             seeder.wait_done(torrent.id, 30)
             yield seeder
 
-    with t.case("a router that maps nothing is told as such, and lets nobody in"), node(alice, torrent) as seeder:
-        until("the router is asked", lambda: "maps no port" in seeder.call("GET", "network")["mapping"]["message"])
-        with running(t.client("libtorrent", on=public)) as leecher:
-            leecher.add_magnet(torrent.magnet("11.0.0.10", PORT), t.sub("nothing"))
-            time.sleep(3)
-            require(not leecher.torrents()[torrent.id]["bytes"], "the router let somebody in")
-    for protocol, options in (("PCP", {"upnp": False}), ("UPnP", {"pcp": False})):
+    def leecher(self):
+        return running(self.t.client("libtorrent", on=self.public))
+
+
+@suite("ports mapped by miniupnpd", limit=90)
+def _(t):
+    path, torrent = film(t, "film.bin")
+
+    def refused():
+        home = Home(t, "refused")
+        with t.case("a router that maps nothing is told as such, and lets nobody in"), home.seed(torrent) as seeder:
+            until("the router is asked", lambda: "maps no port" in seeder.call("GET", "network")["mapping"]["message"])
+            with home.leecher() as leecher:
+                leecher.add_magnet(torrent.magnet("11.0.0.10", PORT), t.sub("nothing"))
+                time.sleep(3)
+                require(not leecher.torrents()[torrent.id]["bytes"], "the router let somebody in")
+
+    def by(protocol, **options):
+        home = Home(t, protocol)
+        router, alice = home.router, home.alice
         with t.case(f"by {protocol}: mapped, used by a foreign client, removed"), router.mapping(t, **options):
-            with node(alice, torrent) as seeder, running(t.client("libtorrent", on=public)) as leecher:
+            with home.seed(torrent) as seeder, home.leecher() as leecher:
                 require(mapped(router, alice) == [(p, PORT, alice.ip, PORT) for p in ("tcp", "udp")], f"{router.mappings()}")
                 said = until("the node knows", lambda: (i := seeder.call("GET", "network"))["external"] and i)
                 require("11.0.0.10" in said["external"] and protocol in said["mapping"]["message"], f"{said}")
@@ -98,19 +112,25 @@ def _(t):
                 require(f"x.pe=11.0.0.10:{PORT}" in unquote(link), f"the link does not name the router's address: {link}")
                 fetch(leecher, link, path, t.sub("got", protocol))
             require(not router.mappings(), f"left behind: {router.mappings()}")
-    with t.case("beside another node with the same port: TCP and UDP on one other port, which the tracker is told"), router.mapping(t):
-        tracker = t.client("compeer", on=public, options=("--offer", "tracker"))
-        path, torrent = film(t, "other.bin", f"http://{public.ip}:6969/announce")
-        first = t.client("libtorrent", on=bob, port=PORT, settings={"enable_upnp": True, "enable_natpmp": True})
-        with running(tracker), running(first):
-            mapped(router, bob)
-            with node(alice, torrent), running(t.client("libtorrent", on=public)) as leecher:
-                (_, outside, *_), (_, udp, *_) = mapped(router, alice)
-                require(outside == udp != PORT, f"{router.mappings()}")
-                leecher.add([torrent.path], t.sub("got", "other"))
-                leecher.wait_complete(30)
-                require_same(path, t.sub("got", "other") / path.name)
-            until("only the other's mappings are left", lambda: {m[2] for m in router.mappings()} == {bob.ip})
+
+    def beside_another():
+        home = Home(t, "beside")
+        router, alice, bob = home.router, home.alice, home.bob
+        with t.case("beside another node with the same port: TCP and UDP on one other port, which the tracker is told"), router.mapping(t):
+            tracker = t.client("compeer", on=home.public, options=("--offer", "tracker"))
+            path, torrent = film(t, "other.bin", f"http://{home.public.ip}:6969/announce")
+            first = t.client("libtorrent", on=bob, port=PORT, settings={"enable_upnp": True, "enable_natpmp": True})
+            with running(tracker), running(first):
+                mapped(router, bob)
+                with home.seed(torrent), home.leecher() as leecher:
+                    (_, outside, *_), (_, udp, *_) = mapped(router, alice)
+                    require(outside == udp != PORT, f"{router.mappings()}")
+                    leecher.add([torrent.path], t.sub("got", "other"))
+                    leecher.wait_complete(30)
+                    require_same(path, t.sub("got", "other") / path.name)
+                until("only the other's mappings are left", lambda: {m[2] for m in router.mappings()} == {bob.ip})
+
+    t.side_by_side(beside_another, lambda: by("UPnP", pcp=False), lambda: by("PCP", upnp=False), refused)
 
 
 class Punching:
@@ -184,9 +204,10 @@ class Magnet:
     def __init__(self, t, name, without="lsd,mapping"):
         self.t, self.without, self.name = t, without, name
         internet = Lan("internet")
-        self.one = Router("router-one", internet, "11.0.0.10/24", Lan("home-one"), "192.168.1.1/24")
-        self.two = Router("router-two", internet, "11.0.0.20/24", Lan("home-two"), "192.168.2.1/24")
-        self.alice, self.bob, self.public = self.one.host("alice", 2), self.two.host("bob", 2), Host("public").plug(internet, "11.0.0.2/24")
+        self.one = Router(f"router-one-{name}", internet, "11.0.0.10/24", Lan("home-one"), "192.168.1.1/24")
+        self.two = Router(f"router-two-{name}", internet, "11.0.0.20/24", Lan("home-two"), "192.168.2.1/24")
+        self.alice, self.bob = self.one.host(f"alice-{name}", 2), self.two.host(f"bob-{name}", 2)
+        self.public = Host(f"public-{name}").plug(internet, "11.0.0.2/24")
         self.path = payload(t, f"{name}.bin", 2_000_000)
 
     @contextlib.contextmanager
@@ -213,24 +234,31 @@ class Magnet:
 
 @suite("a bare magnet through two routers", limit=150)
 def _(t):
-    with t.case("with the port mapped, which is no longer when it is over"):
-        magnet = Magnet(t, "mapped", without="lsd,holepunch")
-        with magnet.one.mapping(t):
-            with magnet.running() as share:
-                mapped(magnet.one, magnet.alice)
+    def by_mapping():
+        with t.case("with the port mapped, which is no longer when it is over"):
+            magnet = Magnet(t, "mapped", without="lsd,holepunch")
+            with magnet.one.mapping(t):
+                with magnet.running() as share:
+                    mapped(magnet.one, magnet.alice)
+                    magnet.get()
+                    share.interrupt()
+                require(not magnet.one.mappings(), f"left behind: {magnet.one.mappings()}")
+
+    def by_a_hole():
+        with t.case("through a hole that the third helped to punch"):
+            magnet = Magnet(t, "punched")
+            with magnet.running(passes_on=True):
                 magnet.get()
-                share.interrupt()
-            require(not magnet.one.mappings(), f"left behind: {magnet.one.mappings()}")
-    with t.case("through a hole that the third helped to punch"):
-        magnet = Magnet(t, "punched")
-        with magnet.running(passes_on=True):
-            magnet.get()
-    with t.case("with neither, nothing comes"):
-        magnet = Magnet(t, "nothing", without="lsd,mapping,holepunch,utp")
-        with magnet.running():
-            try:
-                magnet.get(15)
-            except Failed as failed:
-                require("did not end" in str(failed), str(failed))
-                return
-        raise Failed("it came: the routers prove nothing")
+
+    def by_nothing():
+        with t.case("with neither, nothing comes"):
+            magnet = Magnet(t, "nothing", without="lsd,mapping,holepunch,utp")
+            with magnet.running():
+                try:
+                    magnet.get(15)
+                except Failed as failed:
+                    require("did not end" in str(failed), str(failed))
+                    return
+            raise Failed("it came: the routers prove nothing")
+
+    t.side_by_side(by_mapping, by_a_hole, by_nothing)

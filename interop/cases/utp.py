@@ -39,10 +39,13 @@ def transfer(t, seeder, leecher, content, piece=payloads.PIECE, limit=LIMIT, dia
 
 def both_ways(t, client, size, **options):
     content = blob(t, size)
-    for seeds, fetches in ((client, "compeer"), ("compeer", client)):
+
+    def one_way(seeds, fetches):
         with t.case(f"{seeds} -> {fetches}"):
             carriers = {"compeer": {"transport": "utp"}, client: options}
             transfer(t, t.start(seeds, **carriers[seeds]), t.start(fetches, **carriers[fetches]), content)
+
+    t.side_by_side(lambda: one_way(client, "compeer"), lambda: one_way("compeer", client))
 
 
 @suite("uTP with libtorrent", limit=120)
@@ -79,37 +82,40 @@ def _(t):
 @suite("choice of carrier", limit=120)
 def _(t):
     content = blob(t, MIB // 2)
-    for name, ours, options, theirs, expected in (
-        ("TCP is preferred by itself", "both", (), "both", "tcp"),
-        ("uTP is preferred where the user says so", "both", ("--prefer", "utp"), "both", "utp"),
-        ("uTP serves where the other end has no TCP", "both", ("--prefer", "tcp"), "utp", "utp"),
-        ("TCP serves where the other end has no uTP", "both", ("--prefer", "utp"), "tcp", "tcp"),
-        ("without TCP all goes by uTP", "utp", (), "both", "utp"),
-        ("without uTP all goes by TCP", "tcp", (), "both", "tcp"),
-    ):
-        with t.case(name):
-            seeder = t.start("libtorrent", transport=theirs)
-            leecher = t.start("compeer", transport=ours, options=options)
-            seeder.limit(MIB // 2)      # slow enough to be looked at
-            torrent = make("libtorrent", content, t.folder / "choice.torrent", payloads.PIECE)
-            seeder.add([torrent.path], content.parent, seed=True)
-            seeder.wait_done(torrent.id, 30)
-            seeder.limit(MIB // 2)
-            leecher.add([torrent.path], t.sub("got", leecher.ip))
-            leecher.add_peer(seeder.ip, seeder.port, torrent.id)
-            require(carrier(leecher, torrent.id) == expected, f"it is not {expected}")
-            leecher.wait_done(torrent.id, 30)
-            seeder.stop()
-            leecher.stop()
-    with t.case("two that have no carrier in common do not meet"):
-        seeder, leecher = t.start("libtorrent", transport="tcp"), t.start("compeer", transport="utp")
-        torrent = make("libtorrent", content, t.folder / "choice.torrent", payloads.PIECE)
+
+    def meet(name, theirs, ours, options=()):
+        """A slow seed of libtorrent's and a leecher of ours that knows its address; -> both, and the torrent"""
+        seeder = t.start("libtorrent", transport=theirs)
+        leecher = t.start("compeer", transport=ours, options=options)
+        torrent = make("libtorrent", content, t.folder / f"{name}.torrent", payloads.PIECE)
         seeder.add([torrent.path], content.parent, seed=True)
         seeder.wait_done(torrent.id, 30)
+        seeder.limit(MIB // 2)      # slow enough to be looked at
         leecher.add([torrent.path], t.sub("got", leecher.ip))
         leecher.add_peer(seeder.ip, seeder.port, torrent.id)
-        time.sleep(2)
-        require(leecher.status()["bytes"] == 0, "it fetched something")
+        return leecher, torrent
+
+    def choose(name, ours, options, theirs, expected):
+        with t.case(name):
+            leecher, torrent = meet(name, theirs, ours, options)
+            require(carrier(leecher, torrent.id) == expected, f"it is not {expected}")
+            leecher.wait_done(torrent.id, 30)
+
+    def miss():
+        with t.case("two that have no carrier in common do not meet"):
+            leecher, _ = meet("miss", "tcp", "utp")
+            time.sleep(2)
+            require(leecher.status()["bytes"] == 0, "it fetched something")
+
+    t.side_by_side(
+        miss,
+        lambda: choose("TCP is preferred by itself", "both", (), "both", "tcp"),
+        lambda: choose("uTP is preferred where the user says so", "both", ("--prefer", "utp"), "both", "utp"),
+        lambda: choose("uTP serves where the other end has no TCP", "both", ("--prefer", "tcp"), "utp", "utp"),
+        lambda: choose("TCP serves where the other end has no uTP", "both", ("--prefer", "utp"), "tcp", "tcp"),
+        lambda: choose("without TCP all goes by uTP", "utp", (), "both", "utp"),
+        lambda: choose("without uTP all goes by TCP", "tcp", (), "both", "tcp"),
+    )
 
 
 def carrier(client, id):
