@@ -66,24 +66,36 @@ def outside():
     return int(values[names.index("OutNoRoutes")])
 
 
-def write_report(path, commit, results):
-    """docs/proof.md: what was measured, when, of which commit, by which command."""
-    lines = ["# What was measured", "", "Written by `cargo xtask prove`; do not edit.", "",
-             f"- date: {time.strftime('%Y-%m-%d')}", f"- commit: {commit}", "- command: `cargo xtask prove`",
-             f"- machine: {os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GiB of memory", ""]
-    for name in harness.SUITES:
-        if name not in results:
-            continue
-        lines += [f"## {name}", ""]
-        for c in results[name]:
+def sections(path):
+    """-> {suite: the lines below its heading} of a report that is there already"""
+    found, lines = {}, None
+    for line in open(path).read().splitlines() if os.path.exists(path) else ():
+        if line.startswith("## "):
+            lines = found.setdefault(line[3:], [])
+        elif lines is not None and line:
+            lines.append(line)
+    return found
+
+
+def write_report(path, commit, only, results):
+    """docs/proof.md: of each suite what was measured the last time, when, of which commit, by which command."""
+    written = sections(path)
+    command = "cargo xtask prove" + "".join(f' --only "{word}"' for word in only)
+    machine = f"{os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30} GiB of memory"
+    for name, cases in results.items():
+        written[name] = [f"{time.strftime('%Y-%m-%d')}, commit {commit}, `{command}`; {machine}:"]
+        for c in cases:
             if "note" in c:
-                lines.append("- " + ", ".join(f"{k}: {v}" for k, v in c["note"].items()))
+                written[name].append("- " + ", ".join(f"{k}: {v}" for k, v in c["note"].items()))
             else:
-                lines.append(f"- {'FAILED' if c['error'] else 'passed'}: {c['case']} ({c['seconds']} s)")
-        lines.append("")
+                written[name].append(f"- {'FAILED' if c['error'] else 'passed'}: {c['case']} ({c['seconds']} s)")
+    lines = ["# What was measured", "", "Written by `cargo xtask prove`; do not edit. Each part is of the last run of that suite.", ""]
+    for name, suite in harness.SUITES.items():
+        if suite["prove"]:
+            about, *rest = written.get(name) or ["not run yet"]
+            lines += [f"## {name}", "", about, "", *rest, *([""] if rest else [])]
     with open(path, "w") as f:
         f.write("\n".join(lines))
-    print(f"written: {path}")
 
 
 def main():
@@ -121,6 +133,9 @@ def main():
             except queue.Empty:
                 return
             run_one(name, a, results, lock)
+            if a.prove:
+                # after each, so that a run that is broken off is not for nothing
+                write_report(a.prove, a.commit, a.only, results)
 
     # measurements get the machine for themselves
     workers = [threading.Thread(target=work) for _ in range(1 if a.prove else a.jobs)]
@@ -130,7 +145,7 @@ def main():
     for w in workers:
         w.join()
     if a.prove:
-        write_report(a.prove, a.commit, results)
+        print(f"written: {a.prove}")
     verdicts = [bool(c["error"]) for cs in results.values() for c in cs if "case" in c]
     print(f"\n{len(results)} suites in {time.monotonic() - began:.0f} s; {outside() - leaks} times something wanted to leave this machine and could not")
     print(f"{verdicts.count(False)} passed, {verdicts.count(True)} failed")

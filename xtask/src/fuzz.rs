@@ -86,14 +86,12 @@ fn run(target: &str, seconds: &str) -> Outcome<Run> {
 
 /// Writes what was run, when, of which commit.
 fn report(runs: &[Run], seconds: &str) -> Outcome {
-    let commit = output(program("git").args(["rev-parse", "--short", "HEAD"]))?;
-    let clean = output(program("git").args(["status", "--porcelain"]))?.is_empty();
+    let commit = steps::commit()?;
     let date = output(program("date").args(["-u", "+%Y-%m-%d"]))?;
     let mut text = format!(
-        "# What was fuzzed\n\nWritten by `cargo xtask fuzz`; do not edit.\n\n- date: {date}\n- commit: {commit}{}\n- command: \
+        "# What was fuzzed\n\nWritten by `cargo xtask fuzz`; do not edit.\n\n- date: {date}\n- commit: {commit}\n- command: \
          `cargo xtask fuzz all {seconds}`: {seconds} s a target, one after the other; nothing was found\n\n\
-         | target | executions | edges reached |\n| --- | ---: | ---: |\n",
-        if clean { "" } else { " with uncommitted changes" }
+         | target | executions | edges reached |\n| --- | ---: | ---: |\n"
     );
     for Run { target, executions, edges } in runs {
         text.push_str(&format!("| {target} | {executions} | {edges} |\n"));

@@ -1,6 +1,6 @@
 //! `cargo xtask bench` and `prove`: the long runs, which no change waits for.
 
-use crate::steps::{self, Outcome, Steps, cargo, output, program, run};
+use crate::steps::{self, Outcome, Steps, cargo, program, run};
 use crate::{counterparts, namespace, test};
 use std::process::Command;
 
@@ -23,9 +23,7 @@ pub fn bench(arguments: &[String]) -> Outcome {
 /// Runs the long tests with the release build and writes what they measured.
 pub fn prove(arguments: &[String]) -> Outcome {
     let (yes, only) = test::options(arguments)?;
-    let commit = output(program("git").args(["rev-parse", "--short", "HEAD"]))?;
-    let clean = output(program("git").args(["status", "--porcelain"]))?.is_empty();
-    let commit = if clean { commit } else { format!("{commit} with uncommitted changes") };
+    let commit = steps::commit()?;
     let mut steps = Steps::new();
     steps.step("foreign programs", || counterparts::ensure(yes))?;
     steps.step("building compeer and the simulator", || {

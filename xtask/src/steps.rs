@@ -95,6 +95,14 @@ pub fn output(command: &mut Command) -> Outcome<String> {
     Ok(String::from_utf8_lossy(&out.stdout).trim_end().to_owned())
 }
 
+/// The commit that is measured, for a report, and whether it is all that is measured: reports themselves do not count.
+pub fn commit() -> Outcome<String> {
+    let commit = output(program("git").args(["rev-parse", "--short", "HEAD"]))?;
+    let changes = ["status", "--porcelain", "--", ".", ":!docs/proof.md", ":!docs/fuzzing.md"];
+    let clean = output(program("git").args(changes))?.is_empty();
+    Ok(if clean { commit } else { format!("{commit} with uncommitted changes") })
+}
+
 fn words(command: &Command) -> String {
     let mut line = command.get_program().to_string_lossy().into_owned();
     for argument in command.get_args() {
