@@ -8,8 +8,17 @@ use crate::steps::{self, Outcome, cargo, output, program, succeeds};
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-/// Where all targets' runs are written down.
+/// Where the last run of each target is written down.
 const REPORT: &str = "docs/fuzzing.md";
+
+const HEAD: &str = "\
+# What was fuzzed
+
+Written by `cargo xtask fuzz`; do not edit. The last run of each target, in which it found nothing: `cargo xtask fuzz TARGET SECONDS`.
+
+| target | date | commit | seconds | executions | edges reached |
+| --- | --- | --- | ---: | ---: | ---: |
+";
 
 /// The longest input, in bytes: longer than any datagram that is not jumbo (arbitrary).
 const MAX_LEN: u32 = 4_096;
@@ -22,12 +31,12 @@ struct Run {
     edges: String,
 }
 
-/// Runs one fuzz target for some seconds, or all of them for a minute each when none is named, and then writes it down.
+/// Runs one fuzz target for some seconds, or all of them for a minute each when none is named, and writes each run down.
 pub fn fuzz(arguments: &[String]) -> Outcome {
     let (named, seconds) = match arguments {
-        [] => (None, "60"),
-        [target] => (Some(target), "60"),
-        [target, seconds] => (Some(target), seconds.as_str()),
+        [] => ("all", "60"),
+        [target] => (target.as_str(), "60"),
+        [target, seconds] => (target.as_str(), seconds.as_str()),
         _ => return Err("at most a target and a number of seconds".to_owned()),
     };
     seconds.parse::<u32>().map_err(|_| format!("`{seconds}` is not a number of seconds"))?;
@@ -37,14 +46,16 @@ pub fn fuzz(arguments: &[String]) -> Outcome {
         );
     }
     let all = targets()?;
-    if let Some(name) = named.filter(|name| *name != "all") {
-        if !all.contains(name) {
-            return Err(format!("there is no fuzz target `{name}`; there are: all {}", all.join(" ")));
-        }
-        return run(name, seconds).map(|_| ());
+    let chosen: Vec<&String> = all.iter().filter(|target| named == "all" || *target == named).collect();
+    if chosen.is_empty() {
+        return Err(format!("there is no fuzz target `{named}`; there are: all {}", all.join(" ")));
     }
-    let runs = all.iter().map(|target| run(target, seconds)).collect::<Outcome<Vec<Run>>>()?;
-    report(&runs, seconds)
+    for target in chosen {
+        let run = run(target, seconds)?;
+        report(&all, &run, seconds)?;
+    }
+    println!("written: {REPORT}");
+    Ok(())
 }
 
 fn targets() -> Outcome<Vec<String>> {
@@ -84,19 +95,23 @@ fn run(target: &str, seconds: &str) -> Outcome<Run> {
     if status.success() { Ok(run) } else { Err(format!("{target} found something, or could not be built ({status})")) }
 }
 
-/// Writes what was run, when, of which commit.
-fn report(runs: &[Run], seconds: &str) -> Outcome {
-    let commit = steps::commit()?;
-    let date = output(program("date").args(["-u", "+%Y-%m-%d"]))?;
-    let mut text = format!(
-        "# What was fuzzed\n\nWritten by `cargo xtask fuzz`; do not edit.\n\n- date: {date}\n- commit: {commit}\n- command: \
-         `cargo xtask fuzz all {seconds}`: {seconds} s a target, one after the other; nothing was found\n\n\
-         | target | executions | edges reached |\n| --- | ---: | ---: |\n"
-    );
-    for Run { target, executions, edges } in runs {
-        text.push_str(&format!("| {target} | {executions} | {edges} |\n"));
+/// Writes a run into the table, in place of the target's last one.
+fn report(all: &[String], run: &Run, seconds: &str) -> Outcome {
+    let path = steps::root().join(REPORT);
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    let (date, commit) = (output(program("date").args(["-u", "+%Y-%m-%d"]))?, steps::commit()?);
+    let Run { target, executions, edges } = run;
+    let row = format!("| {target} | {date} | {commit} | {seconds} | {executions} | {edges} |");
+    let mut text = HEAD.to_owned();
+    for name in all {
+        let start = format!("| {name} |");
+        let last = before.lines().find(|line| line.starts_with(&start));
+        match last {
+            _ if name == target => text.push_str(&row),
+            Some(last) => text.push_str(last),
+            None => text.push_str(&format!("| {name} | not run yet | | | | |")),
+        }
+        text.push('\n');
     }
-    std::fs::write(steps::root().join(REPORT), text).map_err(|error| format!("{REPORT}: {error}"))?;
-    println!("written: {REPORT}");
-    Ok(())
+    std::fs::write(&path, text).map_err(|error| format!("{REPORT}: {error}"))
 }

@@ -23,7 +23,7 @@ cargo xtask COMMAND
                               measures Compeer and foreign clients side by side; a table of ratios (--full: 1 GiB, five times)
   prove [--yes] [--only WORD] the long runs; writes what it measured to docs/proof.md
   fuzz [TARGET|all [SECONDS]] runs a fuzz target of fuzz/, or all, for a minute each (needs `cargo install cargo-fuzz` and a C++
-                              compiler); a run of all is written to docs/fuzzing.md
+                              compiler); writes what it ran to docs/fuzzing.md
 ";
 
 fn main() -> ExitCode {
