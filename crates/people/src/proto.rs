@@ -1,6 +1,7 @@
 //! The pure half: encodings, signatures and state machines, without files, sockets or clocks.
 
 pub mod codec;
+pub mod group;
 pub mod link;
 mod name;
 pub mod nodes;

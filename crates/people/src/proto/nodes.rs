@@ -355,6 +355,11 @@ impl PersonKey {
         PersonId(self.0.verifying_key().to_bytes())
     }
 
+    /// Returns the signing key, for what groups sign and derive.
+    pub(super) fn signing(&self) -> &SigningKey {
+        &self.0
+    }
+
     /// Signs a list. It has to be this person's.
     pub fn sign(&self, list: NodeList) -> Result<SignedNodeList, NodeListError> {
         if list.person != self.id() {

@@ -1,0 +1,26 @@
+//! Groups: who belongs to one, who may change that, and the keys that only its members have.
+//!
+//! A group is a set of signed [`Change`]s. Each names the changes that its author knew, by hash, so that together they
+//! are a graph without cycles ([`Log`]); who has the same set has the same [`Roster`], in whatever order it came.
+//! [`Replica`] is one member's copy with everything that a member does by itself: it brings copies together, hands out
+//! new keys when the members change, and says what it has seen where that decides a dispute. The rules, and why they are
+//! these, are in docs/decisions/0004-rosters-and-keys-of-groups.md.
+
+pub mod change;
+pub mod keys;
+pub mod link;
+pub mod log;
+pub mod message;
+pub mod replica;
+pub mod roster;
+
+mod contest;
+mod session;
+
+pub use change::{Action, Change, ChangeError, ChangeId, Invitee, JoinRequest, Kind, Role};
+pub use keys::{EpochSecret, KeyError, SealingKey, SealingPublic};
+pub use link::GroupLink;
+pub use log::{Insert, Log};
+pub use message::Message;
+pub use replica::{Command, Event, Identity, Input, Output, Refusal, Replica, SessionId};
+pub use roster::{Member, Roster};

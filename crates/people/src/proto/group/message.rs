@@ -1,0 +1,180 @@
+//! What two nodes say to one another on a stream of the overlay's service "group".
+//!
+//! A message is a length of four bytes and that many bytes. The side that opened the stream names the group without
+//! naming it: by a hash over the group and both nodes' ids, which tells nothing to whoever does not know the group. The
+//! answer to a stranger and to somebody who names a group that is not there is the same silence.
+
+use std::sync::Arc;
+
+use base::{GroupId, NodeId};
+use sha2::{Digest, Sha256};
+
+use super::change::{ChangeId, JoinRequest, MAX_CHANGE_BYTES};
+use crate::proto::codec::{DecodeError, Reader, Writer};
+
+/// How many changes a [`Message::Have`] names: all heads that a change can name, and a sample of the past.
+pub const MAX_HAVE: usize = 128;
+
+/// How many bytes of changes travel in one message, unless a single change is longer. Arbitrary.
+pub const BATCH_BYTES: usize = 64 << 10;
+
+/// How many changes travel in one message: the shortest take some 140 bytes. Arbitrary.
+pub const MAX_BATCH: usize = 512;
+
+/// The longest message, without its length.
+pub const MAX_MESSAGE_BYTES: usize = 1 + 2 + BATCH_BYTES + MAX_CHANGE_BYTES + 4 * MAX_BATCH;
+
+const HELLO: &[u8] = b"compeer group hello 1\n";
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Opens a stream between members: which group it is about.
+    Hello {
+        /// See [`tag`].
+        tag: [u8; 32],
+    },
+    /// Opens a stream of somebody who wants to come in.
+    Join {
+        /// See [`tag`].
+        tag: [u8; 32],
+        /// What the person signed.
+        request: Box<JoinRequest>,
+    },
+    /// Tells a person's node, which does not know it yet, of a group that the person belongs to. Opens a stream.
+    Belongs {
+        /// The group.
+        group: GroupId,
+    },
+    /// The group is known, and the other end is welcome.
+    Welcome,
+    /// The request to come in is refused.
+    Refused,
+    /// What the sender has: its heads, and every so many changes of the past.
+    Have(Vec<ChangeId>),
+    /// Changes that the other end lacks, each after everything that it names.
+    Changes(Vec<Arc<[u8]>>),
+    /// Changes that something that came names, and that did not come.
+    Want(Vec<ChangeId>),
+}
+
+/// Returns what names a group between two nodes; `from` is the one that opened the stream.
+pub fn tag(group: GroupId, from: NodeId, to: NodeId) -> [u8; 32] {
+    Sha256::new().chain_update(HELLO).chain_update(group.0).chain_update(from.0).chain_update(to.0).finalize().into()
+}
+
+impl Message {
+    /// Returns the bytes, without the length before them.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut to = Writer::new();
+        match self {
+            Message::Hello { tag } => {
+                to.u8(0).fixed(tag);
+            }
+            Message::Join { tag, request } => {
+                to.u8(1).fixed(tag);
+                request.write(&mut to);
+            }
+            Message::Belongs { group } => {
+                to.u8(2).fixed(&group.0);
+            }
+            Message::Welcome => {
+                to.u8(3);
+            }
+            Message::Refused => {
+                to.u8(4);
+            }
+            Message::Have(ids) => write_ids(to.u8(5), ids),
+            Message::Changes(changes) => {
+                to.u8(6).u16(changes.len() as u16);
+                for bytes in changes {
+                    to.bytes(bytes);
+                }
+            }
+            Message::Want(ids) => write_ids(to.u8(7), ids),
+        }
+        to.finish()
+    }
+
+    /// Reads a message.
+    pub fn decode(bytes: &[u8]) -> Result<Message, DecodeError> {
+        let mut from = Reader::new(bytes);
+        let message = match from.u8()? {
+            0 => Message::Hello { tag: from.fixed()? },
+            1 => Message::Join { tag: from.fixed()?, request: Box::new(JoinRequest::read(&mut from)?) },
+            2 => Message::Belongs { group: GroupId(from.fixed()?) },
+            3 => Message::Welcome,
+            4 => Message::Refused,
+            5 => Message::Have(read_ids(&mut from)?),
+            6 => {
+                let count = usize::from(from.u16()?);
+                if count > MAX_BATCH {
+                    return Err(DecodeError::Limit);
+                }
+                let mut changes = Vec::with_capacity(count.min(from.left() / 4));
+                for _ in 0..count {
+                    changes.push(from.bytes(MAX_CHANGE_BYTES)?.into());
+                }
+                Message::Changes(changes)
+            }
+            7 => Message::Want(read_ids(&mut from)?),
+            _ => return Err(DecodeError::Value),
+        };
+        from.finish()?;
+        Ok(message)
+    }
+}
+
+fn write_ids(to: &mut Writer, ids: &[ChangeId]) {
+    to.u16(ids.len() as u16);
+    for id in ids {
+        to.fixed(&id.0);
+    }
+}
+
+fn read_ids(from: &mut Reader<'_>) -> Result<Vec<ChangeId>, DecodeError> {
+    let count = usize::from(from.u16()?);
+    if count > MAX_HAVE {
+        return Err(DecodeError::Limit);
+    }
+    (0..count).map(|_| Ok(ChangeId(from.fixed()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_back_as_they_went() {
+        let changes = vec![Arc::from([1, 2, 3].as_slice()), Arc::from([].as_slice())];
+        for message in [
+            Message::Hello { tag: [7; 32] },
+            Message::Belongs { group: GroupId([3; 32]) },
+            Message::Welcome,
+            Message::Refused,
+            Message::Have(vec![ChangeId([1; 32]), ChangeId([0; 32])]),
+            Message::Changes(changes),
+            Message::Want(Vec::new()),
+        ] {
+            let bytes = message.encode();
+            assert_eq!(Message::decode(&bytes).as_ref(), Ok(&message));
+            assert!(Message::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
+            assert!((0..bytes.len()).all(|end| Message::decode(&bytes[..end]).is_err()), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn counts_beyond_their_limits_are_refused() {
+        let ids = Message::Have(vec![ChangeId([1; 32]); MAX_HAVE + 1]).encode();
+        assert_eq!(Message::decode(&ids), Err(DecodeError::Limit));
+        let changes = Message::Changes(vec![Arc::from([].as_slice()); MAX_BATCH + 1]).encode();
+        assert_eq!(Message::decode(&changes), Err(DecodeError::Limit));
+    }
+
+    #[test]
+    fn a_group_has_another_tag_between_other_nodes() {
+        let (group, one, two) = (GroupId([1; 32]), NodeId([2; 32]), NodeId([3; 32]));
+        assert_ne!(tag(group, one, two), tag(group, two, one));
+        assert_ne!(tag(group, one, two), tag(GroupId([4; 32]), one, two));
+    }
+}

@@ -1,0 +1,722 @@
+//! One member's copy of a group, and what a member does by itself.
+//!
+//! Owns the log and the secrets of the epochs. Streams to other members are sessions; what comes from one goes to the
+//! others. By itself a replica
+//!
+//! * hands out a new secret when the members changed and nobody has yet: whoever changed them at once, the others after
+//!   a while of their own drawing, so that one is enough;
+//! * writes that it saw an expulsion of an admin, which is what decides when two expel one another ([`super::contest`]);
+//! * ties loose ends together when there are many.
+//!
+//! A session is ended when its person is no longer a member, without a word. [`Output::Persist`] comes before what
+//! depends on it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{GroupId, Instant, Now, PersonId};
+use chacha20::ChaCha20Rng;
+use hpke::rand_core::{Rng, SeedableRng};
+
+use super::change::{
+    Action, Change, ChangeId, Invitee, JoinRequest, Kind, MAX_MEMBERS, MAX_PREDECESSORS, Recipient, Role,
+};
+use super::keys::{self, EpochSecret, KeyError, SEALED_SECRET_BYTES, SealingKey};
+use super::log::{Insert, Log, MAX_CHANGES, MAX_CHANGES_OF_ONE, Places};
+use super::message::{MAX_HAVE, Message};
+use super::roster::Roster;
+use super::session::{MAX_BAD, Session};
+use crate::proto::codec::{Reader, Writer};
+use crate::proto::name::Name;
+use crate::proto::nodes::PersonKey;
+
+/// How long the others leave it to one to hand out a new secret. Arbitrary: each waits a part of it that it draws.
+const EPOCH_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Within which time an expulsion is answered with what its reader knew. Arbitrary.
+const SEEN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many loose ends are left alone, and within which time more are tied together. Arbitrary.
+const LOOSE_ENDS: usize = 8;
+const TIE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many streams to members a replica has at once. Arbitrary: some from each node of a few dozen members.
+pub const MAX_SESSIONS: usize = 64;
+
+/// A stream to another member, as its driver numbers it.
+pub type SessionId = u64;
+
+/// Whose copy it is, with the keys.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    key: PersonKey,
+    sealing: SealingKey,
+}
+
+impl Identity {
+    /// Derives what a group needs of a person's key.
+    pub fn new(key: PersonKey) -> Identity {
+        Identity { sealing: SealingKey::derive(&key), key }
+    }
+
+    /// Returns the person.
+    pub fn person(&self) -> PersonId {
+        self.key.id()
+    }
+
+    /// Signs a request to come into a group. See [`JoinRequest::sign`].
+    pub fn request(&self, group: GroupId, invitation: Option<(ChangeId, Option<[u8; 32]>)>, now: Now) -> JoinRequest {
+        JoinRequest::sign(group, &self.key, self.sealing.public(), invitation, now.wall)
+    }
+}
+
+/// What can happen to a replica.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A stream to a node of a person stands, and both ends named the group.
+    Connected {
+        /// The stream.
+        session: SessionId,
+        /// Who is behind it, authenticated.
+        person: PersonId,
+    },
+    /// A message came.
+    Received {
+        /// On which stream.
+        session: SessionId,
+        /// What.
+        message: Message,
+    },
+    /// A stream ended.
+    Closed {
+        /// Which.
+        session: SessionId,
+    },
+    /// It is [`Replica::poll_timeout`]'s time.
+    Timeout,
+}
+
+/// What a replica wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Store these changes, in this order, before anything that follows.
+    Persist(Vec<(ChangeId, Arc<[u8]>)>),
+    /// Send a message.
+    Send {
+        /// On which stream.
+        session: SessionId,
+        /// What.
+        message: Message,
+    },
+    /// End a stream.
+    Disconnect {
+        /// Which.
+        session: SessionId,
+        /// Whether the other end sent what no sane program sends.
+        blame: bool,
+    },
+    /// Tell whoever is interested.
+    Event(Event),
+}
+
+/// What is worth telling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Who belongs to the group, or what they may do, or the name, changed.
+    Changed,
+    /// The present members have a secret, and we have it: this one's.
+    Epoch(ChangeId),
+    /// We were a member and are none now.
+    Out,
+}
+
+/// What the person of this node does to a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Invites.
+    Invite {
+        /// Whom.
+        to: Invitee,
+        /// How many can come in by it, 0: any number.
+        uses: u16,
+        /// What they become.
+        role: Role,
+    },
+    /// Takes an invitation back.
+    Cancel(ChangeId),
+    /// Lets a person in.
+    Admit(Box<JoinRequest>),
+    /// Gives a role.
+    Role(PersonId, Role),
+    /// Expels.
+    Expel(PersonId),
+    /// Leaves.
+    Leave,
+    /// Calls the group otherwise.
+    Rename(Name),
+    /// Hands out a new secret though the members are the same.
+    NewEpoch,
+}
+
+/// Why a command is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// We are no member.
+    #[error("you are not a member of this group")]
+    NotMember,
+    /// Only an admin may.
+    #[error("only an admin of the group can do that")]
+    NotAdmin,
+    /// The other is no member.
+    #[error("this person is not a member of the group")]
+    NoSuchMember,
+    /// The invitation is not there.
+    #[error("there is no such invitation, or it was used up")]
+    NoSuchInvitation,
+    /// They are a member.
+    #[error("this person is a member of the group already")]
+    Already,
+    /// The request does not let anybody in.
+    #[error("the invitation does not let this person in: it was used up, taken back, or is another person's")]
+    NotInvited,
+    /// The group has all the members it can have.
+    #[error("the group has {MAX_MEMBERS} members, and no more fit in")]
+    MembersFull,
+    /// The log is full.
+    #[error(
+        "the group has as many changes as fit ({MAX_CHANGES}, {MAX_CHANGES_OF_ONE} of one person): begin a new one"
+    )]
+    LogFull,
+    /// There is no key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// A member's copy of a group.
+#[derive(Debug)]
+pub struct Replica {
+    me: Identity,
+    log: Log,
+    roster: Option<Roster>,
+    secrets: BTreeMap<ChangeId, EpochSecret>,
+    sessions: BTreeMap<SessionId, Session>,
+    rng: ChaCha20Rng,
+    /// Everything that what we wrote knew.
+    seen: Places,
+    /// How many changes of the log the rest was computed of.
+    computed: usize,
+    epoch_due: Option<Instant>,
+    seen_due: Option<Instant>,
+    tie_due: Option<Instant>,
+    outputs: VecDeque<Output>,
+}
+
+impl Replica {
+    /// Begins a copy without any change: of somebody who was let in and gets the rest from another member. `seed` has to
+    /// be 32 bytes that nobody can guess: secrets are drawn by it.
+    pub fn new(group: GroupId, me: Identity, seed: [u8; 32]) -> Replica {
+        Replica {
+            me,
+            log: Log::new(group),
+            roster: None,
+            secrets: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            rng: ChaCha20Rng::from_seed(seed),
+            seen: Places::default(),
+            computed: 0,
+            epoch_due: None,
+            seen_due: None,
+            tie_due: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Begins a group. `seed` as in [`Replica::new`].
+    pub fn create(me: Identity, kind: Kind, name: &Name, seed: [u8; 32], now: Now) -> Replica {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let mut nonce = [0; 16];
+        rng.fill_bytes(&mut nonce);
+        let (group, first) = Change::create(&me.key, kind, nonce, me.sealing.public(), now.wall);
+        let mut replica = Replica { rng, ..Replica::new(group, me, [0; 32]) };
+        replica.take_in(&first, None);
+        replica.refresh(now);
+        // A log of one change has room, and its author is its admin.
+        let _ = replica.write_epoch(now, Some(name));
+        replica.refresh(now);
+        replica
+    }
+
+    /// Restores a copy from stored changes, in the order in which they were persisted. What cannot be read is left out
+    /// and comes again from another member.
+    pub fn restore<'a>(
+        group: GroupId,
+        me: Identity,
+        seed: [u8; 32],
+        stored: impl IntoIterator<Item = &'a [u8]>,
+        now: Now,
+    ) -> Replica {
+        let mut replica = Replica::new(group, me, seed);
+        stored.into_iter().for_each(|bytes| {
+            replica.take_in(bytes, None);
+        });
+        replica.outputs.clear();
+        replica.refresh(now);
+        replica
+    }
+
+    /// Returns the group.
+    pub fn group(&self) -> GroupId {
+        self.log.group()
+    }
+
+    /// Returns whose copy this is.
+    pub fn me(&self) -> &Identity {
+        &self.me
+    }
+
+    /// Returns the changes.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Returns who belongs to the group; `None` until the first change is here.
+    pub fn roster(&self) -> Option<&Roster> {
+        self.roster.as_ref()
+    }
+
+    /// Whether we belong to it.
+    pub fn is_member(&self) -> bool {
+        self.has(&self.me.person())
+    }
+
+    /// Whether a person belongs to it.
+    pub fn has(&self, person: &PersonId) -> bool {
+        self.roster.as_ref().is_some_and(|roster| roster.has(person))
+    }
+
+    /// Returns the name of the group, if we have the key to it.
+    pub fn name(&self) -> Option<Name> {
+        let roster = self.roster.as_ref()?;
+        self.log.order().rev().find_map(|place| {
+            let entry = self.log.at(place);
+            let counts = || roster.counted.contains(&entry.id);
+            let (secret, meta) = match &entry.change.action {
+                Action::Rename { meta } if counts() => (self.secrets.get(&keys::epoch_of(meta)?)?, meta),
+                Action::Epoch { meta, .. } if !meta.is_empty() && counts() => (self.secrets.get(&entry.id)?, meta),
+                _ => return None,
+            };
+            let text = secret.open_payload(self.group(), meta).ok()?;
+            Name::new(Reader::new(&text).text(Name::MAX_BYTES).ok()?).ok()
+        })
+    }
+
+    /// Returns the present epoch and its secret, if we have it.
+    pub fn epoch(&self) -> Option<(ChangeId, &EpochSecret)> {
+        let epoch = self.roster.as_ref()?.epoch?;
+        self.secrets.get(&epoch).map(|secret| (epoch, secret))
+    }
+
+    /// Returns the secrets that we have, of present and past epochs.
+    pub fn secrets(&self) -> impl Iterator<Item = (&ChangeId, &EpochSecret)> {
+        self.secrets.iter()
+    }
+
+    /// Seals a payload for the present members.
+    pub fn seal(&mut self, payload: &[u8]) -> Result<Vec<u8>, KeyError> {
+        if !self.is_member() {
+            return Err(KeyError::NoEpoch);
+        }
+        let (epoch, secret) = self.epoch().map(|(id, secret)| (id, secret.clone())).ok_or(KeyError::NoEpoch)?;
+        Ok(secret.seal(epoch, self.group(), payload, &mut self.rng))
+    }
+
+    /// Opens a payload that a member sealed, of any epoch that we were part of.
+    pub fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let epoch = keys::epoch_of(sealed).ok_or(KeyError::Sealed)?;
+        self.secrets.get(&epoch).ok_or(KeyError::NoEpoch)?.open_payload(self.group(), sealed)
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Connected { session, person } => self.connected(session, person),
+            Input::Received { session, message } => self.received(session, message),
+            Input::Closed { session } => {
+                self.sessions.remove(&session);
+            }
+            Input::Timeout => self.timeout(now),
+        }
+        self.refresh(now);
+    }
+
+    /// Returns what to do next, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Returns when to call [`Replica::handle`] with [`Input::Timeout`].
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.epoch_due, self.seen_due, self.tie_due].into_iter().flatten().min()
+    }
+
+    /// Does what the person of this node wants and returns the change that does it.
+    pub fn command(&mut self, now: Now, command: Command) -> Result<ChangeId, Refusal> {
+        let me = self.me.person();
+        let roster = self.roster.as_ref().filter(|roster| roster.has(&me)).ok_or(Refusal::NotMember)?;
+        let needs_admin = match &command {
+            Command::Invite { .. } | Command::Cancel(_) | Command::Expel(_) | Command::Rename(_) => true,
+            Command::Role(person, role) => *person != me || *role == Role::Admin,
+            Command::Admit(_) | Command::Leave | Command::NewEpoch => false,
+        };
+        if needs_admin && !roster.is_admin(&me) {
+            return Err(Refusal::NotAdmin);
+        }
+        let named = match &command {
+            Command::Role(person, _) | Command::Expel(person) => Some(person),
+            _ => None,
+        };
+        if named.is_some_and(|person| !roster.has(person)) {
+            return Err(Refusal::NoSuchMember);
+        }
+        let action = match command {
+            Command::Invite { to, uses, role } => Action::Invite { to, uses, role },
+            Command::Cancel(invitation) if roster.invitations.contains_key(&invitation) => {
+                Action::Cancel { invitation }
+            }
+            Command::Cancel(_) => return Err(Refusal::NoSuchInvitation),
+            Command::Admit(request) => {
+                if roster.has(&request.person) {
+                    return Err(Refusal::Already);
+                }
+                if roster.members.len() >= MAX_MEMBERS {
+                    return Err(Refusal::MembersFull);
+                }
+                if !request.is_signed(self.group()) {
+                    return Err(Refusal::NotInvited);
+                }
+                Action::Admit { request: *request }
+            }
+            Command::Role(person, role) => Action::Role { person, role },
+            Command::Expel(person) => Action::Remove { person },
+            Command::Leave => Action::Remove { person: me },
+            Command::Rename(name) => Action::Rename { meta: self.seal(&meta(&name))? },
+            Command::NewEpoch => {
+                let id = self.write_epoch(now, self.name().as_ref())?;
+                self.refresh(now);
+                return Ok(id);
+            }
+        };
+        let admitted = match &action {
+            Action::Admit { request } => Some(request.person),
+            _ => None,
+        };
+        if let Some(person) = admitted {
+            self.would_admit(&action, person)?;
+        }
+        let changes_members = matches!(action, Action::Admit { .. } | Action::Remove { .. });
+        let name = self.name();
+        let id = self.write(now, action)?;
+        self.refresh(now);
+        if changes_members && self.is_member() && self.roster.as_ref().is_some_and(|roster| roster.epoch.is_none()) {
+            // Whoever changes the members hands out the key; if there is no room, another member does.
+            let _ = self.write_epoch(now, name.as_ref());
+            self.refresh(now);
+        }
+        Ok(id)
+    }
+
+    /// Tries an admission on a copy of the log, so that none that lets nobody in is written.
+    fn would_admit(&self, action: &Action, person: PersonId) -> Result<(), Refusal> {
+        let mut log = self.log.clone();
+        let (id, change, bytes) = self.sign(action.clone(), Now::default());
+        match log.insert_verified(id, change, &bytes) {
+            Insert::New(_) => {}
+            _ => return Err(Refusal::LogFull),
+        }
+        if Roster::of(&log).is_some_and(|roster| roster.has(&person)) { Ok(()) } else { Err(Refusal::NotInvited) }
+    }
+
+    fn connected(&mut self, session: SessionId, person: PersonId) {
+        // Without a roster we came in just now and believe whoever let us in; the group's name is the hash of its first
+        // change, so that nobody can give us another one.
+        let welcome = self.roster.is_none() || self.has(&person);
+        if !welcome || self.sessions.len() >= MAX_SESSIONS {
+            self.outputs.push_back(Output::Disconnect { session, blame: false });
+            return;
+        }
+        self.sessions.insert(session, Session::new(person));
+        self.outputs.push_back(Output::Send { session, message: Session::have(&self.log) });
+    }
+
+    fn received(&mut self, id: SessionId, message: Message) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        match message {
+            Message::Have(ids) => {
+                session.told(&self.log, &ids);
+                self.send_missing(id);
+            }
+            Message::Changes(changes) => self.changes(id, &changes),
+            Message::Want(ids) => {
+                for message in session.wants(&self.log, &ids) {
+                    self.outputs.push_back(Output::Send { session: id, message });
+                }
+            }
+            Message::Hello { .. }
+            | Message::Join { .. }
+            | Message::Belongs { .. }
+            | Message::Welcome
+            | Message::Refused => {
+                session.bad += 1;
+            }
+        }
+        if self.sessions.get(&id).is_some_and(|session| session.bad >= MAX_BAD) {
+            self.sessions.remove(&id);
+            self.outputs.push_back(Output::Disconnect { session: id, blame: true });
+        }
+    }
+
+    fn changes(&mut self, id: SessionId, changes: &[Arc<[u8]>]) {
+        let mut wanted = Vec::new();
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let mut waiting = std::mem::take(&mut session.waiting);
+        let mut now: Vec<Arc<[u8]>> = changes.to_vec();
+        loop {
+            let before = self.log.len();
+            for bytes in &now {
+                for missing in self.take_in(bytes, Some(id)) {
+                    if wanted.len() < MAX_HAVE && !wanted.contains(&missing) {
+                        wanted.push(missing);
+                    }
+                }
+            }
+            // What waited may have what it waited for now; each turn takes in at least one.
+            if self.log.len() == before || waiting.is_empty() {
+                break;
+            }
+            now = std::mem::take(&mut waiting);
+        }
+        if let Some(session) = self.sessions.get_mut(&id) {
+            waiting.into_iter().for_each(|bytes| {
+                session.wait(bytes);
+            });
+        }
+        wanted.retain(|missing| self.log.place(missing).is_none());
+        if !wanted.is_empty() {
+            self.outputs.push_back(Output::Send { session: id, message: Message::Want(wanted) });
+        }
+    }
+
+    /// Takes in one change, and returns what it misses.
+    fn take_in(&mut self, bytes: &[u8], from: Option<SessionId>) -> Vec<ChangeId> {
+        let inserted = self.log.insert(bytes);
+        let session = from.and_then(|from| self.sessions.get_mut(&from));
+        match inserted {
+            Insert::New(place) => {
+                session.into_iter().for_each(|session| session.has(place));
+                self.learn(place);
+            }
+            Insert::Missing(missing) => {
+                let waits = session.is_some_and(|session| session.wait(bytes.into()));
+                return if waits { missing } else { Vec::new() };
+            }
+            Insert::Refused(_) | Insert::Foreign => session.into_iter().for_each(|session| session.bad += 1),
+            Insert::Known | Insert::Full => {}
+        }
+        Vec::new()
+    }
+
+    /// Opens the secret that a change hands out, and notes what we knew when we wrote it ourselves.
+    fn learn(&mut self, place: usize) {
+        let entry = self.log.at(place);
+        let me = self.me.person();
+        if entry.change.author == me {
+            self.seen.join(&entry.past);
+            self.seen.add(place);
+        }
+        if let Action::Epoch { commitment, recipients, .. } = &entry.change.action
+            && let Ok(at) = recipients.binary_search_by_key(&me, |recipient| recipient.person)
+            && let Ok(secret) = EpochSecret::open(
+                &recipients[at].sealed,
+                commitment,
+                self.log.group(),
+                entry.change.author,
+                me,
+                &self.me.sealing,
+            )
+        {
+            self.secrets.insert(entry.id, secret);
+        }
+    }
+
+    fn send_missing(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        for message in session.missing(&self.log) {
+            self.outputs.push_back(Output::Send { session: id, message });
+        }
+    }
+
+    /// Draws the consequences of new changes: what to store, to whom to send them, who is out, what is due.
+    fn refresh(&mut self, now: Now) {
+        if self.computed == self.log.len() {
+            return;
+        }
+        let fresh = (self.computed..self.log.len()).map(|place| self.log.at(place));
+        let fresh = fresh.map(|entry| (entry.id, entry.bytes.clone())).collect();
+        self.outputs.push_back(Output::Persist(fresh));
+        self.computed = self.log.len();
+        let before = std::mem::replace(&mut self.roster, Roster::of(&self.log));
+        let ours = |roster: &Option<Roster>| roster.as_ref().is_some_and(|roster| roster.has(&self.me.person()));
+        let (was_in, is_in) = (ours(&before), ours(&self.roster));
+        let epoch_before = before.as_ref().and_then(|roster| roster.epoch);
+        let same =
+            |a: &Roster, b: &Roster| a.members == b.members && a.invitations == b.invitations && a.meta == b.meta;
+        let changed = match (&before, &self.roster) {
+            (Some(before), Some(after)) => !same(before, after),
+            (before, after) => before.is_some() != after.is_some(),
+        };
+        if changed {
+            self.outputs.push_back(Output::Event(Event::Changed));
+        }
+        if was_in && !is_in {
+            self.outputs.push_back(Output::Event(Event::Out));
+        }
+        if let Some((epoch, _)) = self.epoch()
+            && epoch_before != Some(epoch)
+        {
+            self.outputs.push_back(Output::Event(Event::Epoch(epoch)));
+        }
+        self.end_sessions(was_in && !is_in);
+        let live: Vec<SessionId> = self.sessions.keys().copied().collect();
+        live.into_iter().for_each(|session| self.send_missing(session));
+        self.plan(now);
+    }
+
+    /// Ends the sessions of those who are no members; all of them when it is we who are out.
+    fn end_sessions(&mut self, out: bool) {
+        let Some(roster) = &self.roster else { return };
+        let ends = |session: &Session| out || !roster.has(&session.person);
+        let gone: Vec<SessionId> =
+            self.sessions.iter().filter(|(_, session)| ends(session)).map(|(id, _)| *id).collect();
+        for session in gone {
+            if let Some(last) = out.then(|| self.sessions.get_mut(&session)).flatten() {
+                // Whoever leaves says so before going.
+                let messages = last.missing(&self.log);
+                self.outputs.extend(messages.into_iter().map(|message| Output::Send { session, message }));
+            }
+            self.sessions.remove(&session);
+            self.outputs.push_back(Output::Disconnect { session, blame: false });
+        }
+    }
+
+    fn plan(&mut self, now: Now) {
+        if !self.is_member() {
+            (self.epoch_due, self.seen_due, self.tie_due) = (None, None, None);
+            return;
+        }
+        let wants = (self.needs_epoch(), self.needs_seen(), self.log.heads().len() > LOOSE_ENDS);
+        let mut due = |wanted: bool, due: Option<Instant>, patience: Duration| {
+            wanted.then(|| {
+                due.unwrap_or_else(|| now.mono + patience.mul_f64(f64::from(self.rng.next_u32() >> 8) / 16_777_216.0))
+            })
+        };
+        self.epoch_due = due(wants.0, self.epoch_due, EPOCH_PATIENCE);
+        self.seen_due = due(wants.1, self.seen_due, SEEN_PATIENCE);
+        self.tie_due = due(wants.2, self.tie_due, TIE_PATIENCE);
+    }
+
+    /// Whether the present members have no secret, or one that we cannot open.
+    fn needs_epoch(&self) -> bool {
+        self.epoch().is_none()
+    }
+
+    /// Whether an admin was expelled or demoted and nothing that we wrote knew it.
+    fn needs_seen(&self) -> bool {
+        let me = self.me.person();
+        (0..self.log.len()).any(|place| {
+            !self.seen.has(place)
+                && self.log.deposes(place).is_some_and(|target| target != me && self.was_admin(&target))
+        })
+    }
+
+    fn was_admin(&self, person: &PersonId) -> bool {
+        self.log.iter().any(|entry| match &entry.change.action {
+            Action::Create { .. } => entry.change.author == *person,
+            Action::Role { person: granted, role: Role::Admin } => granted == person,
+            Action::Admit { request } => {
+                let invitation = request
+                    .invitation
+                    .and_then(|id| self.log.place(&id))
+                    .map(|place| &self.log.at(place).change.action);
+                request.person == *person && matches!(invitation, Some(Action::Invite { role: Role::Admin, .. }))
+            }
+            _ => false,
+        })
+    }
+
+    fn timeout(&mut self, now: Now) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.mono);
+        if due(self.epoch_due) {
+            self.epoch_due = None;
+            if self.is_member() && self.needs_epoch() {
+                // Full: nothing that we could do.
+                let _ = self.write_epoch(now, self.name().as_ref());
+            }
+        }
+        let (seen, tie) = (due(self.seen_due), due(self.tie_due));
+        if seen {
+            self.seen_due = None;
+        }
+        if tie {
+            self.tie_due = None;
+        }
+        let still = seen && self.needs_seen() || tie && self.log.heads().len() > LOOSE_ENDS;
+        if still && self.is_member() {
+            let _ = self.write(now, Action::Seen);
+        }
+    }
+
+    fn write_epoch(&mut self, now: Now, name: Option<&Name>) -> Result<ChangeId, Refusal> {
+        let (group, me) = (self.group(), self.me.person());
+        let Some(roster) = &self.roster else { return Err(Refusal::NotMember) };
+        let secret = EpochSecret::draw(&mut self.rng);
+        let recipients = roster.members.iter().map(|(person, member)| Recipient {
+            person: *person,
+            // Somebody whose key is none cannot read, and has to blame themselves.
+            sealed: secret
+                .seal_to(group, me, *person, member.sealing, &mut self.rng)
+                .unwrap_or([0; SEALED_SECRET_BYTES]),
+        });
+        let recipients = recipients.collect();
+        let sealed = name.map(|name| secret.seal(ChangeId([0; 32]), group, &meta(name), &mut self.rng));
+        let action = Action::Epoch { commitment: secret.commitment(), recipients, meta: sealed.unwrap_or_default() };
+        self.write(now, action)
+    }
+
+    fn sign(&self, action: Action, now: Now) -> (ChangeId, Change, Vec<u8>) {
+        let me = self.me.person();
+        let mut heads: Vec<ChangeId> = self.log.heads().collect();
+        // Our own line never breaks, whatever is left out: what we wrote last comes first.
+        heads.sort_by_key(|id| (self.log.place(id).is_none_or(|place| self.log.at(place).change.author != me), *id));
+        heads.truncate(MAX_PREDECESSORS);
+        heads.sort();
+        let change = Change { group: self.group(), author: me, predecessors: heads, wall: now.wall, action };
+        let (id, bytes) = change.sign(&self.me.key);
+        (id, change, bytes)
+    }
+
+    fn write(&mut self, now: Now, action: Action) -> Result<ChangeId, Refusal> {
+        let (id, change, bytes) = self.sign(action, now);
+        match self.log.insert_verified(id, change, &bytes) {
+            Insert::New(place) => {
+                self.learn(place);
+                Ok(id)
+            }
+            _ => Err(Refusal::LogFull),
+        }
+    }
+}
+
+fn meta(name: &Name) -> Vec<u8> {
+    Writer::new().text(name.as_str()).finish()
+}

@@ -1,0 +1,115 @@
+//! What one stream between two members knows of the other end, so that each change crosses it once.
+//!
+//! Both ends say what they have: their heads, and a sample of the past that gets thinner the older it is. Of what is
+//! known of that, the whole past is at the other end too; everything else is sent, each change after all that it names.
+//! Later changes follow as they come. What still misses something asks for it by name. The sample finds a common past
+//! within a factor of two of where both parted, so that few changes travel twice, and none is needed to be right: what
+//! comes twice is known.
+
+use std::sync::Arc;
+
+use base::PersonId;
+
+use super::change::ChangeId;
+use super::log::{Log, Places};
+use super::message::{BATCH_BYTES, MAX_BATCH, MAX_HAVE, Message};
+
+/// How many of the latest changes are always named.
+const LATEST: usize = 24;
+
+/// How many changes may wait for others that they name. What comes from one side is in order; only what two sides send
+/// at once can overtake. Arbitrary.
+const MAX_WAITING: usize = 64;
+
+/// How many refused or foreign changes end a session: none comes from a sane program.
+pub(super) const MAX_BAD: u32 = 4;
+
+/// One stream to a member.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Who is behind the other end.
+    pub person: PersonId,
+    /// What the other end has, as far as we know.
+    theirs: Places,
+    /// Whether the other end said what it has: nothing is sent before.
+    told: bool,
+    /// Changes that came before something that they name.
+    pub waiting: Vec<Arc<[u8]>>,
+    /// Bad changes that came.
+    pub bad: u32,
+}
+
+impl Session {
+    pub fn new(person: PersonId) -> Session {
+        Session { person, theirs: Places::default(), told: false, waiting: Vec::new(), bad: 0 }
+    }
+
+    /// Says what we have.
+    pub fn have(log: &Log) -> Message {
+        let mut ids: Vec<ChangeId> = log.heads().take(MAX_HAVE / 2).collect();
+        let order: Vec<usize> = log.order().collect();
+        let (mut back, mut step) = (1, 1);
+        while back <= order.len() && ids.len() < MAX_HAVE {
+            let id = log.at(order[order.len() - back]).id;
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+            // One by one at first, then twice as far each time.
+            step = if back < LATEST { 1 } else { step * 2 };
+            back += step;
+        }
+        Message::Have(ids)
+    }
+
+    /// Takes in what the other end has.
+    pub fn told(&mut self, log: &Log, ids: &[ChangeId]) {
+        self.told = true;
+        self.theirs.join(&log.closure(ids));
+    }
+
+    /// Notes that the other end has a change.
+    pub fn has(&mut self, place: usize) {
+        self.theirs.add(place);
+    }
+
+    /// Forgets that the other end has these changes, so that they are sent again.
+    pub fn wants(&mut self, log: &Log, ids: &[ChangeId]) -> Vec<Message> {
+        let places: Vec<usize> = ids.iter().filter_map(|id| log.place(id)).collect();
+        batches(places.into_iter().map(|place| &log.at(place).bytes))
+    }
+
+    /// Returns what the other end lacks, and takes it as sent. Nothing here is copied.
+    pub fn missing(&mut self, log: &Log) -> Vec<Message> {
+        if !self.told {
+            return Vec::new();
+        }
+        let places: Vec<usize> = log.order().filter(|place| !self.theirs.has(*place)).collect();
+        places.iter().for_each(|place| self.theirs.add(*place));
+        batches(places.into_iter().map(|place| &log.at(place).bytes))
+    }
+
+    /// Keeps a change until what it names is there; `false` if too many wait.
+    pub fn wait(&mut self, bytes: Arc<[u8]>) -> bool {
+        let room = self.waiting.len() < MAX_WAITING;
+        if room {
+            self.waiting.push(bytes);
+        }
+        room
+    }
+}
+
+fn batches<'a>(changes: impl Iterator<Item = &'a Arc<[u8]>>) -> Vec<Message> {
+    let (mut messages, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for change in changes {
+        if bytes + change.len() > BATCH_BYTES && !batch.is_empty() || batch.len() == MAX_BATCH {
+            messages.push(Message::Changes(std::mem::take(&mut batch)));
+            bytes = 0;
+        }
+        bytes += change.len();
+        batch.push(change.clone());
+    }
+    if !batch.is_empty() {
+        messages.push(Message::Changes(batch));
+    }
+    messages
+}
