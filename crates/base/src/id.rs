@@ -3,8 +3,8 @@
 //! z-base-32 (Zooko Wilcox-O'Hearn, "Human-oriented base-32 encoding") is what pkarr writes such keys in, so that a node
 //! id that Compeer prints can be handed to any tool of that family as it is: 52 characters, lower case.
 
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// The alphabet of z-base-32, in the order of the values.
