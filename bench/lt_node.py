@@ -187,7 +187,7 @@ for line in sys.stdin:
         elif cmd == "dht_peers":
             session.dht_get_peers(sha1_hash(m["hash"]))
             alert = wait_for(lambda a: isinstance(a, lt.dht_get_peers_reply_alert) and str(a.info_hash) == m["hash"] and a.num_peers, 10)
-            say(peers=[f"{ip}:{port}" for ip, port in alert.peers()] if alert else [])
+            say(peers=[f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}" for ip, port in alert.peers()] if alert else [])
         elif cmd == "dht_put":
             name, nodes = dht_put(m)
             say(hash=name, nodes=nodes)

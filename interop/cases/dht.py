@@ -1,4 +1,4 @@
-"""A DHT of foreign nodes and ours, on addresses of 10/8: each finds peers and items through the others (BEP 5, 44)."""
+"""A DHT of foreign nodes and ours, on addresses of 10/8: each finds peers and items through the others (BEP 5, 44). One of IPv6 (BEP 32)."""
 import contextlib
 import hashlib
 import ipaddress
@@ -19,6 +19,7 @@ LIBTORRENT = {
     "dht_block_ratelimit": 10_000, "dht_upload_rate_limit": 1_000_000,
 }
 TEXT = "a text that others keep"
+KEY, OTHER_KEY = "32" * 20, "cd" * 20
 
 
 class Npm(drivers.NodeClient):
@@ -171,6 +172,46 @@ def _(t):
             soon("libtorrent", lambda: f"{net.hosts[3].ip}:1004" in alice.ask(cmd="dht_peers", hash=theirs)["peers"])
     with t.case("nothing wanted to leave the Ethernet"):
         require(sum(host.leaks() for host in net.hosts) == 0, f"{[(host.name, host.leaks()) for host in net.hosts]}")
+
+
+@suite("dht, IPv6", limit=60)
+def _(t):
+    lan = Lan()
+    six = [Host(f"six{i}").plug(lan, f"fd77::{i}/64") for i in range(1, 5)]
+
+    def start(name, host, **options):
+        c = t.client(name, on=host, port=PORT, transport="both", **options)
+        c.ip = f"[{host.ip}]"
+        return c.start()
+
+    def libtorrent(host, entry):
+        c = start("libtorrent", host, settings=dict(LIBTORRENT, outgoing_interfaces=""))
+        c.ask(cmd="dht_add", ip=entry.ip, port=PORT)
+        soon("libtorrent knows the entry", lambda: c.ask(cmd="dht_nodes")["nodes"] > 0)
+        return c
+
+    def find(hash, entry, *more):
+        """What a node of ours that enters by this host finds; it ends with that and keeps nothing."""
+        return t.compeer("dht", "peers", hash, "--listen", f"[{six[3].ip}]:0", "--without", "lsd,mapping", "--bootstrap", f"[{entry.ip}]:{PORT}",
+                         *more, on=six[3], home=t.sub("asks")).stdout.split()
+
+    # whoever has announced is gone before another asks, so that one node alone can tell of it
+    ours = start("compeer", six[0], without="lsd,mapping")
+    with t.case("what libtorrent announced, another libtorrent and another of ours find through ours"):
+        alice = libtorrent(six[1], six[0])
+        alice.ask(cmd="dht_announce", hash=KEY, port=1001)
+        soon("ours is told", lambda: ours.call("GET", "dht")["v6"]["stored_peers"] == 1)
+        alice.stop()
+        bob = libtorrent(six[2], six[0])
+        soon("libtorrent", lambda: bob.ask(cmd="dht_peers", hash=KEY)["peers"] == [f"{alice.ip}:1001"])
+        require(find(KEY, six[0]) == [f"{alice.ip}:1001"], "ours does not find it")
+        require(ours.call("GET", "dht")["v4"]["good"] == 0, "there is a node over IPv4")
+    ours.stop()
+    with t.case("what ours announced, libtorrent and another of ours find through libtorrent"):
+        find(OTHER_KEY, six[2], "--announce", 1002)
+        soon("ours", lambda: find(OTHER_KEY, six[2]) == [f"[{six[3].ip}]:1002"])
+        alice = libtorrent(six[1], six[2])
+        soon("libtorrent", lambda: alice.ask(cmd="dht_peers", hash=OTHER_KEY)["peers"] == [f"[{six[3].ip}]:1002"])
 
 
 @suite("dht, items", limit=90)
