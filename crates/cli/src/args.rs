@@ -529,8 +529,14 @@ fn host_port(text: &str) -> Result<String, String> {
 }
 
 fn bootstrap(text: &str) -> Result<Bootstrap, String> {
-    let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty() && *host != "none");
-    hosts.map(host_port).collect::<Result<_, _>>().map(Bootstrap)
+    if text.trim() == "none" {
+        return Ok(Bootstrap(Vec::new()));
+    }
+    let one = |host| {
+        if host == "none" { Err("none stands alone: leave it away to name hosts".into()) } else { host_port(host) }
+    };
+    let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty());
+    hosts.map(one).collect::<Result<_, _>>().map(Bootstrap)
 }
 
 /// Reads one of the names that a part of the network, a carrier or a policy has.
@@ -582,6 +588,8 @@ mod tests {
         let error = parse(&["--without", "dth"]).unwrap_err().to_string();
         assert!(error.contains("holepunch"), "{error}");
         assert!(parse(&["--bootstrap", "router"]).is_err() && parse(&["--encryption", "strong"]).is_err());
+        let error = parse(&["--bootstrap", "none,192.0.2.7:6881"]).unwrap_err().to_string();
+        assert!(error.contains("none stands alone"), "{error}");
     }
 
     #[test]
