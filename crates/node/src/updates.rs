@@ -11,6 +11,7 @@ mod follow;
 mod publish;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -89,7 +90,7 @@ struct State {
 }
 
 /// A share of this node.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Published {
     path: String,
     /// The secret key, in hexadecimal.
@@ -119,6 +120,14 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let list = self.list.get_mut().unwrap_or_else(PoisonError::into_inner);
         list.states.values().filter_map(|state| state.task.as_ref()).for_each(AbortHandle::abort);
+    }
+}
+
+/// Leaves the secret out.
+impl fmt::Debug for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Published");
+        shown.field("path", &self.path).field("seq", &self.seq).field("torrent", &self.torrent).finish_non_exhaustive()
     }
 }
 
@@ -290,7 +299,20 @@ impl Home {
     }
 }
 
-/// Reads a key or a salt that is written in hexadecimal.
+/// Reads a torrent's id, which is written in hexadecimal.
 pub(crate) fn parse_torrent(text: &str) -> Option<TorrentId> {
     HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok().map(InfoHashV1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_of_a_share_lacks_its_secret() {
+        let secret = "5e".repeat(32);
+        let share = Published { path: "/diary".into(), secret: secret.clone(), seq: 1, torrent: String::new() };
+        let shown = format!("{:?}", List { published: vec![share], ..List::default() });
+        assert!(shown.contains("/diary") && !shown.contains(&secret), "{shown}");
+    }
 }
