@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use data_encoding::HEXLOWER;
 use metainfo::{InfoHashV1, UpdateLink};
 use net::dht::{ItemName, PublicKey, SecretKey};
 use rpc::UpdatesInfo;
@@ -297,11 +297,6 @@ impl Home {
     fn updates_error(&self, action: &'static str, source: std::io::Error) -> NodeError {
         NodeError::File { path: self.folder().join("updates.json"), action, source }
     }
-}
-
-/// Reads a torrent's id, which is written in hexadecimal.
-pub(crate) fn parse_torrent(text: &str) -> Option<TorrentId> {
-    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok().map(InfoHashV1)
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ pub(crate) async fn follow(
 ) -> Result<StatusCode, ApiError> {
     let link: UpdateLink =
         request.link.parse().map_err(|error: metainfo::MagnetError| ApiError::bad_request(error.to_string()))?;
-    let no_torrent = || ApiError::bad_request("torrent has to be 40 hexadecimal digits");
-    let torrent = crate::updates::parse_torrent(&request.torrent).ok_or_else(no_torrent)?;
+    let no_torrent = |_| ApiError::bad_request("torrent has to be 40 hexadecimal digits");
+    let torrent = request.torrent.parse().map_err(no_torrent)?;
     state.session().status(torrent).await?;
     let followed = state.parts().updates.follow(link, torrent, request.seq);
     followed.map_err(|error| ApiError::local(error.to_string()))?;
