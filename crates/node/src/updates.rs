@@ -5,7 +5,8 @@
 //! before any node of the DHT sees it. The item is stored again by the DHT for as long as the torrent is here.
 //!
 //! A newer version of what is followed is fetched beside the old one, beginning with a copy of it, and takes its place
-//! when it is complete.
+//! when it is complete. Invariant: the file says so before the old one is removed, so that a restart ends what a crash
+//! left undone.
 
 mod follow;
 mod publish;
@@ -108,6 +109,9 @@ struct Followed {
     keep: bool,
     seq: i64,
     torrent: String,
+    /// The version before, until this one has taken its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<String>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -230,8 +234,8 @@ impl Updates {
             if list.followed.len() >= MAX_ENTRIES {
                 return Err(NodeError::TooManyUpdates(MAX_ENTRIES));
             }
-            let entry = Followed { link: link.to_string(), keep: self.0.keeps, seq, torrent: torrent.to_string() };
-            list.followed.push(entry);
+            let (link, torrent) = (link.to_string(), torrent.to_string());
+            list.followed.push(Followed { link, keep: self.0.keeps, seq, torrent, replaces: None });
             self.save(&list)?;
         }
         self.begin_following(link);

@@ -29,6 +29,10 @@ impl Alice {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
+        Alice::start_in(folder).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir) -> Alice {
         let home = Home::open(Some(folder.path())).unwrap();
         let lock = home.lock().unwrap().unwrap();
         let options = Options {
@@ -53,8 +57,22 @@ impl Alice {
         self.bare(method, path).bearer_auth(&self.token)
     }
 
-    async fn stop(mut self) {
+    async fn stop(mut self) -> tempfile::TempDir {
         self.node.take().unwrap().shutdown().await;
+        self.home
+    }
+
+    /// Shares a path; -> what became of the job.
+    async fn share(&self, order: Value) -> rpc::Job {
+        let begun = self.call(Method::POST, "/api/v1/shares").json(&order).send().await.unwrap();
+        assert_eq!(begun.status(), 202);
+        let mut job: rpc::Job = begun.json().await.unwrap();
+        while job.state == rpc::JobState::Running {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            let url = format!("/api/v1/jobs/{}", job.id);
+            job = self.call(Method::GET, &url).send().await.unwrap().json().await.unwrap();
+        }
+        job
     }
 }
 
@@ -166,14 +184,7 @@ fn a_share_is_a_job_that_ends_with_a_torrent() {
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("a"), b"bytes").unwrap();
         let path = folder.to_str().unwrap();
-        let begun = alice.call(Method::POST, "/api/v1/shares").json(&json!({ "path": path })).send().await.unwrap();
-        assert_eq!(begun.status(), 202);
-        let mut job: rpc::Job = begun.json().await.unwrap();
-        while job.state == rpc::JobState::Running {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            let url = format!("/api/v1/jobs/{}", job.id);
-            job = alice.call(Method::GET, &url).send().await.unwrap().json().await.unwrap();
-        }
+        let job = alice.share(json!({ "path": path })).await;
         assert_eq!(job.problem, None);
         let id = job.torrent.unwrap();
         let url = format!("/api/v1/torrents/{id}");
@@ -254,14 +265,7 @@ fn a_share_that_changes_keeps_its_key_and_counts_its_versions() {
         let path = alice.home.path().join("diary.txt");
         let share = async |text: &str| {
             std::fs::write(&path, text).unwrap();
-            let order = json!({ "path": path.to_str().unwrap(), "updates": true });
-            let mut job: rpc::Job =
-                alice.call(Method::POST, "/api/v1/shares").json(&order).send().await.unwrap().json().await.unwrap();
-            while job.state == rpc::JobState::Running {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-                let url = format!("/api/v1/jobs/{}", job.id);
-                job = alice.call(Method::GET, &url).send().await.unwrap().json().await.unwrap();
-            }
+            let job = alice.share(json!({ "path": path.to_str().unwrap(), "updates": true })).await;
             assert_eq!(job.problem, None);
             let all = alice.call(Method::GET, "/api/v1/updates").send().await.unwrap();
             let all: Vec<rpc::UpdatesInfo> = all.json().await.unwrap();
@@ -293,6 +297,57 @@ fn a_share_that_changes_keeps_its_key_and_counts_its_versions() {
             use std::os::unix::fs::MetadataExt;
             let file = std::fs::metadata(alice.home.path().join("updates.json")).unwrap();
             assert_eq!(file.mode() & 0o777, 0o600);
+        }
+        alice.stop().await;
+    });
+}
+
+#[test]
+fn a_new_version_takes_the_place_of_the_old_one_after_a_crash_between() {
+    run(async {
+        let mut alice = Alice::start().await;
+        // A crash before the old one was removed, and one after that.
+        for (key, old_is_here) in [("11", true), ("22", false)] {
+            let folder = alice.home.path().join(key);
+            std::fs::create_dir_all(folder.join("drafts")).unwrap();
+            let place = folder.join("diary.txt");
+            let draft = folder.join("drafts/diary.txt");
+            std::fs::write(&place, format!("{key}: Monday")).unwrap();
+            std::fs::write(&draft, format!("{key}: Tuesday")).unwrap();
+            let old = alice.share(json!({ "path": place.to_str().unwrap() })).await.torrent.unwrap();
+            let new = alice.share(json!({ "path": draft.to_str().unwrap() })).await.torrent.unwrap();
+            let staging = folder.join(format!(".{new}.update"));
+            let order = json!({ "folder": staging.to_str().unwrap() });
+            let moved = alice.call(Method::POST, &format!("/api/v1/torrents/{new}/move")).json(&order);
+            assert_eq!(moved.send().await.unwrap().status(), 204);
+            if !old_is_here {
+                let url = format!("/api/v1/torrents/{old}");
+                assert_eq!(alice.call(Method::DELETE, &url).send().await.unwrap().status(), 204);
+                std::fs::remove_file(&place).unwrap();
+            }
+            let home = alice.stop().await;
+            let link = format!("magnet:?xs=urn:btpk:{}", key.repeat(32));
+            let entry = json!({ "link": link, "keep": true, "seq": 2, "torrent": new, "replaces": old });
+            let file = json!({ "published": [], "followed": [entry] });
+            std::fs::write(home.path().join("updates.json"), file.to_string()).unwrap();
+
+            alice = Alice::start_in(home).await;
+            let done = || {
+                let file = std::fs::read_to_string(alice.home.path().join("updates.json")).unwrap();
+                !file.contains("replaces")
+            };
+            while !done() {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            assert_eq!(std::fs::read_to_string(&place).unwrap(), format!("{key}: Tuesday"));
+            assert!(!staging.exists());
+            let status = async |id: &str| {
+                alice.call(Method::GET, &format!("/api/v1/torrents/{id}")).send().await.unwrap().status().as_u16()
+            };
+            assert_eq!((status(&old).await, status(&new).await), (404, 200));
+            let all = alice.call(Method::GET, "/api/v1/updates").send().await.unwrap();
+            let all: Vec<rpc::UpdatesInfo> = all.json().await.unwrap();
+            assert_eq!((all.len(), &all[0].torrent, all[0].seq), (1, &new, 2));
         }
         alice.stop().await;
     });

@@ -9,7 +9,7 @@ use std::time::Duration;
 use metainfo::{FileIndex, InfoHashV1, InfoHashes, Magnet, TorrentFile, UpdateLink, decode_newest};
 use torrent::{Add, AddSource, State, TorrentId};
 
-use super::{Name, RETRY, Updates, item_name, name_of};
+use super::{Followed, Name, RETRY, Updates, item_name, name_of};
 use crate::content::path_of;
 
 /// How often it is looked whether a new version is complete. Arbitrary.
@@ -19,13 +19,22 @@ impl Updates {
     /// Looks for newer versions until the torrent is removed.
     pub(super) fn begin_following(&self, link: UpdateLink) {
         let name = name_of(&link);
-        let Some(dht) = self.0.session.dht() else {
+        let dht = self.0.session.dht();
+        if dht.is_none() {
             self.say(&name, "the DHT is switched off: new versions are not heard of");
-            return;
-        };
+        }
         let weak = Arc::downgrade(&self.0);
         self.begin(name.clone(), async move {
             loop {
+                let Some(updates) = weak.upgrade().map(Updates) else { return };
+                if let Err(error) = updates.take_place(&name).await {
+                    updates.say(&name, error);
+                    drop(updates);
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+                drop(updates);
+                let Some(dht) = &dht else { return };
                 dht.ready().await;
                 let Some(updates) = weak.upgrade().map(Updates) else { return };
                 let mut wait = updates.0.interval;
@@ -46,7 +55,7 @@ impl Updates {
                                 }
                             }
                             // The same torrent again, or something that is no version.
-                            None => updates.at(&name, torrent, seq),
+                            None => updates.note(&name, |entry| entry.seq = seq),
                         }
                     }
                     Ok(None) => {}
@@ -73,12 +82,10 @@ impl Updates {
         }
     }
 
-    /// Notes which version is here.
-    fn at(&self, name: &Name, torrent: TorrentId, seq: i64) {
+    /// Changes what is known of it, and saves that.
+    fn note(&self, name: &Name, change: impl Fn(&mut Followed)) {
         let mut list = self.list();
-        for entry in list.followed.iter_mut().filter(|entry| entry.is(name)) {
-            (entry.torrent, entry.seq) = (torrent.to_string(), seq);
-        }
+        list.followed.iter_mut().filter(|entry| entry.is(name)).for_each(change);
         if let Err(error) = self.save(&list) {
             tracing::warn!(%error, "what is followed could not be saved");
         }
@@ -92,7 +99,7 @@ impl Updates {
             return Err("a newer version is known; it waits until the one before is complete".to_owned());
         }
         let folder = status.folder;
-        let staging = folder.join(format!(".{new}.update"));
+        let staging = folder.join(staging(new));
         self.say(&name, format!("version {seq} is being fetched"));
         match session.status(new).await {
             // Its owner has it for reasons of his own: what he keeps is neither moved nor, one version later, deleted.
@@ -110,14 +117,43 @@ impl Updates {
         let add = Add { folder: Some(staging.clone()), ..Add::new(AddSource::Link(magnet.to_string())) };
         session.add(add).await.map_err(|error| error.to_string())?;
         self.complete(new).await?;
-        session.remove(old, true).await.map_err(|error| error.to_string())?;
-        // From here on the new one is followed, wherever it lies.
-        self.at(&name, new, seq);
-        session.move_to(new, folder).await.map_err(|error| error.to_string())?;
-        // What the new version has no use for; ours alone.
-        let _ = tokio::task::spawn_blocking(move || fs::remove_dir_all(staging)).await;
-        self.say(&name, format!("version {seq} is here"));
+        self.note(&name, |entry| {
+            (entry.torrent, entry.seq, entry.replaces) = (new.to_string(), seq, Some(old.to_string()));
+        });
+        self.take_place(&name).await
+    }
+
+    /// Puts a version into the place of the one before, if that is still to be done. Each step may have been the last
+    /// one before a crash.
+    async fn take_place(&self, name: &Name) -> Result<(), String> {
+        let Some((seq, new)) = self.followed(name) else { return Ok(()) };
+        let Some(old) = self.replaced(name) else { return Ok(()) };
+        let session = &self.0.session;
+        if session.status(new).await.is_ok() {
+            // After a restart it is hashed again.
+            self.complete(new).await?;
+            if session.status(old).await.is_ok() {
+                session.remove(old, true).await.map_err(|error| error.to_string())?;
+            }
+            let staged = session.status(new).await.map_err(|error| error.to_string())?.folder;
+            // Otherwise it was moved already.
+            if staged.ends_with(staging(new))
+                && let Some(folder) = staged.parent()
+            {
+                session.move_to(new, folder.to_owned()).await.map_err(|error| error.to_string())?;
+                // What the new version has no use for; ours alone.
+                let _ = tokio::task::spawn_blocking(move || fs::remove_dir_all(staged)).await;
+            }
+            self.say(name, format!("version {seq} is here"));
+        }
+        self.note(name, |entry| entry.replaces = None);
         Ok(())
+    }
+
+    /// Returns the version whose place is still to be taken.
+    fn replaced(&self, name: &Name) -> Option<TorrentId> {
+        let list = self.list();
+        list.followed.iter().find(|entry| entry.is(name))?.replaces.as_ref()?.parse().ok()
     }
 
     /// Waits until a torrent is complete.
@@ -145,6 +181,11 @@ impl Updates {
             tracing::debug!(%error, "the version before cannot be copied");
         }
     }
+}
+
+/// Names the hidden folder in which a version waits.
+fn staging(version: TorrentId) -> String {
+    format!(".{version}.update")
 }
 
 fn copy_marked(torrent: &[u8], from: &Path, to: &Path, suffix: &str) -> io::Result<()> {
