@@ -22,7 +22,7 @@ pub use lsd::{Lsd, LsdStatus};
 pub use mapping::{MappingStatus, PortMapping};
 pub use stream::{Carrier, Stream};
 pub use tcp::{ListenError, listen, listen_all};
-pub use udp::{Dht, DhtConfig, Udp, UdpConfig, UdpTrackers, UtpIncoming, UtpStream};
+pub use udp::{Dht, DhtConfig, PeerSearch, Udp, UdpConfig, UdpTrackers, UtpIncoming, UtpStream};
 
 /// The types that [`Dht`] speaks in.
 pub use ::dht;

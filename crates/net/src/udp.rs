@@ -19,7 +19,7 @@ use std::time::Duration;
 use ::utp::Config as UtpConfig;
 use tokio::sync::mpsc;
 
-pub use self::dht::{Dht, DhtConfig};
+pub use self::dht::{Dht, DhtConfig, PeerSearch};
 pub use self::utp::UtpStream;
 pub use trackers::UdpTrackers;
 

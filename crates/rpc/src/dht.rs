@@ -147,6 +147,9 @@ pub enum DhtPeersEvent {
     Done {
         /// How many peers it named.
         peers: u32,
+        /// Why it came to nothing, where it did: no node answers, for example.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<String>,
     },
 }
 

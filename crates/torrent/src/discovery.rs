@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use base::{Instant, WallTime};
 use metainfo::{InfoHashV1, InfoHashes};
-use net::dht::Announce;
+use net::dht::{Announce, Failure};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use torrent_proto::cadence::Cadence;
@@ -107,7 +107,7 @@ struct DiscoveryTask {
     queue: mpsc::Receiver<DiscoveryOrder>,
     cadence: Cadence,
     /// The question to the DHT that is under way; how many addresses it brought.
-    round: Option<JoinHandle<usize>>,
+    round: Option<JoinHandle<Result<usize, Failure>>>,
     /// One a name in the local network.
     listeners: JoinSet<()>,
     dht: DhtWords,
@@ -216,15 +216,20 @@ impl DiscoveryTask {
         self.say(if dht.is_ready() { "looking for peers" } else { "waiting for a first node" }.to_owned());
         self.round = Some(tokio::spawn(async move {
             dht.ready().await;
-            let mut all = BTreeSet::new();
+            let (mut all, mut failure) = (BTreeSet::new(), None);
             for name in names {
-                let mut found = dht.find_peers(name, announce);
-                while let Some(addresses) = found.recv().await {
-                    all.extend(addresses.iter().copied());
-                    hand_over(&asks, id, Source::Dht, addresses);
+                let mut search = dht.find_peers(name, announce);
+                while let Some(found) = search.next().await {
+                    match found {
+                        Ok(addresses) => {
+                            all.extend(addresses.iter().copied());
+                            hand_over(&asks, id, Source::Dht, addresses);
+                        }
+                        Err(error) => failure = Some(error),
+                    }
                 }
             }
-            all.len()
+            failure.filter(|_| all.is_empty()).map_or(Ok(all.len()), Err)
         }));
     }
 
@@ -239,19 +244,21 @@ impl DiscoveryTask {
         Some(Announce { port, implied_port, seed })
     }
 
-    fn ended(&mut self, found: usize) {
+    fn ended(&mut self, outcome: Result<usize, Failure>) {
         self.round = None;
+        let found = outcome.as_ref().copied().unwrap_or(0);
         // The one may be ourselves. Whom nobody can dial has to hear of others soon after they came, also as a seed.
         if found <= 1 {
             self.cadence.want();
         }
         self.cadence.ended(self.now());
-        self.say(match found {
-            0 => "found nobody".to_owned(),
-            1 => "found 1 address".to_owned(),
-            n => format!("found {n} addresses"),
+        tracing::debug!(torrent = %self.parts.id, ?outcome, "the DHT was asked for peers");
+        self.say(match outcome {
+            Ok(0) => "found nobody".to_owned(),
+            Ok(1) => "found 1 address".to_owned(),
+            Ok(n) => format!("found {n} addresses"),
+            Err(failure) => failure.to_string(),
         });
-        tracing::debug!(torrent = %self.parts.id, found, "the DHT was asked for peers");
     }
 
     fn say(&mut self, words: String) {
@@ -276,10 +283,10 @@ fn hand_over(asks: &mpsc::WeakSender<Ask>, id: TorrentId, source: Source, addres
 }
 
 /// Waits for the end of a round, for ever if there is none. Cancel safe.
-async fn ended(round: &mut Option<JoinHandle<usize>>) -> usize {
+async fn ended(round: &mut Option<JoinHandle<Result<usize, Failure>>>) -> Result<usize, Failure> {
     match round {
         // What panicked found nothing.
-        Some(round) => round.await.unwrap_or_default(),
+        Some(round) => round.await.unwrap_or(Ok(0)),
         None => std::future::pending().await,
     }
 }

@@ -57,7 +57,7 @@ async fn a_private_torrent_is_not_in_the_dht() {
     dht.ready().await;
     alice.session.dht().unwrap().ready().await;
     let mut found = dht.find_peers(file.hashes().key(), None);
-    assert_eq!(found.recv().await, None, "alice is not announced");
+    assert_eq!(found.next().await, None, "alice is not announced");
     for hidden in [Source::Dht, Source::Pex, Source::Lsd] {
         let status = source(&alice.session, id, hidden).await;
         assert!(!status.enabled && status.given == 0 && status.last_words.is_empty(), "{status:?}");

@@ -38,6 +38,27 @@ pub struct DhtConfig {
     pub snapshot: Snapshot,
 }
 
+/// A look-up for peers. Dropping it cancels.
+#[derive(Debug)]
+pub struct PeerSearch {
+    batches: mpsc::Receiver<Vec<SocketAddr>>,
+    end: Option<oneshot::Receiver<Result<(), Failure>>>,
+}
+
+impl PeerSearch {
+    /// Returns peers that were not named before; `None` when the look-up is over. Says once, as the last thing, why it came
+    /// to nothing: that nobody answers is not that nobody knows a peer. Cancel safe.
+    pub async fn next(&mut self) -> Option<Result<Vec<SocketAddr>, Failure>> {
+        if let Some(peers) = self.batches.recv().await {
+            return Some(Ok(peers));
+        }
+        let end = self.end.as_mut()?.await;
+        self.end = None;
+        // Without an end, the order found no room.
+        end.unwrap_or(Err(Failure::TooMany)).err().map(Err)
+    }
+}
+
 /// Uses the DHT. Cheap to clone; the DHT ends with the last clone.
 #[derive(Clone, Debug)]
 pub struct Dht {
@@ -65,18 +86,19 @@ pub(super) enum Tell {
 
 #[derive(Debug)]
 pub(super) enum Reply {
-    Peers(mpsc::Sender<Vec<SocketAddr>>),
+    Peers { batches: mpsc::Sender<Vec<SocketAddr>>, end: oneshot::Sender<Result<(), Failure>> },
     Once(oneshot::Sender<Result<Found, Failure>>),
 }
 
 impl Dht {
     /// Looks for the peers of a swarm, and becomes one where `announce` says how others reach us. Peers come as they are
-    /// found, none twice; the channel ends when the look-up is over, usually within seconds. Dropping it cancels.
-    pub fn find_peers(&self, info_hash: InfoHashV1, announce: Option<Announce>) -> mpsc::Receiver<Vec<SocketAddr>> {
-        let (peers, found) = mpsc::channel(PEER_BATCHES);
+    /// found, none twice, usually within seconds. Dropping the search cancels.
+    pub fn find_peers(&self, info_hash: InfoHashV1, announce: Option<Announce>) -> PeerSearch {
+        let (peers, batches) = mpsc::channel(PEER_BATCHES);
+        let (sender, end) = oneshot::channel();
         let task = Task::FindPeers { info_hash: info_hash.into(), announce };
-        self.tell(Order::Start { task, reply: Reply::Peers(peers) });
-        found
+        self.tell(Order::Start { task, reply: Reply::Peers { batches: peers, end: sender } });
+        PeerSearch { batches, end: Some(end) }
     }
 
     /// Looks for an item; of a mutable one for the newest, or only for one newer than `newer_than`. `None`: no node has
@@ -272,8 +294,8 @@ impl DhtPart {
             match output {
                 Output::Send { to, packet } => outbox.push(to, &packet),
                 Output::Peers { id, peers } => {
-                    if let Some(Reply::Peers(reply)) = self.waiting.get(&id)
-                        && let Err(mpsc::error::TrySendError::Closed(_)) = reply.try_send(peers)
+                    if let Some(Reply::Peers { batches, .. }) = self.waiting.get(&id)
+                        && let Err(mpsc::error::TrySendError::Closed(_)) = batches.try_send(peers)
                     {
                         self.waiting.remove(&id);
                         self.node.handle(now, Input::Cancel(id));
@@ -281,7 +303,8 @@ impl DhtPart {
                 }
                 Output::Done { id, result } => match self.waiting.remove(&id) {
                     Some(Reply::Once(reply)) => drop(reply.send(result)),
-                    Some(Reply::Peers(_)) | None => {}
+                    Some(Reply::Peers { end, .. }) => drop(end.send(result.map(|_| ()))),
+                    None => {}
                 },
                 Output::NeedHosts => self.resolve(),
             }
@@ -293,7 +316,7 @@ impl DhtPart {
     /// Those whose caller went away make no more work.
     fn cancel_abandoned(&mut self, now: Now) {
         let closed = |reply: &Reply| match reply {
-            Reply::Peers(reply) => reply.is_closed(),
+            Reply::Peers { batches, .. } => batches.is_closed(),
             Reply::Once(reply) => reply.is_closed(),
         };
         let gone: Vec<TaskId> = self.waiting.iter().filter(|(_, reply)| closed(reply)).map(|(&id, _)| id).collect();
@@ -352,10 +375,10 @@ mod tests {
     }
 
     async fn find(dht: &Dht, hash: InfoHashV1, announce: Option<Announce>) -> Vec<SocketAddr> {
-        let mut peers = dht.find_peers(hash, announce);
+        let mut search = dht.find_peers(hash, announce);
         let mut all = Vec::new();
-        while let Some(batch) = peers.recv().await {
-            all.extend(batch);
+        while let Some(batch) = search.next().await {
+            all.extend(batch.unwrap());
         }
         all
     }
@@ -397,6 +420,19 @@ mod tests {
         let status = at_bob.status().await.v4.unwrap();
         assert!(status.bootstrapped && status.good >= 1 && status.traffic.queries_out > 0, "{status:?}");
         assert_eq!(at_bob.snapshot().await.v4.id, Some(status.id));
+    }
+
+    #[tokio::test]
+    async fn who_knows_no_node_hears_that_none_answers() {
+        let at = |seconds| Now { mono: Instant::START + Duration::from_secs(seconds), wall: base::WallTime(0) };
+        let (mut part, dht) = DhtPart::new(DhtConfig::default(), (true, false), at(0), 6);
+        let mut search = dht.find_peers(InfoHashV1([7; 20]), None);
+        let order = part.next_order().await.unwrap();
+        part.obey(at(0), order);
+        part.time_passed(at(60));
+        part.drain(at(60), &mut Outbox::default());
+        assert_eq!(search.next().await, Some(Err(Failure::NoNodes)));
+        assert_eq!(search.next().await, None);
     }
 
     #[tokio::test]

@@ -12,14 +12,13 @@ use axum::response::sse::{self, KeepAlive, Sse};
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use futures_util::Stream;
 use metainfo::InfoHashV1;
-use net::Dht;
 use net::dht::{Announce, Failure, Immutable, Item, ItemName, Mutable, PublicKey};
+use net::{Dht, PeerSearch};
 use rpc::{
     DhtInfo, DhtItem, DhtNodeInfo, DhtNodeRequest, DhtOwner, DhtPeersEvent, DhtPong, DhtPutRequest, DhtScrape,
     DhtStored, Problem,
 };
 use serde::Deserialize;
-use tokio::sync::mpsc;
 
 use super::AppState;
 use super::body::{Body, Id, Params, Word};
@@ -176,7 +175,7 @@ fn stream(events: impl Stream<Item = Result<sse::Event, Infallible>> + Send + 's
 
 /// A look-up for peers, told event by event.
 struct Search {
-    found: mpsc::Receiver<Vec<SocketAddr>>,
+    found: PeerSearch,
     begun: Option<u32>,
     peers: u32,
     done: bool,
@@ -190,14 +189,18 @@ impl Search {
         if self.done {
             return None;
         }
-        Some(match self.found.recv().await {
-            Some(peers) => {
+        Some(match self.found.next().await {
+            Some(Ok(peers)) => {
                 self.peers = self.peers.saturating_add(u32::try_from(peers.len()).unwrap_or(u32::MAX));
                 DhtPeersEvent::Peers { addresses: peers.iter().map(ToString::to_string).collect() }
             }
+            Some(Err(failure)) => {
+                self.done = true;
+                DhtPeersEvent::Done { peers: self.peers, failure: Some(failure.to_string()) }
+            }
             None => {
                 self.done = true;
-                DhtPeersEvent::Done { peers: self.peers }
+                DhtPeersEvent::Done { peers: self.peers, failure: None }
             }
         })
     }

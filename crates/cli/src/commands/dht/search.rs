@@ -18,6 +18,7 @@ pub async fn peers(session: &mut Session<'_>, names: &[InfoHashV1], announce: Op
     let json = session.context.json;
     // A BTreeSet: a torrent with two names is announced under both, mostly by the same peers.
     let mut found: BTreeSet<String> = BTreeSet::new();
+    let mut failed = None;
     let announce = announce.map(|port| format!("?announce_port={port}")).unwrap_or_default();
     for name in names {
         let client = session.client().clone();
@@ -35,9 +36,15 @@ pub async fn peers(session: &mut Session<'_>, names: &[InfoHashV1], announce: Op
                         found.insert(address);
                     }
                 }
-                DhtPeersEvent::Done { .. } => break,
+                DhtPeersEvent::Done { failure, .. } => {
+                    failed = failed.or(failure);
+                    break;
+                }
             }
         }
+    }
+    if let Some(failure) = failed.filter(|_| found.is_empty()) {
+        bail!("the look-up came to nothing: {}", clean(&failure));
     }
     let took = begun.elapsed();
     if json {
