@@ -42,7 +42,7 @@ pub fn node(data: &[u8]) {
     let friend: SocketAddr = ([192, 0, 2, 1], 6881).into();
     let strangers: [SocketAddr; 2] = [([198, 51, 100, 1], 1).into(), ([127, 0, 0, 1], 2).into()];
     let config = Config { v4: true, v6: true, ..Config::default() };
-    let mut node = DhtNode::new(config, fastrand::Rng::with_seed(0));
+    let mut node = DhtNode::new(config, [0; 16], fastrand::Rng::with_seed(0));
     let mut now = Now { mono: Instant::START, wall: WallTime(0) };
     node.handle(now, Input::Timeout);
     node.handle(now, Input::AddNode(friend));

@@ -12,6 +12,7 @@ mod lookup;
 mod network;
 mod node;
 mod rate;
+mod secret;
 mod snapshot;
 mod status;
 mod store;

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use crate::krpc::{self, Body, Message, Method, Query, Response, Want, code};
 use crate::node::Reach;
 use crate::rate::{Limits, Recent};
+use crate::secret::Secret;
 use crate::store::Store;
 use crate::table::{K, Table};
 use crate::token::Tokens;
@@ -75,16 +76,16 @@ pub(crate) struct Network {
 
 impl Network {
     /// Begins with what the last run left.
-    pub(crate) fn new(v6: bool, reach: Reach, snapshot: FamilySnapshot, mut rng: fastrand::Rng) -> Network {
+    pub(crate) fn new(secret: Secret, reach: Reach, snapshot: FamilySnapshot, mut rng: fastrand::Rng) -> Network {
         let own = snapshot.id.unwrap_or_else(|| Id::random(&mut rng));
-        let mut rpc = Rpc::new(own, rng.fork());
+        let mut rpc = Rpc::new(own, secret);
         rpc.read_only = reach == Reach::ReadOnly;
         Network {
-            v6,
+            v6: secret.v6(),
             table: Table::new(own),
             store: Store::new(own),
             rpc,
-            tokens: Tokens::new(rng.fork()),
+            tokens: Tokens::new(secret),
             votes: Votes::default(),
             external: None,
             limits: Limits::default(),

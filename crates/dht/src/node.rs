@@ -11,6 +11,7 @@ use base::{Instant, Now};
 
 use crate::krpc::{self, Body};
 use crate::network::{Event, Goal, Network};
+use crate::secret::Secret;
 use crate::{Failure, Found, Id, Input, Item, NodeStatus, Output, Scrape, Snapshot, Status, Task, TaskId};
 
 /// The most tasks at a time (arbitrary; a torrent has one or two now and then).
@@ -80,13 +81,15 @@ struct Running {
 }
 
 impl DhtNode {
-    /// Builds a node. Nothing is sent before the first [`Input`]: hand in [`Input::Timeout`] to begin.
-    pub fn new(config: Config, mut rng: fastrand::Rng) -> DhtNode {
+    /// Builds a node. Nothing is sent before the first [`Input`]: hand in [`Input::Timeout`] to begin. `key`: what write
+    /// tokens and transaction ids are made with, from the system's generator outside of tests; whoever knows it can
+    /// forge both. What `rng` draws may become known.
+    pub fn new(config: Config, key: [u8; 16], mut rng: fastrand::Rng) -> DhtNode {
         let Snapshot { v4, v6 } = config.snapshot;
         let (rng4, rng6) = (rng.fork(), rng.fork());
         DhtNode {
-            v4: config.v4.then(|| Network::new(false, config.reach, v4, rng4)),
-            v6: config.v6.then(|| Network::new(true, config.reach, v6, rng6)),
+            v4: config.v4.then(|| Network::new(Secret::new(key, false), config.reach, v4, rng4)),
+            v6: config.v6.then(|| Network::new(Secret::new(key, true), config.reach, v6, rng6)),
             tasks: BTreeMap::new(),
             parked: BTreeMap::new(),
             kept: BTreeMap::new(),

@@ -87,8 +87,9 @@ impl Udp {
         let local = sockets.local_addrs();
         let families = (local.0.is_some(), local.1.is_some());
         let (tracker_part, trackers) = TrackerPart::new(families, config.seed);
-        let (dht_part, dht) =
-            config.dht.map(|dht| DhtPart::new(dht, families, clock.now(), config.seed.rotate_left(16))).unzip();
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(io::Error::other)?;
+        let (dht_part, dht) = config.dht.map(|dht| DhtPart::new(dht, families, clock.now(), key)).unzip();
         let (mut utp_part, mut utp, mut incoming) = (None, None, None);
         if config.utp {
             let memory = config.memory_bytes as u64;

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::search::SearchId;
 use crate::krpc::{self, Message, Method, Query, Want};
 use crate::rate::Recent;
+use crate::secret::Secret;
 use crate::{Id, Output, TaskId, Traffic};
 
 /// How long an answer is waited for (arbitrary; longer than any but broken paths take).
@@ -84,7 +85,9 @@ pub(super) struct Rpc {
     pub(super) contacted: Recent,
     /// When anything was answered last.
     pub(super) answered: Option<Instant>,
-    rng: fastrand::Rng,
+    secret: Secret,
+    /// How many transaction ids were drawn.
+    drawn: u64,
     pending: BTreeMap<u32, Pending>,
     deadlines: BTreeSet<(Instant, u32)>,
     /// Smoothed round-trip time and its variation (RFC 6298, section 2).
@@ -92,14 +95,15 @@ pub(super) struct Rpc {
 }
 
 impl Rpc {
-    pub(super) fn new(own: Id, rng: fastrand::Rng) -> Rpc {
+    pub(super) fn new(own: Id, secret: Secret) -> Rpc {
         Rpc {
             own,
             read_only: false,
             traffic: Traffic::default(),
             contacted: Recent::default(),
             answered: None,
-            rng,
+            secret,
+            drawn: 0,
             pending: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             rtt: None,
@@ -117,7 +121,8 @@ impl Rpc {
         outputs: &mut VecDeque<Output>,
     ) {
         let transaction = loop {
-            let drawn = self.rng.u32(..);
+            self.drawn += 1;
+            let drawn = self.secret.transaction(self.drawn);
             if !self.pending.contains_key(&drawn) {
                 break drawn;
             }

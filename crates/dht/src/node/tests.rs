@@ -28,7 +28,8 @@ impl World {
     fn join(&mut self, address: &str, reach: Reach) -> SocketAddr {
         let address: SocketAddr = address.parse().unwrap();
         let config = Config { v4: address.is_ipv4(), v6: address.is_ipv6(), reach, ..Config::default() };
-        let node = DhtNode::new(config, fastrand::Rng::with_seed(self.nodes.len() as u64));
+        let node =
+            DhtNode::new(config, [self.nodes.len() as u8; 16], fastrand::Rng::with_seed(self.nodes.len() as u64));
         self.nodes.insert(address, node);
         self.give(address, Input::Timeout);
         address
@@ -347,7 +348,7 @@ fn two_networks_are_served_side_by_side() {
     let mut world = World::new();
     let config = Config { v4: true, v6: true, ..Config::default() };
     let (v4, v6): (SocketAddr, SocketAddr) = ("127.0.0.1:1".parse().unwrap(), "[::1]:1".parse().unwrap());
-    let mut both = DhtNode::new(config, fastrand::Rng::with_seed(99));
+    let mut both = DhtNode::new(config, [99; 16], fastrand::Rng::with_seed(99));
     both.handle(world.now, Input::AddNode(v4));
     both.handle(world.now, Input::AddNode(v6));
     let status = both.status(world.now);
@@ -396,7 +397,7 @@ fn a_restart_finds_the_network_by_what_was_saved() {
     let id = snapshot.v4.id;
     assert!(snapshot.v4.nodes.len() >= 8);
     let config = Config { v4: true, snapshot, ..Config::default() };
-    world.nodes.insert(all[7], DhtNode::new(config, fastrand::Rng::with_seed(5)));
+    world.nodes.insert(all[7], DhtNode::new(config, [5; 16], fastrand::Rng::with_seed(5)));
     world.give(all[7], Input::Timeout);
     world.pass(Duration::from_secs(30));
     let status = world.nodes[&all[7]].status(world.now).v4.unwrap();

@@ -229,11 +229,11 @@ pub(super) struct DhtPart {
 
 impl DhtPart {
     /// Builds the part and its handle. `families`: whether there is an IPv4 and an IPv6 socket.
-    pub(super) fn new(config: DhtConfig, families: (bool, bool), now: Now, seed: u64) -> (DhtPart, Dht) {
+    pub(super) fn new(config: DhtConfig, families: (bool, bool), now: Now, key: [u8; 16]) -> (DhtPart, Dht) {
         let (sender, orders) = mpsc::channel(QUEUE);
         let (ready_sender, ready) = watch::channel(false);
         let setup = Config { v4: families.0, v6: families.1, reach: config.reach, snapshot: config.snapshot };
-        let mut node = DhtNode::new(setup, fastrand::Rng::with_seed(seed));
+        let mut node = DhtNode::new(setup, key, fastrand::Rng::new());
         node.handle(now, Input::Timeout);
         let part = DhtPart {
             node,
@@ -425,7 +425,7 @@ mod tests {
     #[tokio::test]
     async fn who_knows_no_node_hears_that_none_answers() {
         let at = |seconds| Now { mono: Instant::START + Duration::from_secs(seconds), wall: base::WallTime(0) };
-        let (mut part, dht) = DhtPart::new(DhtConfig::default(), (true, false), at(0), 6);
+        let (mut part, dht) = DhtPart::new(DhtConfig::default(), (true, false), at(0), [6; 16]);
         let mut search = dht.find_peers(InfoHashV1([7; 20]), None);
         let order = part.next_order().await.unwrap();
         part.obey(at(0), order);

@@ -172,7 +172,7 @@ impl DhtSim {
             Kind::Hostile
         } else {
             let config = Config { v4: true, ..Config::default() };
-            Kind::Honest(Box::new(DhtNode::new(config, self.rng.fork())))
+            Kind::Honest(Box::new(DhtNode::new(config, self.rng.u128(..).to_be_bytes(), self.rng.fork())))
         };
         self.by_address.insert(ip, index);
         self.alive.push(index);
