@@ -6,7 +6,7 @@ mod serve;
 mod upkeep;
 
 use core::net::{IpAddr, SocketAddr};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use base::Instant;
@@ -63,6 +63,8 @@ pub(crate) struct Network {
     /// How many answers wait for such a proof.
     deferred: usize,
     searches: BTreeMap<SearchId, Search>,
+    /// Look-ups that wait until queries may be sent again. At most those that run.
+    held_back: BTreeSet<SearchId>,
     next_search: u64,
     /// How many look-ups ended.
     lookups: u64,
@@ -92,6 +94,7 @@ impl Network {
             proven: Recent::default(),
             deferred: 0,
             searches: BTreeMap::new(),
+            held_back: BTreeSet::new(),
             next_search: 0,
             lookups: 0,
             upkeep: Upkeep::new(reach, snapshot.nodes),
@@ -201,13 +204,15 @@ impl Network {
         while let Some(late) = self.rpc.late(now) {
             self.late(now, late, outputs);
         }
+        self.go_on(now, outputs);
         self.upkeep(now, outputs);
     }
 
     /// Returns when [`Network::time_passed`] is to be called.
     pub(crate) fn poll_timeout(&self) -> Instant {
         let upkeep = self.next_upkeep();
-        self.rpc.poll_timeout().map_or(upkeep, |at| at.min(upkeep))
+        let room = self.held_back.first().map(|_| self.rpc.pace.room_at());
+        self.rpc.poll_timeout().into_iter().chain(room).fold(upkeep, Instant::min)
     }
 
     /// Tells whether a node is known, and the first look for the network is over.

@@ -1,4 +1,5 @@
-//! What strangers may cost us: how many queries are answered, and who has shown that its address is its own.
+//! What strangers may cost us: how many queries are answered, and who has shown that its address is its own. And what we
+//! may cost others: how many queries are sent.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,45 @@ const GENERATION: Duration = Duration::from_secs(5 * 60);
 
 /// How many addresses a generation of [`Recent`] holds; later ones are not remembered.
 const MAX_RECENT: usize = 2_048;
+
+/// How many queries of our own are sent, in a second on average: ten kB, what other programs allow themselves. A look-up
+/// takes 20 to 60: a thousand torrents are looked up in the quarter of an hour after which each is due again.
+const QUERIES_PER_S: u32 = 100;
+
+/// For how long nothing need have been sent before as many go out at once (arbitrary: 400 queries, so that several look-ups
+/// of the longest kind are not held back).
+const SAVED_UP: Duration = Duration::from_secs(4);
+
+/// The rate of our own queries: a bucket that is filled at [`QUERIES_PER_S`], up to what [`SAVED_UP`] brings.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    /// When all that was sent is paid for.
+    paid: Instant,
+}
+
+impl Pace {
+    /// Counts a query.
+    pub(crate) fn spend(&mut self, now: Instant) {
+        self.paid = self.paid.max(now) + Duration::from_secs(1) / QUERIES_PER_S;
+    }
+
+    /// Tells whether a query may be sent.
+    pub(crate) fn has_room(&self, now: Instant) -> bool {
+        self.paid.since(now) < SAVED_UP
+    }
+
+    /// Tells whether there is room for what can be left out as well: half is for look-ups alone.
+    pub(crate) fn has_plenty(&self, now: Instant) -> bool {
+        self.paid.since(now) < SAVED_UP / 2
+    }
+
+    /// Returns when a query may be sent.
+    pub(crate) fn room_at(&self) -> Instant {
+        let wait = self.paid.since_start().saturating_sub(SAVED_UP);
+        // Room begins after that moment, not at it.
+        Instant::from_start(wait) + Duration::from_nanos(1)
+    }
+}
 
 /// Counts the queries of each source.
 #[derive(Debug, Default)]
@@ -139,6 +179,27 @@ mod tests {
         let answered = (0..50_000_u32).filter(|&i| limits.admit(at(11), IpAddr::V4(i.into()))).count();
         assert_eq!(answered, IN_ALL as usize);
         assert!(limits.sources.len() <= MAX_SOURCES);
+    }
+
+    #[test]
+    fn queries_go_out_at_once_until_what_was_saved_up_is_spent_and_then_at_the_rate() {
+        let mut pace = Pace::default();
+        let mut sent = 0;
+        while pace.has_room(at(100)) {
+            pace.spend(at(100));
+            sent += 1;
+        }
+        assert_eq!(sent, 400);
+        assert!(!pace.has_plenty(at(101)) && pace.has_room(at(101)) && pace.has_plenty(at(103)));
+        let next = pace.room_at();
+        assert!(pace.has_room(next) && next.since(at(100)) <= Duration::from_millis(10), "{next:?}");
+        let mut now = next;
+        while now < at(110) {
+            pace.spend(now);
+            now = now.max(pace.room_at());
+            sent += 1;
+        }
+        assert!((1_390..=1_410).contains(&sent), "{sent}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::search::SearchId;
 use crate::krpc::{self, Message, Method, Query, Want};
-use crate::rate::Recent;
+use crate::rate::{Pace, Recent};
 use crate::secret::Secret;
 use crate::{Id, Output, TaskId, Traffic};
 
@@ -83,6 +83,9 @@ pub(super) struct Rpc {
     pub(super) traffic: Traffic,
     /// Whom we sent something to.
     pub(super) contacted: Recent,
+    /// How fast queries are sent. Look-ups wait for room; storing what they found a place for, and what a user asks, does
+    /// not, and is counted all the same.
+    pub(super) pace: Pace,
     /// When anything was answered last.
     pub(super) answered: Option<Instant>,
     secret: Secret,
@@ -101,6 +104,7 @@ impl Rpc {
             read_only: false,
             traffic: Traffic::default(),
             contacted: Recent::default(),
+            pace: Pace::default(),
             answered: None,
             secret,
             drawn: 0,
@@ -130,6 +134,7 @@ impl Rpc {
         let query = Query { id: self.own, read_only: self.read_only, want, method };
         let packet = krpc::encode_query(&transaction.to_be_bytes(), &query);
         self.contacted.add(now, to.0.ip());
+        self.pace.spend(now);
         self.traffic.queries_out += 1;
         // Only look-ups, and answers that wait for proof, can make use of the news that a node is slow.
         let may_be_slow = matches!(purpose, Purpose::Search(_) | Purpose::Proof(_));

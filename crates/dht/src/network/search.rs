@@ -21,6 +21,13 @@ const MAX_RUNNING: usize = 24;
 /// The most peers told of one swarm (arbitrary: a torrent can use some hundreds).
 const MAX_FOUND: usize = 4_000;
 
+/// The most peers taken of one answer: what most programs send at most, so that a liar cannot fill the list alone.
+const MAX_OF_ANSWER: usize = 100;
+
+/// The most peers of one IP address told of one swarm: several computers behind one router, and the ports they had before.
+/// Without this, liars could have all ports of a victim dialled. What peer exchange allows, too.
+const MAX_FOUND_PER_IP: usize = 8;
+
 /// How full a filter may be before it is a lie: BEP 33 keeps swarms below 6,000.
 const MAX_IN_FILTER: f64 = 6_500.0;
 
@@ -260,7 +267,12 @@ impl Network {
             return self.finish(now, id, outputs);
         }
         let want = if search.both { Want { v4: true, v6: true } } else { Want::default() };
-        while let Some((to, node)) = search.lookup.next() {
+        loop {
+            if !self.rpc.pace.has_room(now) {
+                self.held_back.insert(id);
+                break;
+            }
+            let Some((to, node)) = search.lookup.next() else { break };
             if let Some(node) = node {
                 self.table.asked(now, to, &node);
             }
@@ -268,6 +280,15 @@ impl Network {
         }
         if search.lookup.is_over() {
             self.looked(now, id, outputs);
+        }
+    }
+
+    /// Goes on with the look-ups that waited until queries may be sent, the oldest first.
+    pub(super) fn go_on(&mut self, now: Instant, outputs: &mut VecDeque<Output>) {
+        if !self.held_back.is_empty() && self.rpc.pace.has_room(now) {
+            for id in std::mem::take(&mut self.held_back) {
+                self.advance(now, id, outputs);
+            }
         }
     }
 
@@ -365,7 +386,11 @@ fn collect(goal: &mut Goal, response: &Response<'_>, peers: Vec<SocketAddr>) -> 
     match goal {
         Goal::Peers { found, .. } => {
             let mut new = peers;
-            new.retain(|&peer| found.len() < MAX_FOUND && found.insert(peer));
+            new.truncate(MAX_OF_ANSWER);
+            new.retain(|&peer| {
+                let ports = SocketAddr::new(peer.ip(), 0)..=SocketAddr::new(peer.ip(), u16::MAX);
+                found.len() < MAX_FOUND && found.range(ports).count() < MAX_FOUND_PER_IP && found.insert(peer)
+            });
             return new;
         }
         Goal::Scrape(counted) => {

@@ -204,7 +204,7 @@ impl Network {
 
     /// Asks a stranger to show its address before a long answer. `false`: too many are asked already.
     fn defer(&mut self, now: Instant, from: SocketAddr, deferred: Deferred, outputs: &mut VecDeque<Output>) -> bool {
-        if self.deferred >= MAX_DEFERRED {
+        if self.deferred >= MAX_DEFERRED || !self.rpc.pace.has_plenty(now) {
             return false;
         }
         self.deferred += 1;

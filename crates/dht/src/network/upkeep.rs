@@ -116,7 +116,7 @@ impl Network {
             return;
         }
         self.upkeep.tick_at = now + TICK;
-        if let Some(due) = self.table.due(now).filter(|_| self.rpc.len() < MAX_CHECKS) {
+        if let Some(due) = self.table.due(now).filter(|_| self.may_check(now)) {
             self.table.asked(now, due.node.address, &due.node.id);
             let method = match due.hungry {
                 true => Method::FindNode { target: self.table.own().random_sharing(due.bits, &mut self.rng) },
@@ -312,8 +312,12 @@ impl Network {
         }
     }
 
+    fn may_check(&self, now: Instant) -> bool {
+        self.rpc.len() < MAX_CHECKS && self.rpc.pace.has_plenty(now)
+    }
+
     fn check(&mut self, now: Instant, address: SocketAddr, id: Option<Id>, outputs: &mut VecDeque<Output>) {
-        if self.rpc.len() < MAX_CHECKS && may_name(address, address) {
+        if self.may_check(now) && may_name(address, address) {
             self.rpc.ask(now, (address, id), Method::Ping, Want::default(), Purpose::Check, outputs);
         }
     }

@@ -473,3 +473,111 @@ fn a_deferred_answer_takes_nothing_of_the_packet_with_it() {
     assert_eq!(answers.len(), 1);
     assert_eq!(response(&answers[0].1).value, None);
 }
+
+/// An address where nobody answers.
+fn silent(i: u32) -> SocketAddr {
+    format!("{}:6881", core::net::Ipv4Addr::from(0x5000_0000 + (i << 12))).parse().unwrap()
+}
+
+#[test]
+fn a_thousand_look_ups_at_once_are_sent_at_a_bounded_rate_and_all_end() {
+    let (mut world, all) = World::network(60);
+    let sent = |world: &World| world.nodes[&all[5]].status(world.now).v4.unwrap().traffic.queries_out;
+    let before = sent(&world);
+    for i in 0..1_000_u32 {
+        let mut hash = [0x5a; 20];
+        hash[..4].copy_from_slice(&i.wrapping_mul(0x9e37_79b9).to_be_bytes());
+        let task = Task::FindPeers { info_hash: Id(hash), announce: None };
+        world.give(all[5], Input::Start { id: TaskId(10_000 + u64::from(i)), task });
+    }
+    let burst = sent(&world) - before;
+    assert!((350..=400).contains(&burst), "what was saved up goes out at once: {burst}");
+    for seconds in 1..=10 {
+        world.pass(Duration::from_secs(1));
+        let sent = sent(&world) - before;
+        assert!(sent <= 400 + 100 * seconds + 1, "{sent} in {seconds} s");
+    }
+    assert!(sent(&world) - before >= 1_390, "nothing is lost of the rate");
+    world.pass(Duration::from_secs(600));
+    let ended = world.outputs.iter().filter(|(_, output)| matches!(output, Output::Done { .. })).count();
+    assert_eq!(ended, 1_000);
+}
+
+#[test]
+fn a_look_up_alone_is_not_held_back() {
+    let (mut world, all) = World::network(60);
+    let before = world.now.mono;
+    world.give(all[5], Input::Start { id: TaskId(9_999), task: Task::FindPeers { info_hash: HASH, announce: None } });
+    assert!(world.outputs.iter().any(|(_, o)| matches!(o, Output::Done { id: TaskId(9_999), .. })));
+    assert_eq!(world.now.mono, before, "wires without delay: it ends in the moment it began");
+}
+
+#[test]
+fn a_liar_gives_a_look_up_few_addresses_and_few_ports_of_a_victim() {
+    let (mut world, all) = World::network(12);
+    let mallory = "200.0.0.1:7";
+    world.poke(mallory, all[0], &query(Method::FindNode { target: HASH }));
+    let victims = (1..=60_u16).map(|port| SocketAddr::from(([203, 0, 113, 9], port)));
+    let others = (1..=100_u8).map(|host| SocketAddr::from(([198, 51, 100, host], 6881)));
+    let lie = Response { id: Some(Id([9; 20])), values: victims.chain(others).collect(), ..Response::default() };
+    // She answers whatever she is asked by a lie, so that she gets into the table.
+    let lie_to_all = |world: &mut World| {
+        let asked = std::mem::take(&mut world.outside);
+        for (_, packet) in asked.iter().filter(|(to, _)| to.to_string() == mallory) {
+            if let Some(Message { body: Body::Query(_), transaction, .. }) = decode(packet) {
+                let packet = krpc::encode_response(transaction, None, &lie);
+                let from = mallory.parse().unwrap();
+                world.give(all[0], Input::Received { from, packet: &packet });
+            }
+        }
+    };
+    for _ in 0..10 {
+        world.pass(Duration::from_secs(1));
+        lie_to_all(&mut world);
+    }
+    world.outputs.clear();
+    // Beside her own id.
+    let task = Task::FindPeers { info_hash: Id([9; 20]), announce: None };
+    world.give(all[0], Input::Start { id: TaskId(9_999), task });
+    for _ in 0..20 {
+        lie_to_all(&mut world);
+        world.pass(Duration::from_secs(1));
+    }
+    let told: Vec<SocketAddr> = world
+        .outputs
+        .iter()
+        .filter_map(|(_, output)| if let Output::Peers { peers, .. } = output { Some(peers.clone()) } else { None })
+        .flatten()
+        .collect();
+    assert_eq!(told.iter().filter(|peer| peer.ip().to_string() == "203.0.113.9").count(), 8, "{told:?}");
+    assert!(told.len() <= 48, "a hundred of one answer, of which sixty were ports of the victim: {}", told.len());
+}
+
+#[test]
+fn what_was_seen_of_transaction_ids_and_tokens_tells_nothing_of_the_next() {
+    // The same stream of chance, another key: all of both differs.
+    let packets = |key: u8| {
+        let config = Config { v4: true, ..Config::default() };
+        let mut node = DhtNode::new(config, [key; 16], fastrand::Rng::with_seed(1));
+        let now = World::new().now;
+        node.handle(now, Input::Timeout);
+        (0..8).for_each(|i| node.handle(now, Input::AddNode(silent(i))));
+        let later = Now { mono: now.mono + Duration::from_secs(1), ..now };
+        node.handle(later, Input::Timeout);
+        let ask = query(Method::GetPeers { info_hash: HASH, no_seed: false, scrape: false });
+        node.handle(later, Input::Received { from: silent(99), packet: &ask });
+        std::iter::from_fn(move || node.poll_output())
+            .filter_map(|output| if let Output::Send { packet, .. } = output { Some(packet) } else { None })
+            .map(|packet| {
+                let message = decode(&packet).unwrap();
+                match &message.body {
+                    Body::Response(response) => response.token.unwrap().to_vec(),
+                    _ => message.transaction.to_vec(),
+                }
+            })
+            .collect::<std::collections::BTreeSet<Vec<u8>>>()
+    };
+    let (one, other) = (packets(1), packets(2));
+    assert!(one.len() >= 9 && one.len() == other.len() && one.is_disjoint(&other), "{one:?} {other:?}");
+    assert_eq!(one, packets(1), "by seed and key, all is the same again");
+}
