@@ -3,7 +3,8 @@
 //!
 //! Invariant: `floor ≤ current ≤ ceiling`, and `current` is `floor`: only probes are longer. A probe is an ordinary data
 //! packet with padding; one that is lost is sent again without, so that a search never stalls a stream. A way that becomes
-//! narrower than what was found ends the connection: the packets that were cut for it pass no more.
+//! narrower than what was found ends the connection: the packets that were cut for it pass no more. So the search begins
+//! with what every way carries.
 
 use std::time::Duration;
 
@@ -11,9 +12,14 @@ use base::Instant;
 
 use crate::MAX_DATAGRAM_LEN;
 
-/// What every way carries in one piece: IPv6 asks for 1280 bytes (RFC 8200, 5), less 40 of IPv6 and 8 of UDP. IPv4 asks
-/// for less, but ways that carry less are hardly met (QUIC relies on 1200 bytes of payload: RFC 9000, 14).
-const FLOOR: usize = 1280 - 40 - 8;
+/// What every way over IPv6 carries in one piece: 1280 bytes (RFC 8200, 5), less 40 of IPv6 and 8 of UDP.
+const FLOOR_V6: usize = 1280 - 40 - 8;
+/// The same over IPv4: every host takes 576 bytes (RFC 791, 3.1), less 20 of IPv4 and 8 of UDP. Ways carry less only by
+/// fragments. It is the length of the first flight alone: the first probe that arrives raises it.
+const FLOOR_V4: usize = 576 - 20 - 8;
+/// What nearly all ways over IPv4 carry, tunnels too (QUIC relies on 1200: RFC 9000, 14): asked for where Ethernet's length
+/// is too long, before the search cuts in halves.
+const USUAL: usize = FLOOR_V6;
 /// The longest datagram over IPv6: Ethernet's 1500 bytes less the longer header.
 const CEILING_V6: usize = 1500 - 40 - 8;
 /// A search that leaves less than this open is over: 16 bytes are one per cent.
@@ -34,8 +40,8 @@ pub(crate) struct Mtu {
 
 impl Mtu {
     pub(crate) fn new(ipv6: bool, now: Instant) -> Mtu {
-        let max = if ipv6 { CEILING_V6 } else { MAX_DATAGRAM_LEN };
-        Mtu { floor: FLOOR, ceiling: max, max, probe: None, search_at: now + SEARCH_EVERY }
+        let (floor, max) = if ipv6 { (FLOOR_V6, CEILING_V6) } else { (FLOOR_V4, MAX_DATAGRAM_LEN) };
+        Mtu { floor, ceiling: max, max, probe: None, search_at: now + SEARCH_EVERY }
     }
 
     /// Returns the length of ordinary datagrams.
@@ -43,7 +49,7 @@ impl Mtu {
         self.floor
     }
 
-    /// Returns the length that a probe would have now.
+    /// Returns the length that a probe would have now. A shorter one will do as well.
     pub(crate) fn probe_len(&mut self, now: Instant) -> Option<usize> {
         if self.probe.is_some() {
             return None;
@@ -55,7 +61,11 @@ impl Mtu {
             return None;
         }
         // Most ways carry all that Ethernet does: ask for that first.
-        Some(if self.ceiling == self.max { self.max } else { (self.floor + self.ceiling).div_ceil(2) })
+        Some(match self.ceiling {
+            all if all == self.max => self.max,
+            shorter if self.floor < USUAL && USUAL < shorter => USUAL,
+            shorter => (self.floor + shorter).div_ceil(2),
+        })
     }
 
     /// A packet is sent as a probe.
@@ -121,9 +131,10 @@ mod tests {
     #[test]
     fn ethernet_is_found_by_one_probe_and_anything_shorter_by_a_few() {
         assert_eq!(search(1472), (1472, 0));
-        for limit in FLOOR..1472 {
+        for limit in FLOOR_V4..1472 {
             let (found, lost) = search(limit);
-            assert!(found <= limit && found + CLOSE_ENOUGH > limit && lost <= 5, "{limit}: {found} {lost}");
+            let most = if limit < USUAL { 8 } else { 5 };
+            assert!(found <= limit && found + CLOSE_ENOUGH > limit && lost <= most, "{limit}: {found} {lost}");
         }
     }
 
@@ -133,7 +144,7 @@ mod tests {
         mtu.probing(1, 1452);
         assert_eq!(mtu.too_large(1453), None);
         assert_eq!(mtu.too_large(1452), Some(1));
-        mtu.probing(2, FLOOR + 1);
+        mtu.probing(2, FLOOR_V6 + 1);
         mtu.lost(2);
         assert_eq!(mtu.probe_len(Instant::START), None);
         assert_eq!(mtu.probe_len(Instant::START + SEARCH_EVERY), Some(1452));

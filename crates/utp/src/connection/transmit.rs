@@ -192,6 +192,8 @@ impl Connection {
     fn next_probe(&mut self, now: Instant, full: usize, room: usize) -> Option<(Next, usize)> {
         let surrounded = self.sender.in_flight() > full && self.window.bytes() > full * PROBE_WINDOW;
         let length = surrounded.then(|| self.mtu.probe_len(now)).flatten()?;
+        // From a short floor the search climbs, a padding at a time.
+        let length = length.min(HEADER_LEN + full + PADDING_LEN.end());
         if full > room || self.sender.unsent() < full || !PADDING_LEN.contains(&(length - HEADER_LEN - full)) {
             return None;
         }

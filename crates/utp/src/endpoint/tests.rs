@@ -244,12 +244,12 @@ fn small_writes_are_packed_while_another_is_on_its_way() {
     world.run(ms(500));
     assert_eq!(world.read(1, bob).len(), 1_700);
     let data = sent(&world, 0, since).iter().filter(|header| header.kind == Kind::Data).count();
-    assert!(data <= 4, "{data}");
+    assert!(data <= 5, "{data}");
 }
 
 #[test]
 fn the_longest_datagram_that_passes_is_found_and_no_stream_waits_for_one_that_does_not() {
-    for mtu in [1_232, 1_300, 1_464, 1_472, 1_500] {
+    for mtu in [548, 800, 1_200, 1_232, 1_300, 1_464, 1_472, 1_500] {
         let (mut world, alice, bob) = pair(10);
         world.mtu = mtu;
         let data = world.random(400_000);
