@@ -41,6 +41,11 @@ impl Meter {
         self.total
     }
 
+    /// Returns the bytes a second of full ticks; `None` before any ended in which there were some.
+    pub(super) fn measured_bytes_per_s(&self) -> Option<u64> {
+        self.primed.then_some(self.rate as u64)
+    }
+
     /// Bytes a second; between two ticks what has come since counts too, so that the start of a fast transfer shows.
     pub(super) fn rate_bytes_per_s(&self) -> u64 {
         (self.rate as u64).max(if self.primed { 0 } else { self.since_tick })

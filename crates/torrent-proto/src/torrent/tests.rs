@@ -1,6 +1,7 @@
 //! Stories of the torrent state machine.
 
 mod exchange;
+mod upload;
 mod world;
 
 use base::Bitfield;
