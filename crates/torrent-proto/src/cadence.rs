@@ -10,6 +10,10 @@ use base::Instant;
 /// The wait before a first early round (arbitrary: somebody looks at the screen).
 const FIRST_WAIT: Duration = Duration::from_secs(15);
 
+/// The same while nothing was found at all: who was just told of us, and those whom we just heard of, may know more in a
+/// moment. The waits double from here too, so that it costs two rounds more.
+const FIRST_WAIT_FOR_ANYTHING: Duration = Duration::from_secs(3);
+
 /// When to ask next. See the module.
 #[derive(Clone, Debug)]
 pub struct Cadence {
@@ -18,6 +22,8 @@ pub struct Cadence {
     running: bool,
     asking: bool,
     wanted: bool,
+    /// The round under way, or the last one, was wished for.
+    begun_early: bool,
     /// Another round is to follow the one under way.
     again: bool,
     last: Option<Instant>,
@@ -33,6 +39,7 @@ impl Cadence {
             running: false,
             asking: false,
             wanted: false,
+            begun_early: false,
             again: false,
             last: None,
             next: None,
@@ -79,8 +86,18 @@ impl Cadence {
 
     /// A round begins. One that nobody wished for begins the waits anew.
     pub fn begun(&mut self) {
+        self.begun_early = self.wanted;
         self.wait = if self.wanted { (self.wait * 2).min(self.every) } else { FIRST_WAIT };
         (self.asking, self.wanted, self.next) = (true, false, None);
+    }
+
+    /// A round is over that found nothing: the next one is wanted, and sooner than after one that found something.
+    pub fn ended_empty(&mut self, now: Instant) {
+        if self.wait == FIRST_WAIT && !self.begun_early {
+            self.wait = FIRST_WAIT_FOR_ANYTHING;
+        }
+        self.wanted = self.running;
+        self.ended(now);
     }
 
     /// A round is over.
@@ -151,6 +168,24 @@ mod tests {
             now = next;
         }
         assert_eq!(waits, [15, 30, 60, 120, 240, 480, 900, 900, 900]);
+    }
+
+    #[test]
+    fn who_found_nothing_asks_again_in_a_moment_but_not_for_ever() {
+        let mut cadence = Cadence::new(QUARTER);
+        cadence.start(at(0));
+        let (mut now, mut waits) = (at(0), Vec::new());
+        for _ in 0..11 {
+            cadence.begun();
+            cadence.ended_empty(now);
+            let next = cadence.next().unwrap();
+            waits.push((next - now).as_secs());
+            now = next;
+        }
+        assert_eq!(waits, [3, 6, 12, 24, 48, 96, 192, 384, 768, 900, 900]);
+        cadence.stop();
+        cadence.ended_empty(now);
+        assert_eq!(cadence.next(), None);
     }
 
     #[test]

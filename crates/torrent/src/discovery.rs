@@ -248,10 +248,14 @@ impl DiscoveryTask {
         self.round = None;
         let found = outcome.as_ref().copied().unwrap_or(0);
         // The one may be ourselves. Whom nobody can dial has to hear of others soon after they came, also as a seed.
-        if found <= 1 {
-            self.cadence.want();
+        match found {
+            0 => self.cadence.ended_empty(self.now()),
+            1 => {
+                self.cadence.want();
+                self.cadence.ended(self.now());
+            }
+            _ => self.cadence.ended(self.now()),
         }
-        self.cadence.ended(self.now());
         tracing::debug!(torrent = %self.parts.id, ?outcome, "the DHT was asked for peers");
         self.say(match outcome {
             Ok(0) => "found nobody".to_owned(),
