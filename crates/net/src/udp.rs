@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use ::utp::Config as UtpConfig;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 pub use self::dht::{Dht, DhtConfig, PeerSearch};
 pub use self::utp::UtpStream;
@@ -105,7 +106,7 @@ impl Udp {
         }
         let (inbox, outbox) = (Inbox::new(), Outbox::default());
         let task = UdpTask { sockets, clock, trackers: tracker_part, dht: dht_part, utp: utp_part, inbox, outbox };
-        tokio::spawn(task.run());
+        watch_over(tokio::spawn(task.run()));
         Ok(Udp { trackers, dht, utp, incoming: Arc::new(Mutex::new(incoming)), local })
     }
 
@@ -125,6 +126,26 @@ impl Udp {
             utp.finish().await;
         }
     }
+}
+
+/// Says it aloud when the task ends by a panic: all that it carries is gone until a restart, and whoever waits for it hears
+/// nothing but silence.
+fn watch_over(task: JoinHandle<()>) {
+    tokio::spawn(async move {
+        if let Some(words) = panicked(task).await {
+            tracing::error!(
+                panic = words,
+                "the UDP task panicked: the DHT, uTP and UDP trackers stand still until a restart; this is a bug"
+            );
+        }
+    });
+}
+
+/// Waits for the end of a task; returns what it panicked with, if it did.
+async fn panicked(task: JoinHandle<()>) -> Option<String> {
+    let panic = task.await.err()?.try_into_panic().ok()?;
+    let words = panic.downcast::<String>().map(|words| *words);
+    Some(words.unwrap_or_else(|panic| panic.downcast_ref::<&str>().copied().unwrap_or("no words").to_owned()))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -310,6 +331,13 @@ async fn writable(socket: Option<&Socket>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_the_task_is_told_and_its_end_is_not() {
+        assert_eq!(panicked(tokio::spawn(async { panic!("no {}", "way") })).await.as_deref(), Some("no way"));
+        assert_eq!(panicked(tokio::spawn(async { panic!("no") })).await.as_deref(), Some("no"));
+        assert_eq!(panicked(tokio::spawn(async {})).await, None);
+    }
 
     #[test]
     fn what_arrives_is_told_apart_by_its_first_byte() {
