@@ -2,6 +2,7 @@
 
 mod add;
 mod confined;
+mod door;
 mod listen;
 mod outside;
 

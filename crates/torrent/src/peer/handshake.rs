@@ -17,6 +17,10 @@ use crate::types::Encryption;
 /// How long both handshakes may take together. Arbitrary; a few round trips of a bad link.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How long who dialled us may take until it is clear how it begins: who dials speaks first. Arbitrary; a round trip of a
+/// very bad link. Without this, silent connections would fill the places of those who have something to say.
+const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long they may take when the peer may be one that does not know encrypted handshakes and waits for ours to make
 /// sense. Arbitrary; a dial in the clear may follow.
 const ENCRYPTED_TIMEOUT: Duration = Duration::from_secs(8);
@@ -117,7 +121,8 @@ pub(crate) async fn accepted<T>(
     let work = async {
         let mut head = [0; Handshake::HEAD_LEN];
         let mut hidden_name = None;
-        let mut channel = match read_until_foreign(&mut stream, &mut head).await? {
+        let first = tokio::time::timeout(FIRST_BYTES_TIMEOUT, read_until_foreign(&mut stream, &mut head)).await;
+        let mut channel = match first.map_err(|_| HandshakeError::TimedOut)?? {
             None if encryption == Encryption::Require => return Err(HandshakeError::NotEncrypted),
             None => Channel::from(stream),
             Some(_) if encryption == Encryption::Off => return Err(WireError::NotBitTorrent.into()),

@@ -9,14 +9,16 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use torrent_proto::torrent::{Direction, Source};
 
+use super::door::Door;
 use crate::peer::handshake;
 use crate::report::Report;
 use crate::shared::{Asker, Shared};
 use crate::task::established;
 use crate::types::{Encryption, SessionConfig, SessionError};
 
-/// How many handshakes may be under way; further connections wait in the system's queue. Arbitrary.
-const MAX_HANDSHAKES: usize = 64;
+/// How many handshakes of a socket may be under way; further connections wait in the system's queue. Arbitrary: eight
+/// addresses that are silent together fill it, for as long as a handshake may take to begin.
+const MAX_HANDSHAKES: usize = 256;
 
 /// How long accepting pauses after the system refused (too many open files). Arbitrary.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -79,8 +81,11 @@ pub(super) struct Listening {
 impl Listening {
     /// Spawns a task for each socket.
     pub(super) fn start(shared: &Arc<Shared>, listeners: Vec<TcpListener>, addresses: Vec<SocketAddr>) -> Listening {
-        let mut tasks: Vec<_> = listeners.into_iter().map(|l| tokio::spawn(accept(shared.clone(), l))).collect();
-        tasks.extend(shared.udp.incoming().map(|incoming| tokio::spawn(accept_utp(shared.clone(), incoming))));
+        let door = Door::default();
+        let listen = |listener| tokio::spawn(accept(shared.clone(), listener, door.clone()));
+        let mut tasks: Vec<_> = listeners.into_iter().map(listen).collect();
+        let by_utp = |incoming| tokio::spawn(accept_utp(shared.clone(), incoming, door.clone()));
+        tasks.extend(shared.udp.incoming().map(by_utp));
         Listening { addresses, tasks: Mutex::new(tasks) }
     }
 
@@ -96,13 +101,13 @@ impl Drop for Listening {
     }
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+async fn accept(shared: Arc<Shared>, listener: TcpListener, door: Door) {
     let mut handshakes = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if handshakes.len() < MAX_HANDSHAKES => match accepted {
                 Ok((stream, address)) => {
-                    handshakes.spawn(greet(shared.clone(), Stream::tcp(stream), address));
+                    handshakes.spawn(greet_at(door.clone(), shared.clone(), Stream::tcp(stream), address));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection; is the limit of open files too low?");
@@ -114,18 +119,26 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-async fn accept_utp(shared: Arc<Shared>, mut incoming: UtpIncoming) {
+async fn accept_utp(shared: Arc<Shared>, mut incoming: UtpIncoming, door: Door) {
     let mut handshakes = JoinSet::new();
     loop {
         tokio::select! {
             accepted = incoming.accept(), if handshakes.len() < MAX_HANDSHAKES => match accepted {
                 Some((stream, address)) => {
-                    handshakes.spawn(greet(shared.clone(), stream, address));
+                    handshakes.spawn(greet_at(door.clone(), shared.clone(), stream, address));
                 }
                 None => return,
             },
             Some(done) = handshakes.join_next() => note_end(done),
         }
+    }
+}
+
+/// Shakes hands, unless the address has too many handshakes under way. The place is free again when this ends.
+async fn greet_at(door: Door, shared: Arc<Shared>, stream: Stream, address: SocketAddr) {
+    match door.enter(address.ip()) {
+        Some(_place) => greet(shared, stream, address).await,
+        None => tracing::debug!(%address, "a connection was refused: too many of this address begin at a time"),
     }
 }
 

@@ -143,3 +143,11 @@ async fn what_is_said_behind_the_handshake_is_not_lost() {
         assert_eq!(Handshake::decode(&answer).unwrap().peer_id, BOB.peer_id);
     }
 }
+
+#[tokio::test]
+async fn who_dials_and_says_nothing_is_not_waited_for_as_long_as_a_slow_handshake() {
+    let (_mallory, bobs) = pair().await;
+    let silent = bob(bobs, InfoHashes::v1_only(V1), Encryption::Prefer);
+    let ended = tokio::time::timeout(HANDSHAKE_TIMEOUT / 2, silent).await;
+    assert!(matches!(ended, Ok(Err(HandshakeError::TimedOut))), "it holds a place for others");
+}
