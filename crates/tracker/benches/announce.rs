@@ -41,7 +41,9 @@ fn serve() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))];
-        let config = tracker::Config { listen, peers_per_address: 1_000_000, ..tracker::Config::default() };
+        let (peers_per_address, requests_per_address_s) = (1_000_000, 10_000_000);
+        let limits = tracker::Config::default();
+        let config = tracker::Config { listen, peers_per_address, requests_per_address_s, ..limits };
         let _tracker = tracker::Tracker::start(&config).await.expect("the tracker starts");
         std::future::pending::<()>().await;
     });

@@ -32,6 +32,9 @@ pub struct Config {
     pub peers_per_swarm: usize,
     /// Peers of one IPv4 address, or of one IPv6 /64, in all swarms together.
     pub peers_per_address: u32,
+    /// Requests of one IPv4 address, or of one IPv6 /64, that are answered in a second, on average; ten times as many at
+    /// once.
+    pub requests_per_address_s: u32,
     /// Memory for swarms and peers, for example `"64M"`.
     #[serde(deserialize_with = "size")]
     pub memory: u64,
@@ -54,6 +57,8 @@ impl Default for Config {
             swarms: 100_000,
             peers_per_swarm: 5_000,
             peers_per_address: 2_000,
+            // Arbitrary: all peers that an address may have announce once in 20 seconds.
+            requests_per_address_s: 100,
             memory: 64 << 20,
             connections: 1_000,
         }
@@ -69,8 +74,9 @@ impl Config {
         if !(10..=86_400).contains(&self.interval_s) {
             return Err("offer.tracker.interval_s has to be from 10 to 86400".into());
         }
-        let counts = [self.swarms, self.peers_per_swarm, self.peers_per_address as usize, self.connections];
-        if counts.contains(&0) {
+        let per_address = [self.peers_per_address, self.requests_per_address_s].map(|limit| limit as usize);
+        let counts = [self.swarms, self.peers_per_swarm, self.connections];
+        if counts.iter().chain(&per_address).any(|&limit| limit == 0) {
             return Err("a limit of offer.tracker is 0; to switch the tracker off, set on = false".into());
         }
         if self.memory < MIN_MEMORY {
@@ -86,6 +92,7 @@ impl Config {
             swarms: self.swarms,
             peers_per_swarm: self.peers_per_swarm,
             peers_per_host: self.peers_per_address,
+            requests_per_host_s: self.requests_per_address_s,
             memory_bytes: self.memory,
             interval,
             // Arbitrary: often enough for a client that lost its peers.

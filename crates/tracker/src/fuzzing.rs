@@ -15,6 +15,7 @@ const LIMITS: Limits = Limits {
     swarms: 8,
     peers_per_swarm: 4,
     peers_per_host: 6,
+    requests_per_host_s: 1_000_000,
     memory_bytes: 8 << 10,
     interval: Duration::from_secs(1_800),
     min_interval: Duration::from_secs(300),

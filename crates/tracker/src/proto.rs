@@ -7,6 +7,7 @@ mod connection;
 mod core;
 mod http;
 mod peers;
+mod rate;
 mod stats;
 mod swarm;
 mod table;

@@ -34,6 +34,7 @@ fn memory_stays_below_its_limit_in_every_kind_of_flood() {
             swarms: 1_000_000,
             peers_per_swarm: 100_000,
             peers_per_host: 1_000,
+            requests_per_host_s: 1_000_000,
             memory_bytes: LIMIT_BYTES,
             interval: Duration::from_secs(1_800),
             min_interval: Duration::from_secs(300),

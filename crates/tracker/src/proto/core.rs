@@ -3,6 +3,7 @@
 use base::{Instant, Now};
 
 use super::connection::{ConnectionKey, Connections};
+use super::rate::Rates;
 use super::stats::Stats;
 use super::table::{Limits, Table};
 
@@ -14,18 +15,21 @@ pub(super) const DEFAULT_WANT: u32 = 50;
 pub struct Core {
     pub(super) table: Table,
     pub(super) connections: Connections,
+    pub(super) rates: Rates,
     pub(super) stats: Stats,
 }
 
 impl Core {
     /// Builds a tracker without swarms. `key` is to be drawn by chance and kept secret.
     pub fn new(now: Now, limits: Limits, key: &ConnectionKey, rng: fastrand::Rng) -> Core {
-        Core { table: Table::new(limits, now.mono, rng), connections: Connections::new(key), stats: Stats::default() }
+        let (connections, rates) = (Connections::new(key), Rates::new(limits.requests_per_host_s));
+        Core { table: Table::new(limits, now.mono, rng), connections, rates, stats: Stats::default() }
     }
 
     /// Lets peers expire; to be called when [`Core::poll_timeout`] says so.
     pub fn timeout(&mut self, now: Now) {
         self.table.sweep(now.mono);
+        self.rates.sweep(now.mono);
     }
 
     /// Returns when [`Core::timeout`] is due.

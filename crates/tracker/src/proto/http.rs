@@ -44,6 +44,11 @@ impl Core {
     /// Answers a request for a path with its query.
     pub fn http(&mut self, now: Now, from: IpAddr, path: &str, query: &str) -> HttpAnswer {
         let family = Family::from(from);
+        if !self.rates.admit(now.mono, from) {
+            self.stats.http_mut(family).refused += 1;
+            let why = Refusal::Rate;
+            return HttpAnswer { status: 200, body: failure(&why.to_string(), self.retry(why)) };
+        }
         let body = match path {
             "/announce" => match parse_announce(query) {
                 Ok(asked) => match self.table.announce(now.mono, from, &asked.announce, asked.most) {
@@ -98,7 +103,9 @@ impl Core {
     fn retry(&self, why: Refusal) -> Retry {
         match why {
             Refusal::Unlisted => Retry::Never,
-            Refusal::Host | Refusal::Full => Retry::Minutes(self.table.limits().interval.as_secs().div_ceil(60)),
+            Refusal::Host | Refusal::Rate | Refusal::Full => {
+                Retry::Minutes(self.table.limits().interval.as_secs().div_ceil(60))
+            }
         }
     }
 }

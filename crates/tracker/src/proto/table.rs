@@ -47,6 +47,8 @@ pub struct Limits {
     pub peers_per_swarm: usize,
     /// Peers of one host (an IPv4 address or an IPv6 /64), in all swarms together.
     pub peers_per_host: u32,
+    /// Requests of one host that are answered in a second, on average.
+    pub requests_per_host_s: u32,
     /// Memory of all of it, in bytes.
     pub memory_bytes: u64,
     /// How often peers are to announce; silent for twice as long they are gone.
@@ -66,6 +68,9 @@ pub enum Refusal {
     /// The host has as many peers here as it may.
     #[error("too many peers of your address are here already")]
     Host,
+    /// The host asks too often.
+    #[error("too many requests of your address")]
+    Rate,
     /// There is no room for a new swarm.
     #[error("this tracker is full")]
     Full,

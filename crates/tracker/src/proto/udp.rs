@@ -42,6 +42,12 @@ impl Core {
             self.stats.udp_mut(family).malformed += 1;
             return refuse(transaction, "connect again", form).filter(|answer| answer.len() <= packet.len());
         }
+        // Only now, since anybody can send in another's name before. Silence, so that it costs us the least; whoever
+        // means it asks again after 15 seconds.
+        if !self.rates.admit(now.mono, ip) {
+            self.stats.udp_mut(family).refused += 1;
+            return None;
+        }
         match request {
             Request::Connect { .. } => None,
             Request::Announce { announce, .. } => {

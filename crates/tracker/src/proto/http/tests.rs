@@ -18,6 +18,7 @@ fn limits() -> Limits {
         swarms: 1_000,
         peers_per_swarm: 1_000,
         peers_per_host: 1_000,
+        requests_per_host_s: 1_000_000,
         memory_bytes: 1 << 20,
         interval: Duration::from_secs(1_800),
         min_interval: Duration::from_secs(300),

@@ -15,6 +15,7 @@ fn limits() -> Limits {
         swarms: 1_000,
         peers_per_swarm: 100,
         peers_per_host: 50,
+        requests_per_host_s: 1_000_000,
         memory_bytes: 1 << 20,
         interval: Duration::from_secs(1_800),
         min_interval: Duration::from_secs(300),

@@ -22,6 +22,7 @@ fn core() -> Core {
         swarms: 1_000,
         peers_per_swarm: 1_000,
         peers_per_host: 1_000,
+        requests_per_host_s: 5,
         memory_bytes: 1 << 20,
         interval: Duration::from_secs(1_800),
         min_interval: Duration::from_secs(300),
@@ -133,4 +134,17 @@ fn what_cannot_be_read_has_no_answer() {
     }
     let empty = Request::Scrape { connection, transaction: TransactionId(1), info_hashes: vec![] }.encode();
     assert!(matches!(ask(&mut core, alice, &empty), Answer::Error { .. }));
+}
+
+#[test]
+fn a_host_that_asks_without_end_is_answered_at_a_rate() {
+    let mut core = core();
+    let mallory = SocketAddr::from(([192, 0, 2, 6], 1));
+    let connection = connect(&mut core, mallory);
+    let packet = announce(connection, 1);
+    let answered = (0..1_000).filter(|_| core.udp(now(), mallory, &packet).is_some()).count();
+    assert_eq!((answered, core.stats().udp_v4.refused), (50, 950));
+    let alice = SocketAddr::from(([192, 0, 2, 7], 1));
+    let connection = connect(&mut core, alice);
+    assert!(core.udp(now(), alice, &announce(connection, 1)).is_some());
 }
