@@ -1,8 +1,10 @@
 //! Replays a seed of the simulator: `cargo run -p sim -- --seed 7 --log`. `cargo run --release -p sim -- dht` runs the DHT,
-//! `cargo run --release -p sim -- --links` measures uTP on simulated links.
+//! `cargo run --release -p sim -- roster` groups of people, `cargo run --release -p sim -- --links` measures uTP on simulated links.
 
 #[path = "main/dht.rs"]
 mod dht;
+#[path = "main/roster.rs"]
+mod roster;
 
 use std::process::ExitCode;
 
@@ -11,6 +13,7 @@ use sim::{Scenario, Swarm};
 
 const USAGE: &str = "usage: sim [--seed N] [--runs N] [--nodes N] [--log]
        sim dht [curve] [hostile] [idle] [--nodes N] [--seed N]
+       sim roster [--seed N] [--runs N] [--once] [--log]
   --seed   the first seed (0)
   --runs   how many seeds, one after the other (1)
   --nodes  how many nodes want the content (drawn from the seed)
@@ -24,6 +27,9 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     if std::env::args().nth(1).as_deref() == Some("dht") {
         return dht::run(words.skip(1)).unwrap_or_else(usage);
+    }
+    if std::env::args().nth(1).as_deref() == Some("roster") {
+        return roster::run(words.skip(1)).unwrap_or_else(usage);
     }
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|number| number.parse::<u64>().ok());

@@ -24,3 +24,6 @@ pub use log::{Insert, Log};
 pub use message::Message;
 pub use replica::{Command, Event, Identity, Input, Output, Refusal, Replica, SessionId};
 pub use roster::{Member, Roster};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! Copies of a group that speak to one another.
+
+use super::*;
+use crate::proto::group::message::Message;
+use crate::proto::group::replica::{Command, Event, Identity, Input, Output, Refusal, Replica};
+use crate::proto::name::Name;
+
+/// Copies that are all connected, by sessions without delay.
+struct Circle {
+    copies: Vec<(u8, Replica)>,
+    /// Sessions (lower place, higher place) that stand.
+    links: Vec<(usize, usize)>,
+    clock: u64,
+}
+
+fn session(from: usize, to: usize) -> u64 {
+    (from.min(to) * 100 + from.max(to)) as u64
+}
+
+impl Circle {
+    /// Alice begins a group.
+    fn new(kind: Kind) -> Circle {
+        let me = Identity::new(key(ALICE));
+        let alice = Replica::create(me, kind, &Name::new("Tea").unwrap(), [1; 32], at(0));
+        Circle { copies: vec![(ALICE, alice)], links: Vec::new(), clock: 0 }
+    }
+
+    fn copy(&mut self, who: u8) -> &mut Replica {
+        &mut self.copies.iter_mut().find(|(person, _)| *person == who).unwrap().1
+    }
+
+    fn roster(&self, who: u8) -> &Roster {
+        self.copies.iter().find(|(person, _)| *person == who).unwrap().1.roster().unwrap()
+    }
+
+    fn command(&mut self, who: u8, command: Command) -> Result<ChangeId, Refusal> {
+        let now = at(self.clock);
+        let done = self.copy(who).command(now, command);
+        self.settle();
+        done
+    }
+
+    /// Somebody comes in by a member of an open group.
+    fn join(&mut self, who: u8, by: u8) {
+        let (group, now) = (self.copies[0].1.group(), at(self.clock));
+        let me = Identity::new(key(who));
+        let request = me.request(group, None, now);
+        self.command(by, Command::Admit(Box::new(request))).unwrap();
+        self.copies.push((who, Replica::new(group, me, [who; 32])));
+        self.connect(who, by);
+    }
+
+    fn connect(&mut self, one: u8, other: u8) {
+        let place = |who| self.copies.iter().position(|(person, _)| *person == who).unwrap();
+        let (a, b) = (place(one), place(other));
+        self.links.push((a.min(b), a.max(b)));
+        let now = at(self.clock);
+        for (here, there) in [(a, b), (b, a)] {
+            let person = id(self.copies[there].0);
+            self.copies[here].1.handle(now, Input::Connected { session: session(a, b), person });
+        }
+        self.settle();
+    }
+
+    /// Delivers everything.
+    fn settle(&mut self) -> Vec<(u8, Event)> {
+        let (now, mut events) = (at(self.clock), Vec::new());
+        loop {
+            let mut quiet = true;
+            for from in 0..self.copies.len() {
+                while let Some(output) = self.copies[from].1.poll_output() {
+                    quiet = false;
+                    match output {
+                        Output::Send { session: over, message } => {
+                            let message = Message::decode(&message.encode()).unwrap();
+                            let to =
+                                self.links.iter().find(|(a, b)| session(*a, *b) == over && (*a == from || *b == from));
+                            if let Some((a, b)) = to {
+                                let to = if *a == from { *b } else { *a };
+                                self.copies[to].1.handle(now, Input::Received { session: over, message });
+                            }
+                        }
+                        Output::Disconnect { session: over, .. } => {
+                            if let Some(at) = self.links.iter().position(|(a, b)| session(*a, *b) == over) {
+                                let (a, b) = self.links.remove(at);
+                                let other = if a == from { b } else { a };
+                                self.copies[other].1.handle(now, Input::Closed { session: over });
+                            }
+                        }
+                        Output::Event(event) => events.push((self.copies[from].0, event)),
+                        Output::Persist(_) => {}
+                    }
+                }
+            }
+            if quiet {
+                return events;
+            }
+        }
+    }
+
+    /// Lets time pass, for what copies do by themselves.
+    fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.clock += 1;
+            let now = at(self.clock);
+            for (_, copy) in &mut self.copies {
+                if copy.poll_timeout().is_some_and(|due| due <= now.mono) {
+                    copy.handle(now, Input::Timeout);
+                }
+            }
+            self.settle();
+        }
+    }
+}
+
+#[test]
+fn who_comes_in_reads_what_follows_and_not_what_was() {
+    let mut circle = Circle::new(Kind::Open);
+    let before = circle.copy(ALICE).seal(b"before").unwrap();
+    circle.join(BOB, ALICE);
+    let after = circle.copy(ALICE).seal(b"after").unwrap();
+    let bob = circle.copy(BOB);
+    assert_eq!(bob.open(&after).as_deref(), Ok(b"after".as_slice()));
+    assert!(bob.open(&before).is_err());
+    assert_eq!(bob.name().unwrap().as_str(), "Tea", "the name is told anew with each key");
+}
+
+#[test]
+fn who_is_expelled_reads_nothing_that_follows() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.join(MALLORY, BOB);
+    circle.connect(MALLORY, ALICE);
+    assert!(circle.copy(MALLORY).is_member());
+    let topic = |circle: &mut Circle, who| circle.copy(who).epoch().unwrap().1.topic();
+    let before = topic(&mut circle, MALLORY);
+    circle.command(ALICE, Command::Expel(id(MALLORY))).unwrap();
+    circle.command(ALICE, Command::Rename(Name::new("Coffee").unwrap())).unwrap();
+    let secret = circle.copy(BOB).seal(b"without her").unwrap();
+    assert_eq!(circle.copy(ALICE).open(&secret).as_deref(), Ok(b"without her".as_slice()));
+    assert!(circle.copy(MALLORY).open(&secret).is_err());
+    assert_eq!(circle.links.len(), 1, "nobody speaks to her");
+    assert_ne!(topic(&mut circle, BOB), before);
+    assert_eq!(topic(&mut circle, BOB), topic(&mut circle, ALICE));
+    assert_eq!(circle.copy(BOB).name().unwrap().as_str(), "Coffee");
+    assert!(!circle.copy(BOB).has(&id(MALLORY)));
+    // She comes back and asks: no answer but an end.
+    circle.connect(MALLORY, BOB);
+    assert_eq!(circle.links.len(), 1);
+    assert_eq!(circle.copy(MALLORY).name().unwrap().as_str(), "Tea");
+}
+
+#[test]
+fn a_member_who_leaves_says_so_and_another_hands_out_the_next_key() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.join(CAROL, ALICE);
+    circle.command(ALICE, Command::Leave).unwrap();
+    assert_eq!(circle.roster(BOB).members.len(), 2);
+    assert!(circle.roster(BOB).is_admin(&id(BOB)), "the only admin left, and Bob was there longer");
+    circle.connect(BOB, CAROL);
+    circle.pass(30);
+    let sealed = circle.copy(CAROL).seal(b"still here").unwrap();
+    assert_eq!(circle.copy(BOB).open(&sealed).as_deref(), Ok(b"still here".as_slice()));
+    assert!(circle.copy(ALICE).open(&sealed).is_err());
+    assert_eq!(circle.command(ALICE, Command::NewEpoch), Err(Refusal::NotMember));
+}
+
+#[test]
+fn two_parts_that_changed_apart_agree_when_they_meet() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.join(CAROL, ALICE);
+    circle.links.clear();
+    for who in [ALICE, BOB, CAROL] {
+        let now = at(circle.clock);
+        (0..3)
+            .for_each(|a| (0..3).for_each(|b| circle.copy(who).handle(now, Input::Closed { session: session(a, b) })));
+    }
+    circle.join(DAVE, BOB);
+    circle.join(ERIN, CAROL);
+    circle.command(ALICE, Command::Expel(id(CAROL))).unwrap();
+    circle.connect(ALICE, BOB);
+    circle.pass(30);
+    // Carol did not know that she was out when she let Erin in.
+    let expected: Vec<PersonId> = circle.roster(ALICE).members.keys().copied().collect();
+    assert_eq!(expected.len(), 3);
+    assert_eq!(circle.roster(DAVE), circle.roster(ALICE));
+    assert_eq!(circle.roster(BOB), circle.roster(ALICE));
+    let sealed = circle.copy(DAVE).seal(b"x").unwrap();
+    assert!(circle.copy(ALICE).open(&sealed).is_ok() && circle.copy(ERIN).open(&sealed).is_err());
+}
+
+#[test]
+fn a_copy_comes_back_from_its_store_and_from_the_phrase_alone() {
+    let mut circle = Circle::new(Kind::Private);
+    let group = circle.copies[0].1.group();
+    let invite = Command::Invite { to: Invitee::Person(id(BOB)), uses: 1, role: Role::Admin };
+    let invite = circle.command(ALICE, invite).unwrap();
+    let me = Identity::new(key(BOB));
+    let request = me.request(group, Some((invite, None)), at(0));
+    circle.command(ALICE, Command::Admit(Box::new(request))).unwrap();
+    let sealed = circle.copy(ALICE).seal(b"hello").unwrap();
+
+    let alice = circle.copies.remove(0).1;
+    let stored: Vec<&[u8]> = alice.log().iter().map(|entry| entry.bytes.as_ref()).collect();
+    let restored = Replica::restore(group, Identity::new(key(ALICE)), [9; 32], stored, at(1));
+    assert_eq!(restored.roster(), alice.roster());
+    assert_eq!(restored.open(&sealed).as_deref(), Ok(b"hello".as_slice()));
+
+    // A new computer with nothing but the phrase: the other members' copies bring it all back.
+    circle.copies = vec![(ALICE, restored), (BOB, Replica::new(group, me, [3; 32]))];
+    circle.connect(ALICE, BOB);
+    assert!(circle.roster(BOB).is_admin(&id(BOB)));
+    assert_eq!(circle.copy(BOB).open(&sealed).as_deref(), Ok(b"hello".as_slice()));
+    assert_eq!(circle.copy(BOB).name().unwrap().as_str(), "Tea");
+}
+
+#[test]
+fn commands_that_may_not_be_are_refused_and_leave_nothing() {
+    let mut circle = Circle::new(Kind::ByInvitation);
+    let group = circle.copies[0].1.group();
+    let uninvited = Identity::new(key(BOB)).request(group, None, at(0));
+    let before = circle.copy(ALICE).log().len();
+    assert_eq!(circle.command(ALICE, Command::Admit(Box::new(uninvited))), Err(Refusal::NotInvited));
+    assert_eq!(circle.command(ALICE, Command::Expel(id(BOB))), Err(Refusal::NoSuchMember));
+    assert_eq!(circle.command(ALICE, Command::Cancel(ChangeId([1; 32]))), Err(Refusal::NoSuchInvitation));
+    assert_eq!(circle.copy(ALICE).log().len(), before);
+}
+
+#[test]
+fn who_sends_what_is_no_change_is_cut_off() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(MALLORY, ALICE);
+    let now = at(0);
+    let alice = circle.copy(ALICE);
+    let garbage = Message::Changes(vec![Arc::from([0; 40].as_slice()); 4]);
+    alice.handle(now, Input::Received { session: session(0, 1), message: garbage });
+    assert_eq!(alice.poll_output(), Some(Output::Disconnect { session: session(0, 1), blame: true }));
+}
