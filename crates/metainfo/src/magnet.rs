@@ -11,6 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::InfoHashes;
 
+pub(crate) use parse::distinct;
 pub use updates::{UpdateLink, decode_newest, encode_newest};
 
 /// How many values of one kind a link may have; more are left out. Arbitrary.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::bencode::{self, Dict, Fault, Tree, Value};
 use crate::deviation::{self, Deviation, Deviations};
+use crate::magnet::distinct;
 use crate::{Info, InfoHashes, Magnet, MetainfoError, PieceLayers, Problem};
 
 /// Keys with a field of their own; all others are kept in [`TorrentFile::extra`].
@@ -148,8 +149,8 @@ impl TorrentFile {
     pub fn magnet(&self) -> Magnet {
         Magnet {
             name: Some(self.info.name().to_owned()),
-            trackers: self.trackers.iter().flatten().cloned().collect(),
-            web_seeds: self.web_seeds.clone(),
+            trackers: distinct(self.trackers.iter().flatten()),
+            web_seeds: distinct(&self.web_seeds),
             ..Magnet::new(self.info.hashes())
         }
     }

@@ -76,10 +76,18 @@ impl Rest {
     }
 }
 
+/// Puts a value behind the others, unless it is empty, there already, or one too many.
 fn add(list: &mut Vec<String>, value: String) {
     if !value.is_empty() && list.len() < MAX_VALUES && !list.contains(&value) {
         list.push(value);
     }
+}
+
+/// Returns the values that a link can hold, in their order: each once, at most [`MAX_VALUES`].
+pub(crate) fn distinct<'a>(values: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+    let mut list = Vec::new();
+    values.into_iter().for_each(|value| add(&mut list, value.clone()));
+    list
 }
 
 pub(super) fn decoded(value: &str) -> Cow<'_, str> {

@@ -1,6 +1,7 @@
 //! Torrent files: every deviation that is accepted, what is refused, and that nothing is lost.
 
 use super::*;
+use crate::magnet::MAX_VALUES;
 
 const GOOD: &str = "d6:lengthi1e4:name1:n12:piece lengthi16384e6:pieces20:01234567890123456789e";
 const V2: &[u8] = include_bytes!("../../tests/golden/libtorrent-v2.torrent");
@@ -106,6 +107,18 @@ fn unknown_keys_and_everything_else_survive() {
     assert_eq!(String::from_utf8(file.to_bytes()).unwrap(), text);
     let magnet = file.magnet();
     assert_eq!((magnet.trackers.len(), magnet.web_seeds.len(), magnet.name.as_deref()), (3, 1, Some("n")));
+}
+
+#[test]
+fn the_magnet_names_each_tracker_and_web_seed_once() {
+    // The same tracker in two tiers, as many torrents have it, and more than a link takes. Found by fuzzing.
+    let more: String = (0..600).map(|i| format!("12:http://c/{i:03}")).collect();
+    let tiers = format!("ll8:http://a8:http://bel8:http://ael{more}ee");
+    let (file, _) = noting(format!("d13:announce-list{tiers}4:info{GOOD}8:url-listl8:http://w8:http://wee").as_bytes());
+    let magnet = file.magnet();
+    assert_eq!(magnet.trackers[..3], ["http://a", "http://b", "http://c/000"]);
+    assert_eq!((magnet.trackers.len(), &magnet.web_seeds[..]), (MAX_VALUES, &["http://w".to_owned()][..]));
+    assert_eq!(magnet.to_string().parse(), Ok(magnet));
 }
 
 #[test]
