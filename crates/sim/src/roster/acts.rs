@@ -146,7 +146,7 @@ fn betray(sim: &mut RosterSim, traitor: usize, to: usize) -> Vec<(ChangeId, Vec<
         line = id;
         written.push((id, bytes));
     };
-    let request = Identity::new(friend.clone()).request(group, None, now);
+    let request = Identity::new(friend.clone()).request(group, None, now).expect("the key is there");
     write(&key, Action::Admit { request });
     write(&key, Action::Role { person: friend.id(), role: Role::Admin });
     for (n, person) in people.into_iter().enumerate() {

@@ -121,7 +121,7 @@ impl RosterSim {
         };
         let me = Identity::new(sim.key(0));
         let name = Name::new("The group").expect("a good name");
-        let first = Replica::create(me.clone(), Kind::Open, &name, sim.seed(0), sim.now());
+        let first = Replica::create(me.clone(), Kind::Open, &name, sim.seed(0), sim.now()).expect("the key is there");
         sim.group = first.group();
         sim.add_node(first);
         for _ in 1..sim.scenario.members {
@@ -199,7 +199,7 @@ impl RosterSim {
         let n = self.nodes.len();
         let me = Identity::new(self.key(n));
         let now = self.now();
-        let request = me.request(self.group, None, now);
+        let request = me.request(self.group, None, now).expect("the key is there");
         let admitted = self.nodes[by].replica.command(now, people::proto::group::Command::Admit(Box::new(request)));
         self.note(by, format_args!("lets n{n} in: {:?}", admitted.is_ok()));
         self.drain(by);

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::change::{ChangeId, JoinRequest, MAX_CHANGE_BYTES};
 use crate::proto::codec::{DecodeError, Reader, Writer};
+use crate::proto::nodes::MAX_LIST_BYTES;
 
 /// How many changes a [`Message::Have`] names: all heads that a change can name, and a sample of the past.
 pub const MAX_HAVE: usize = 128;
@@ -21,8 +22,21 @@ pub const BATCH_BYTES: usize = 64 << 10;
 /// How many changes travel in one message: the shortest take some 140 bytes. Arbitrary.
 pub const MAX_BATCH: usize = 512;
 
+/// How many fellow members one message tells of. Arbitrary.
+pub const MAX_FELLOWS: usize = 8;
+
+/// How many hints one message tells of one fellow member. Arbitrary: some for each of a few nodes.
+pub const MAX_FELLOW_HINTS: usize = 32;
+
+/// The longest hint, as in a link.
+const MAX_HINT_BYTES: usize = super::link::MAX_HINT_BYTES;
+
 /// The longest message, without its length.
-pub const MAX_MESSAGE_BYTES: usize = 1 + 2 + BATCH_BYTES + MAX_CHANGE_BYTES + 4 * MAX_BATCH;
+pub const MAX_MESSAGE_BYTES: usize = {
+    let changes = 1 + 2 + BATCH_BYTES + MAX_CHANGE_BYTES + 4 * MAX_BATCH;
+    let people = 1 + 2 + MAX_FELLOWS * (4 + MAX_LIST_BYTES + 2 + MAX_FELLOW_HINTS * (32 + 4 + MAX_HINT_BYTES));
+    if changes > people { changes } else { people }
+};
 
 const HELLO: &[u8] = b"compeer group hello 1\n";
 
@@ -33,6 +47,8 @@ pub enum Message {
     Hello {
         /// See [`tag`].
         tag: [u8; 32],
+        /// The list of nodes of the sender's person, signed.
+        list: Vec<u8>,
     },
     /// Opens a stream of somebody who wants to come in.
     Join {
@@ -40,6 +56,8 @@ pub enum Message {
         tag: [u8; 32],
         /// What the person signed.
         request: Box<JoinRequest>,
+        /// The list of nodes of the sender's person, signed.
+        list: Vec<u8>,
     },
     /// Tells a person's node, which does not know it yet, of a group that the person belongs to. Opens a stream.
     Belongs {
@@ -47,7 +65,10 @@ pub enum Message {
         group: GroupId,
     },
     /// The group is known, and the other end is welcome.
-    Welcome,
+    Welcome {
+        /// The list of nodes of the sender's person, signed.
+        list: Vec<u8>,
+    },
     /// The request to come in is refused.
     Refused,
     /// What the sender has: its heads, and every so many changes of the past.
@@ -56,6 +77,17 @@ pub enum Message {
     Changes(Vec<Arc<[u8]>>),
     /// Changes that something that came names, and that did not come.
     Want(Vec<ChangeId>),
+    /// Which nodes members have, and where those may be reached. May come at any time after the welcome.
+    People(Vec<Fellow>),
+}
+
+/// What a member tells of a fellow member.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fellow {
+    /// The list of nodes, signed by the person that it is about.
+    pub list: Vec<u8>,
+    /// Hints, each with a node: where it was heard of last.
+    pub hints: Vec<(NodeId, String)>,
 }
 
 /// Returns what names a group between two nodes; `from` is the one that opened the stream.
@@ -68,18 +100,19 @@ impl Message {
     pub fn encode(&self) -> Vec<u8> {
         let mut to = Writer::new();
         match self {
-            Message::Hello { tag } => {
-                to.u8(0).fixed(tag);
+            Message::Hello { tag, list } => {
+                to.u8(0).fixed(tag).bytes(list);
             }
-            Message::Join { tag, request } => {
+            Message::Join { tag, request, list } => {
                 to.u8(1).fixed(tag);
                 request.write(&mut to);
+                to.bytes(list);
             }
             Message::Belongs { group } => {
                 to.u8(2).fixed(&group.0);
             }
-            Message::Welcome => {
-                to.u8(3);
+            Message::Welcome { list } => {
+                to.u8(3).bytes(list);
             }
             Message::Refused => {
                 to.u8(4);
@@ -92,6 +125,15 @@ impl Message {
                 }
             }
             Message::Want(ids) => write_ids(to.u8(7), ids),
+            Message::People(fellows) => {
+                to.u8(8).u16(fellows.len() as u16);
+                for fellow in fellows {
+                    to.bytes(&fellow.list).u16(fellow.hints.len() as u16);
+                    for (node, hint) in &fellow.hints {
+                        to.fixed(&node.0).text(hint);
+                    }
+                }
+            }
         }
         to.finish()
     }
@@ -100,17 +142,17 @@ impl Message {
     pub fn decode(bytes: &[u8]) -> Result<Message, DecodeError> {
         let mut from = Reader::new(bytes);
         let message = match from.u8()? {
-            0 => Message::Hello { tag: from.fixed()? },
-            1 => Message::Join { tag: from.fixed()?, request: Box::new(JoinRequest::read(&mut from)?) },
+            0 => Message::Hello { tag: from.fixed()?, list: list(&mut from)? },
+            1 => {
+                let (tag, request) = (from.fixed()?, Box::new(JoinRequest::read(&mut from)?));
+                Message::Join { tag, request, list: list(&mut from)? }
+            }
             2 => Message::Belongs { group: GroupId(from.fixed()?) },
-            3 => Message::Welcome,
+            3 => Message::Welcome { list: list(&mut from)? },
             4 => Message::Refused,
             5 => Message::Have(read_ids(&mut from)?),
             6 => {
-                let count = usize::from(from.u16()?);
-                if count > MAX_BATCH {
-                    return Err(DecodeError::Limit);
-                }
+                let count = limited(from.u16()?, MAX_BATCH)?;
                 let mut changes = Vec::with_capacity(count.min(from.left() / 4));
                 for _ in 0..count {
                     changes.push(from.bytes(MAX_CHANGE_BYTES)?.into());
@@ -118,6 +160,10 @@ impl Message {
                 Message::Changes(changes)
             }
             7 => Message::Want(read_ids(&mut from)?),
+            8 => {
+                let count = limited(from.u16()?, MAX_FELLOWS)?;
+                Message::People((0..count).map(|_| read_fellow(&mut from)).collect::<Result<_, _>>()?)
+            }
             _ => return Err(DecodeError::Value),
         };
         from.finish()?;
@@ -133,11 +179,24 @@ fn write_ids(to: &mut Writer, ids: &[ChangeId]) {
 }
 
 fn read_ids(from: &mut Reader<'_>) -> Result<Vec<ChangeId>, DecodeError> {
-    let count = usize::from(from.u16()?);
-    if count > MAX_HAVE {
-        return Err(DecodeError::Limit);
-    }
+    let count = limited(from.u16()?, MAX_HAVE)?;
     (0..count).map(|_| Ok(ChangeId(from.fixed()?))).collect()
+}
+
+fn list(from: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
+    from.bytes(MAX_LIST_BYTES).map(<[u8]>::to_vec)
+}
+
+fn read_fellow(from: &mut Reader<'_>) -> Result<Fellow, DecodeError> {
+    let list = list(from)?;
+    let count = limited(from.u16()?, MAX_FELLOW_HINTS)?;
+    let hint = |from: &mut Reader<'_>| Ok((NodeId(from.fixed()?), from.text(MAX_HINT_BYTES)?.to_owned()));
+    Ok(Fellow { list, hints: (0..count).map(|_| hint(from)).collect::<Result<_, DecodeError>>()? })
+}
+
+fn limited(count: u16, limit: usize) -> Result<usize, DecodeError> {
+    let count = usize::from(count);
+    if count > limit { Err(DecodeError::Limit) } else { Ok(count) }
 }
 
 #[cfg(test)]
@@ -148,9 +207,10 @@ mod tests {
     fn messages_come_back_as_they_went() {
         let changes = vec![Arc::from([1, 2, 3].as_slice()), Arc::from([].as_slice())];
         for message in [
-            Message::Hello { tag: [7; 32] },
+            Message::Hello { tag: [7; 32], list: vec![1, 2] },
+            Message::People(vec![Fellow { list: vec![3], hints: vec![(NodeId([4; 32]), "[::1]:1".into())] }]),
             Message::Belongs { group: GroupId([3; 32]) },
-            Message::Welcome,
+            Message::Welcome { list: Vec::new() },
             Message::Refused,
             Message::Have(vec![ChangeId([1; 32]), ChangeId([0; 32])]),
             Message::Changes(changes),

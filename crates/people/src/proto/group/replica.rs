@@ -47,27 +47,44 @@ pub const MAX_SESSIONS: usize = 64;
 /// A stream to another member, as its driver numbers it.
 pub type SessionId = u64;
 
-/// Whose copy it is, with the keys.
+/// Whose copy it is, with the keys where they are at hand.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    key: PersonKey,
+    person: PersonId,
+    keys: Option<Keys>,
+}
+
+#[derive(Clone, Debug)]
+struct Keys {
+    signing: PersonKey,
     sealing: SealingKey,
 }
 
 impl Identity {
     /// Derives what a group needs of a person's key.
     pub fn new(key: PersonKey) -> Identity {
-        Identity { sealing: SealingKey::derive(&key), key }
+        Identity { person: key.id(), keys: Some(Keys { sealing: SealingKey::derive(&key), signing: key }) }
+    }
+
+    /// Names a person whose key is not at hand: the copy follows the group, and neither writes nor reads what is sealed.
+    pub fn locked(person: PersonId) -> Identity {
+        Identity { person, keys: None }
     }
 
     /// Returns the person.
     pub fn person(&self) -> PersonId {
-        self.key.id()
+        self.person
     }
 
-    /// Signs a request to come into a group. See [`JoinRequest::sign`].
-    pub fn request(&self, group: GroupId, invitation: Option<(ChangeId, Option<[u8; 32]>)>, now: Now) -> JoinRequest {
-        JoinRequest::sign(group, &self.key, self.sealing.public(), invitation, now.wall)
+    /// Signs a request to come into a group; `None` without the key. See [`JoinRequest::sign`].
+    pub fn request(
+        &self,
+        group: GroupId,
+        invitation: Option<(ChangeId, Option<[u8; 32]>)>,
+        now: Now,
+    ) -> Option<JoinRequest> {
+        let keys = self.keys.as_ref()?;
+        Some(JoinRequest::sign(group, &keys.signing, keys.sealing.public(), invitation, now.wall))
     }
 }
 
@@ -174,6 +191,9 @@ pub enum Refusal {
     /// The invitation is not there.
     #[error("there is no such invitation, or it was used up")]
     NoSuchInvitation,
+    /// The person's key is not at hand.
+    #[error("the person's key is locked or on another computer: unlock it, or do this there")]
+    Locked,
     /// They are a member.
     #[error("this person is a member of the group already")]
     Already,
@@ -232,19 +252,20 @@ impl Replica {
         }
     }
 
-    /// Begins a group. `seed` as in [`Replica::new`].
-    pub fn create(me: Identity, kind: Kind, name: &Name, seed: [u8; 32], now: Now) -> Replica {
+    /// Begins a group; `None` without the person's key. `seed` as in [`Replica::new`].
+    pub fn create(me: Identity, kind: Kind, name: &Name, seed: [u8; 32], now: Now) -> Option<Replica> {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let mut nonce = [0; 16];
         rng.fill_bytes(&mut nonce);
-        let (group, first) = Change::create(&me.key, kind, nonce, me.sealing.public(), now.wall);
+        let keys = me.keys.as_ref()?;
+        let (group, first) = Change::create(&keys.signing, kind, nonce, keys.sealing.public(), now.wall);
         let mut replica = Replica { rng, ..Replica::new(group, me, [0; 32]) };
         replica.take_in(&first, None);
         replica.refresh(now);
         // A log of one change has room, and its author is its admin.
         let _ = replica.write_epoch(now, Some(name));
         replica.refresh(now);
-        replica
+        Some(replica)
     }
 
     /// Restores a copy from stored changes, in the order in which they were persisted. What cannot be read is left out
@@ -263,6 +284,20 @@ impl Replica {
         replica.outputs.clear();
         replica.refresh(now);
         replica
+    }
+
+    /// Takes the person's key: from now on the copy writes, and reads what is and was sealed. Another person's key
+    /// changes nothing.
+    pub fn unlock(&mut self, key: PersonKey, now: Now) {
+        if key.id() != self.me.person() || self.me.keys.is_some() {
+            return;
+        }
+        self.me = Identity::new(key);
+        (0..self.log.len()).for_each(|place| self.learn(place));
+        if let Some((epoch, _)) = self.epoch() {
+            self.outputs.push_back(Output::Event(Event::Epoch(epoch)));
+        }
+        self.plan(now);
     }
 
     /// Returns the group.
@@ -363,6 +398,9 @@ impl Replica {
     /// Does what the person of this node wants and returns the change that does it.
     pub fn command(&mut self, now: Now, command: Command) -> Result<ChangeId, Refusal> {
         let me = self.me.person();
+        if self.me.keys.is_none() {
+            return Err(Refusal::Locked);
+        }
         let roster = self.roster.as_ref().filter(|roster| roster.has(&me)).ok_or(Refusal::NotMember)?;
         let needs_admin = match &command {
             Command::Invite { .. } | Command::Cancel(_) | Command::Expel(_) | Command::Rename(_) => true,
@@ -429,7 +467,7 @@ impl Replica {
     /// Tries an admission on a copy of the log, so that none that lets nobody in is written.
     fn would_admit(&self, action: &Action, person: PersonId) -> Result<(), Refusal> {
         let mut log = self.log.clone();
-        let (id, change, bytes) = self.sign(action.clone(), Now::default());
+        let (id, change, bytes) = self.sign(action.clone(), Now::default()).ok_or(Refusal::Locked)?;
         match log.insert_verified(id, change, &bytes) {
             Insert::New(_) => {}
             _ => return Err(Refusal::LogFull),
@@ -462,13 +500,9 @@ impl Replica {
                     self.outputs.push_back(Output::Send { session: id, message });
                 }
             }
-            Message::Hello { .. }
-            | Message::Join { .. }
-            | Message::Belongs { .. }
-            | Message::Welcome
-            | Message::Refused => {
-                session.bad += 1;
-            }
+            // What opens a stream does not come later; who belongs to which node is the driver's.
+            // What opens a stream does not come later; what is about people is the driver's.
+            _ => session.bad += 1,
         }
         if self.sessions.get(&id).is_some_and(|session| session.bad >= MAX_BAD) {
             self.sessions.remove(&id);
@@ -530,11 +564,13 @@ impl Replica {
     fn learn(&mut self, place: usize) {
         let entry = self.log.at(place);
         let me = self.me.person();
+        let sealing = self.me.keys.as_ref().map(|keys| &keys.sealing);
         if entry.change.author == me {
             self.seen.join(&entry.past);
             self.seen.add(place);
         }
-        if let Action::Epoch { commitment, recipients, .. } = &entry.change.action
+        if let Some(sealing) = sealing
+            && let Action::Epoch { commitment, recipients, .. } = &entry.change.action
             && let Ok(at) = recipients.binary_search_by_key(&me, |recipient| recipient.person)
             && let Ok(secret) = EpochSecret::open(
                 &recipients[at].sealed,
@@ -542,7 +578,7 @@ impl Replica {
                 self.log.group(),
                 entry.change.author,
                 me,
-                &self.me.sealing,
+                sealing,
             )
         {
             self.secrets.insert(entry.id, secret);
@@ -610,7 +646,7 @@ impl Replica {
     }
 
     fn plan(&mut self, now: Now) {
-        if !self.is_member() {
+        if !self.is_member() || self.me.keys.is_none() {
             (self.epoch_due, self.seen_due, self.tie_due) = (None, None, None);
             return;
         }
@@ -693,20 +729,22 @@ impl Replica {
         self.write(now, action)
     }
 
-    fn sign(&self, action: Action, now: Now) -> (ChangeId, Change, Vec<u8>) {
+    /// `None` without the person's key.
+    fn sign(&self, action: Action, now: Now) -> Option<(ChangeId, Change, Vec<u8>)> {
         let me = self.me.person();
+        let key = &self.me.keys.as_ref()?.signing;
         let mut heads: Vec<ChangeId> = self.log.heads().collect();
         // Our own line never breaks, whatever is left out: what we wrote last comes first.
         heads.sort_by_key(|id| (self.log.place(id).is_none_or(|place| self.log.at(place).change.author != me), *id));
         heads.truncate(MAX_PREDECESSORS);
         heads.sort();
         let change = Change { group: self.group(), author: me, predecessors: heads, wall: now.wall, action };
-        let (id, bytes) = change.sign(&self.me.key);
-        (id, change, bytes)
+        let (id, bytes) = change.sign(key);
+        Some((id, change, bytes))
     }
 
     fn write(&mut self, now: Now, action: Action) -> Result<ChangeId, Refusal> {
-        let (id, change, bytes) = self.sign(action, now);
+        let (id, change, bytes) = self.sign(action, now).ok_or(Refusal::Locked)?;
         match self.log.insert_verified(id, change, &bytes) {
             Insert::New(place) => {
                 self.learn(place);

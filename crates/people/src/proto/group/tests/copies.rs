@@ -21,7 +21,7 @@ impl Circle {
     /// Alice begins a group.
     fn new(kind: Kind) -> Circle {
         let me = Identity::new(key(ALICE));
-        let alice = Replica::create(me, kind, &Name::new("Tea").unwrap(), [1; 32], at(0));
+        let alice = Replica::create(me, kind, &Name::new("Tea").unwrap(), [1; 32], at(0)).unwrap();
         Circle { copies: vec![(ALICE, alice)], links: Vec::new(), clock: 0 }
     }
 
@@ -44,7 +44,7 @@ impl Circle {
     fn join(&mut self, who: u8, by: u8) {
         let (group, now) = (self.copies[0].1.group(), at(self.clock));
         let me = Identity::new(key(who));
-        let request = me.request(group, None, now);
+        let request = me.request(group, None, now).unwrap();
         self.command(by, Command::Admit(Box::new(request))).unwrap();
         self.copies.push((who, Replica::new(group, me, [who; 32])));
         self.connect(who, by);
@@ -198,7 +198,7 @@ fn a_copy_comes_back_from_its_store_and_from_the_phrase_alone() {
     let invite = Command::Invite { to: Invitee::Person(id(BOB)), uses: 1, role: Role::Admin };
     let invite = circle.command(ALICE, invite).unwrap();
     let me = Identity::new(key(BOB));
-    let request = me.request(group, Some((invite, None)), at(0));
+    let request = me.request(group, Some((invite, None)), at(0)).unwrap();
     circle.command(ALICE, Command::Admit(Box::new(request))).unwrap();
     let sealed = circle.copy(ALICE).seal(b"hello").unwrap();
 
@@ -220,7 +220,7 @@ fn a_copy_comes_back_from_its_store_and_from_the_phrase_alone() {
 fn commands_that_may_not_be_are_refused_and_leave_nothing() {
     let mut circle = Circle::new(Kind::ByInvitation);
     let group = circle.copies[0].1.group();
-    let uninvited = Identity::new(key(BOB)).request(group, None, at(0));
+    let uninvited = Identity::new(key(BOB)).request(group, None, at(0)).unwrap();
     let before = circle.copy(ALICE).log().len();
     assert_eq!(circle.command(ALICE, Command::Admit(Box::new(uninvited))), Err(Refusal::NotInvited));
     assert_eq!(circle.command(ALICE, Command::Expel(id(BOB))), Err(Refusal::NoSuchMember));
@@ -237,4 +237,22 @@ fn who_sends_what_is_no_change_is_cut_off() {
     let garbage = Message::Changes(vec![Arc::from([0; 40].as_slice()); 4]);
     alice.handle(now, Input::Received { session: session(0, 1), message: garbage });
     assert_eq!(alice.poll_output(), Some(Output::Disconnect { session: session(0, 1), blame: true }));
+}
+
+#[test]
+fn a_locked_copy_follows_and_reads_once_it_is_unlocked() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    let (group, sealed) = (circle.copies[0].1.group(), circle.copy(ALICE).seal(b"hello").unwrap());
+    circle.copies[1] = (BOB, Replica::new(group, Identity::locked(id(BOB)), [5; 32]));
+    circle.connect(BOB, ALICE);
+    assert_eq!(circle.roster(BOB), circle.roster(ALICE));
+    assert!(circle.copy(BOB).is_member() && circle.copy(BOB).open(&sealed).is_err());
+    assert_eq!(circle.command(BOB, Command::Leave), Err(Refusal::Locked));
+    circle.pass(30);
+    circle.copy(BOB).unlock(key(CAROL), at(40));
+    assert!(circle.copy(BOB).open(&sealed).is_err());
+    circle.copy(BOB).unlock(key(BOB), at(40));
+    assert_eq!(circle.copy(BOB).open(&sealed).as_deref(), Ok(b"hello".as_slice()));
+    assert!(circle.settle().contains(&(BOB, Event::Epoch(circle.copies[0].1.epoch().unwrap().0))));
 }
