@@ -62,9 +62,18 @@ pub struct PortMapping {
 impl PortMapping {
     /// Begins to map the port of the `listen` addresses; returns at once. On loopback alone nothing is tried.
     pub fn start(listen: &[SocketAddr]) -> PortMapping {
+        PortMapping::start_with(listen, true)
+    }
+
+    /// Begins to map the port of the `listen` addresses, for UDP alone.
+    pub fn start_udp(listen: &[SocketAddr]) -> PortMapping {
+        PortMapping::start_with(listen, false)
+    }
+
+    fn start_with(listen: &[SocketAddr], with_tcp: bool) -> PortMapping {
         let (stops, queue) = mpsc::channel(1);
         let (publish, status) = watch::channel(MappingStatus::default());
-        let task = MappingTask { listen: listen.to_vec(), route: None, made: Made::default(), publish };
+        let task = MappingTask { listen: listen.to_vec(), with_tcp, route: None, made: Made::default(), publish };
         tokio::spawn(task.run(queue));
         PortMapping { status, stops }
     }
@@ -99,6 +108,8 @@ struct Made {
 #[derive(Debug)]
 struct MappingTask {
     listen: Vec<SocketAddr>,
+    /// Whether TCP is mapped beside UDP.
+    with_tcp: bool,
     route: Option<Route>,
     made: Made,
     publish: watch::Sender<MappingStatus>,
@@ -150,6 +161,13 @@ impl MappingTask {
 
     /// Renews both mappings; tells whether both are there.
     async fn renew(&mut self) -> bool {
+        if let (false, Some(udp)) = (self.with_tcp, &mut self.made.udp) {
+            return udp
+                .renew()
+                .await
+                .inspect_err(|error| tracing::debug!(%error, "a port mapping was not renewed"))
+                .is_ok();
+        }
         let (Some(tcp), Some(udp)) = (&mut self.made.tcp, &mut self.made.udp) else { return false };
         let before = (tcp.external(), udp.external());
         for entry in [tcp, udp] {
@@ -186,6 +204,10 @@ impl MappingTask {
     /// Asks for both mappings, at best with our own port outside, too.
     async fn make_both(&mut self, mut router: Router, route: Route) -> Result<(), MappingError> {
         let mut wanted = route.port;
+        if !self.with_tcp {
+            self.made.udp = Some(router.map(Carried::Udp, wanted).await?);
+            return Ok(());
+        }
         for attempt in 1..=TRIES {
             let tcp = self.made.tcp.insert(router.map(Carried::Tcp, wanted).await?);
             let granted = tcp.external().port();
@@ -212,8 +234,8 @@ impl MappingTask {
     /// Tells what is so now; returns until when to rest.
     fn publish(&self, outcome: Result<(), MappingError>, failures: u32) -> Instant {
         let (tcp, udp) = (self.made.tcp.as_ref(), self.made.udp.as_ref());
-        let last_words = match (&outcome, tcp) {
-            (Ok(()), Some(tcp)) => format!("{} is passed on to us", tcp.external()),
+        let last_words = match (&outcome, tcp.or(udp)) {
+            (Ok(()), Some(entry)) => format!("{} is passed on to us", entry.external()),
             (Err(error), _) => error.to_string(),
             (Ok(()), None) => String::new(),
         };
@@ -227,7 +249,7 @@ impl MappingTask {
         self.publish.send_if_modified(|published| {
             let news = *published != status;
             if news {
-                tracing::info!(external = ?status.tcp, protocol = status.protocol, words = status.last_words, "port mapping");
+                tracing::info!(external = ?status.tcp.or(status.udp), protocol = status.protocol, words = status.last_words, "port mapping");
                 *published = status;
             }
             news

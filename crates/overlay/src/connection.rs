@@ -29,7 +29,7 @@ pub(crate) const REFUSED: VarInt = VarInt::from_u32(41);
 pub(crate) const BUSY: VarInt = VarInt::from_u32(42);
 
 /// Which connection: a service of a node.
-pub(crate) type Key = (NodeId, Arc<str>);
+pub(crate) type Key = (NodeId, &'static str);
 
 /// One connection. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub struct ConnectionInfo {
     /// Its person, as the directory knew when it connected.
     pub person: Option<PersonId>,
     /// The service.
-    pub service: String,
+    pub service: &'static str,
     /// Whether we dialled.
     pub outgoing: bool,
     /// The way that is used now; `None` while it changes.
@@ -139,7 +139,7 @@ impl Connection {
         ConnectionInfo {
             node: self.shared.key.0,
             person: self.shared.admitted.person,
-            service: self.shared.key.1.to_string(),
+            service: self.shared.key.1,
             outgoing: self.shared.outgoing,
             way,
             rtt,
@@ -185,7 +185,7 @@ impl Table {
     pub(crate) fn insert(&self, connection: Connection) {
         let old = {
             let mut connections = self.lock();
-            let of_key = connections.entry(connection.key().clone()).or_default();
+            let of_key = connections.entry(*connection.key()).or_default();
             of_key.push(connection);
             (of_key.len() > PER_SERVICE).then(|| of_key.remove(0))
         };

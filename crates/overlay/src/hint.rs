@@ -2,7 +2,7 @@
 //! dialling attempt if it is wrong, nothing else, because the node's key is checked in every handshake.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use base::NodeId;
@@ -77,6 +77,12 @@ impl Relay {
     /// Returns the host of the URL: a name or an address, without a port.
     pub(crate) fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
+    }
+
+    /// Returns the address, where the host is one.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        let ip: IpAddr = self.host().trim_matches(['[', ']']).parse().ok()?;
+        Some(SocketAddr::new(ip, self.url.port_or_known_default()?))
     }
 
     pub(crate) fn as_iroh(&self) -> &RelayUrl {

@@ -3,17 +3,20 @@
 //!
 //! [`Overlay`] owns an endpoint with a UDP port of its own. Each service is a protocol of its own, `compeer/NAME/1`, and
 //! has one connection to a node at a time, over which both ends open streams. `router` accepts, `admission` asks the
-//! gate both ways, `connection` is what stands, `lookup` finds addresses.
+//! gate both ways, `connection` is what stands, `lookup` finds addresses, `relays` knows relays.
 //!
 //! Invariant: a [`Service`] sees only streams of a peer whose key was proven in the handshake and that the directory and
 //! the gate admitted.
 
 mod admission;
+mod carriage;
 mod connection;
 mod error;
 mod hint;
 mod lookup;
+mod mapping;
 mod overlay;
+mod relays;
 mod router;
 mod service;
 mod settings;

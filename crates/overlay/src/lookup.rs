@@ -1,37 +1,76 @@
-//! Finds where a node may be: by the hints that came with a link, by what contacts and groups told, by the DHT. What is
-//! found passes the gate's addresses before it is dialled.
+//! Finds where a node may be: by the hints that came with a link, by what contacts and groups told, on the local network
+//! (mDNS), in the DHT. What is found passes the gate's addresses before it is dialled; which of it is true the handshake
+//! shows.
+
+mod publish;
+mod record;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base::NodeId;
-use futures_util::{StreamExt as _, stream};
+use futures_util::future::ready;
+use futures_util::{Stream, StreamExt as _, stream};
 use iroh::address_lookup::{AddressLookup, EndpointData, EndpointInfo, Error, Item};
-use iroh::{EndpointId, TransportAddr};
+use iroh::{EndpointId, SecretKey, TransportAddr};
+use iroh_mdns_address_lookup::MdnsAddressLookup;
+use net::Dht;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::admission::Admission;
 use crate::hint::{Hint, MAX_HINTS};
+use crate::relays::KnownRelays;
+use publish::Publisher;
 
 /// How many nodes' hints are kept; when there are more, all are forgotten: they are handed over at every dialling.
 /// Arbitrary.
 const MAX_NODES: usize = 4096;
 
-/// Where the addresses come from, as iroh's log says.
-const PROVENANCE: &str = "hints";
+/// How long a look-up in the DHT may take, waiting for the DHT included.
+const DHT_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// What we are called on the local network: only nodes of Compeer look for each other there.
+const MDNS_NAME: &str = "compeer1";
 
 /// iroh's stream of what is found.
-type Found = futures_util::stream::BoxStream<'static, Result<Item, Error>>;
+type Found = stream::BoxStream<'static, Result<Item, Error>>;
 
-/// Finds addresses.
+/// Finds addresses, and publishes ours. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Lookup {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     admission: Admission,
-    told: Arc<Mutex<HashMap<NodeId, Vec<Hint>>>>,
+    relays: KnownRelays,
+    told: Mutex<HashMap<NodeId, Vec<Hint>>>,
+    dht: Option<Dht>,
+    /// What iroh found out about our own addresses.
+    own: watch::Sender<Vec<TransportAddr>>,
+    publish: watch::Sender<bool>,
 }
 
 impl Lookup {
-    pub(crate) fn new(admission: Admission) -> Lookup {
-        Lookup { admission, told: Arc::default() }
+    pub(crate) fn new(admission: Admission, relays: KnownRelays, dht: Option<Dht>, publish: bool) -> Lookup {
+        let (own, publish) = (watch::Sender::default(), watch::Sender::new(publish));
+        Lookup { shared: Arc::new(Shared { admission, relays, told: Mutex::default(), dht, own, publish }) }
+    }
+
+    /// Begins to publish, whenever that is wanted.
+    pub(crate) fn start_publishing(&self, secret: SecretKey, chosen: Vec<IpAddr>) {
+        let Some(dht) = self.shared.dht.clone() else { return };
+        let (addresses, wanted) = (self.shared.own.subscribe(), self.shared.publish.subscribe());
+        tokio::spawn(Publisher { dht, secret, addresses, wanted, chosen }.run());
+    }
+
+    /// Says whether our addresses are published in the DHT.
+    pub(crate) fn set_publish(&self, publish: bool) {
+        self.shared.publish.send_if_modified(|wanted| std::mem::replace(wanted, publish) != publish);
     }
 
     /// Keeps the hints that came with a request to dial; the newest first.
@@ -39,41 +78,104 @@ impl Lookup {
         if hints.is_empty() {
             return;
         }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() >= MAX_NODES && !told.contains_key(&node) {
             told.clear();
         }
         let kept = told.entry(node).or_default();
         kept.retain(|hint| !hints.contains(hint));
-        kept.splice(0..0, hints.iter().cloned());
+        kept.splice(0..0, hints.iter().take(MAX_HINTS).cloned());
         kept.truncate(MAX_HINTS);
     }
 
     fn hints(&self, node: NodeId) -> Vec<Hint> {
-        let mut hints =
-            self.told.lock().unwrap_or_else(PoisonError::into_inner).get(&node).cloned().unwrap_or_default();
-        hints.extend(self.admission.hints(node).into_iter().take(MAX_HINTS));
+        let told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner).get(&node).cloned();
+        let mut hints = told.unwrap_or_default();
+        hints.extend(self.shared.admission.hints(node).into_iter().take(MAX_HINTS));
         hints
     }
 
-    /// Leaves out what the gate refuses.
-    fn admitted(&self, addresses: impl IntoIterator<Item = TransportAddr>) -> Vec<TransportAddr> {
-        let admits = |address: &TransportAddr| match address {
-            TransportAddr::Ip(address) => self.admission.admits_address(*address),
-            _ => true,
+    /// Looks in the DHT.
+    async fn in_dht(self, node: NodeId) -> Option<Item> {
+        let dht = self.shared.dht.as_ref()?;
+        let get = async {
+            dht.ready().await;
+            dht.get_item(record::name(node), None).await
         };
-        addresses.into_iter().filter(admits).collect()
+        let item = timeout(DHT_TIMEOUT, get).await.ok()?.ok()??;
+        let Some((addresses, at)) = record::decode(node, &item) else {
+            tracing::debug!(?node, "the DHT has something else under the node's key");
+            return None;
+        };
+        self.item(node, addresses, "dht", Some(at))
+    }
+
+    /// Leaves out what the gate and the settings refuse.
+    fn item(
+        &self,
+        node: NodeId,
+        addresses: impl IntoIterator<Item = TransportAddr>,
+        provenance: &'static str,
+        at: Option<u64>,
+    ) -> Option<Item> {
+        let admits = |address: &TransportAddr| match address {
+            TransportAddr::Ip(address) => self.shared.admission.admits_address(*address),
+            TransportAddr::Relay(url) => self.shared.relays.admits(url, &self.shared.admission),
+            _ => false,
+        };
+        let addresses: Vec<_> = addresses.into_iter().filter(admits).collect();
+        tracing::trace!(?node, ?addresses, provenance, "looked up");
+        let id = EndpointId::from_bytes(&node.0).ok().filter(|_| !addresses.is_empty())?;
+        Some(Item::new(EndpointInfo::from_parts(id, EndpointData::new(addresses)), provenance, at))
     }
 }
 
 impl AddressLookup for Lookup {
+    fn publish(&self, data: &EndpointData) {
+        let addresses: Vec<_> = data.addrs().cloned().collect();
+        self.shared.own.send_if_modified(|own| {
+            let news = *own != addresses;
+            *own = addresses;
+            news
+        });
+    }
+
     fn resolve(&self, id: EndpointId) -> Option<Found> {
-        let hints = self.hints(NodeId(*id.as_bytes()));
-        let addresses = self.admitted(hints.iter().map(Hint::to_iroh));
-        if addresses.is_empty() {
-            return None;
-        }
-        let info = EndpointInfo::from_parts(id, EndpointData::new(addresses));
-        Some(stream::iter([Ok(Item::new(info, PROVENANCE, None))]).boxed())
+        let node = NodeId(*id.as_bytes());
+        let told = self.item(node, self.hints(node).iter().map(Hint::to_iroh), "hints", None);
+        let dht = stream::once(self.clone().in_dht(node)).filter_map(ready);
+        Some(stream::iter(told).chain(dht).map(Ok).boxed())
+    }
+}
+
+/// The local network: multicast DNS (RFC 6762), of which only nodes of Compeer hear.
+#[derive(Debug)]
+pub(crate) struct LocalNetwork {
+    lookup: Lookup,
+    mdns: MdnsAddressLookup,
+}
+
+impl LocalNetwork {
+    /// Begins to listen and to tell. Fails where the network has no multicast.
+    pub(crate) fn start(id: EndpointId, lookup: Lookup) -> Result<LocalNetwork, String> {
+        let mdns = MdnsAddressLookup::builder().service_name(MDNS_NAME).build(id).map_err(|error| error.to_string())?;
+        Ok(LocalNetwork { lookup, mdns })
+    }
+}
+
+impl AddressLookup for LocalNetwork {
+    fn publish(&self, data: &EndpointData) {
+        self.mdns.publish(data);
+    }
+
+    fn resolve(&self, id: EndpointId) -> Option<Found> {
+        let (node, lookup) = (NodeId(*id.as_bytes()), self.lookup.clone());
+        let found: std::pin::Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(self.mdns.resolve(id)?);
+        let filtered = found.filter_map(move |item| {
+            let item =
+                item.ok().and_then(|item| lookup.item(node, item.addrs().take(MAX_HINTS).cloned(), "mdns", None));
+            ready(item.map(Ok))
+        });
+        Some(filtered.boxed())
     }
 }

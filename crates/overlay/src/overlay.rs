@@ -1,7 +1,7 @@
 //! The overlay itself: starts the endpoint, opens streams, tells what stands.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,16 +12,19 @@ use iroh::endpoint::{
     BindOpts, Builder, ConnectError, ConnectWithOptsError, ConnectionError, NetReportConfig, PortmapperConfig,
     ReadError, ReadExactError, WriteError, presets,
 };
-use iroh::{Endpoint, EndpointId, RelayConfig, RelayMap, RelayMode, SecretKey};
+use iroh::{Endpoint, EndpointId, RelayMode, SecretKey};
+use net::PortMapping;
 use tokio::time::timeout;
 
 use crate::admission::Admission;
 use crate::connection::{BUSY, Connection, ConnectionInfo, DONE, Key, REFUSED};
 use crate::hint::{Hint, Relay};
-use crate::lookup::Lookup;
+use crate::lookup::{LocalNetwork, Lookup};
+use crate::mapping;
+use crate::relays::{self, KnownRelays};
 use crate::router::{HELLO, Router, WELCOME, protocol};
 use crate::service::Service;
-use crate::settings::{Relays, Settings, transport};
+use crate::settings::{Settings, transport};
 use crate::stream::Stream;
 use crate::{OpenError, StartError};
 
@@ -49,6 +52,8 @@ struct Inner {
     endpoint: Endpoint,
     router: Router,
     lookup: Lookup,
+    known: KnownRelays,
+    mapping: Option<PortMapping>,
     /// What is being dialled. Bounded by who waits for it: an entry that nobody waits for is removed by the next one.
     dialling: Mutex<HashMap<Key, WeakShared<Dialling>>>,
 }
@@ -57,17 +62,27 @@ impl Overlay {
     /// Binds the port and begins to serve.
     pub async fn start(settings: Settings, services: Vec<Arc<dyn Service>>) -> Result<Overlay, StartError> {
         let admission = Admission::new(settings.gate.clone(), settings.directory.clone());
-        let (router, lookup) = (Router::new(admission.clone()), Lookup::new(admission));
+        let known = KnownRelays::new(&settings.relays);
+        let lookup = Lookup::new(admission.clone(), known.clone(), settings.dht.clone(), settings.publish);
+        let router = Router::new(admission);
         let mut protocols = Vec::new();
         for service in services {
             protocols = router.serve(service);
         }
         let refused = |reason: String| StartError::Bind { addresses: settings.bind.clone(), reason };
-        let builder = bind(builder(&settings), &settings.bind).map_err(refused)?;
+        let builder = bind(builder(&settings, &known), &settings.bind).map_err(refused)?;
         let builder = builder.alpns(protocols).address_lookup(lookup.clone());
-        let endpoint = builder.bind().await.map_err(|error| refused(error.to_string()))?;
+        let endpoint = builder.bind().await.map_err(|error| refused(format!("{error:#}")))?;
+        if settings.mdns && everywhere(&settings.bind) {
+            match LocalNetwork::start(endpoint.id(), lookup.clone()) {
+                Ok(local) => add_lookup(&endpoint, local),
+                Err(error) => tracing::warn!(error, "nodes on the local network are not found (mDNS)"),
+            }
+        }
+        lookup.start_publishing(endpoint.secret_key().clone(), chosen(&settings.bind));
+        let mapping = settings.map_port.then(|| mapping::start(&endpoint));
         tokio::spawn(router.clone().accept(endpoint.clone()));
-        let shared = Inner { endpoint, router, lookup, dialling: Mutex::default() };
+        let shared = Inner { endpoint, router, lookup, known, mapping, dialling: Mutex::default() };
         Ok(Overlay { shared: Arc::new(shared) })
     }
 
@@ -92,12 +107,12 @@ impl Overlay {
     pub async fn open(&self, node: NodeId, service: &'static str, hints: &[Hint]) -> Result<Stream, OpenError> {
         self.shared.router.admission().admit_dial(node, service)?;
         self.shared.lookup.tell(node, hints);
-        let key: Key = (node, Arc::from(service));
+        let key: Key = (node, service);
         let mut outcome = Err(OpenError::Broken);
         for _ in 0..TRIES {
             let connection = match self.shared.router.table().find(&key) {
                 Some(connection) => connection,
-                None => self.dial(key.clone()).await?,
+                None => self.dial(key).await?,
             };
             outcome = timeout(WELCOME_TIMEOUT, open_stream(&connection)).await.unwrap_or(Err(OpenError::NoAnswer));
             match outcome {
@@ -119,7 +134,7 @@ impl Overlay {
     pub fn connections(&self) -> Vec<ConnectionInfo> {
         let connections = self.shared.router.table().all();
         let mut infos: Vec<_> = connections.iter().filter(|c| c.is_alive()).map(Connection::info).collect();
-        infos.sort_by(|a, b| (a.node, &a.service).cmp(&(b.node, &b.service)));
+        infos.sort_by_key(|info| (info.node, info.service));
         infos
     }
 
@@ -135,12 +150,18 @@ impl Overlay {
 
     /// Uses one more relay from now on.
     pub async fn add_relay(&self, relay: &Relay) {
-        self.shared.endpoint.insert_relay(relay.as_iroh().clone(), Arc::new(relay_config(relay))).await;
+        self.shared.known.name(relay);
+        self.shared.endpoint.insert_relay(relay.as_iroh().clone(), Arc::new(relays::config(relay))).await;
     }
 
     /// Chooses a relay no longer. Connections that go by it stay.
     pub async fn remove_relay(&self, relay: &Relay) {
         self.shared.endpoint.remove_relay(relay.as_iroh()).await;
+    }
+
+    /// Says whether our addresses are published in the DHT. What is there already is forgotten within two hours.
+    pub fn set_publish(&self, publish: bool) {
+        self.shared.lookup.set_publish(publish);
     }
 
     /// Tells of an address that the outside reaches our port at, for example because a router maps it.
@@ -155,6 +176,9 @@ impl Overlay {
 
     /// Closes all connections, orderly, and the port. Takes some seconds at most.
     pub async fn shut_down(&self) {
+        if let Some(mapping) = &self.shared.mapping {
+            mapping.stop().await;
+        }
         self.shared.endpoint.close().await;
     }
 
@@ -166,7 +190,7 @@ impl Overlay {
                 Some(dialling) if dialling.peek().is_none() => dialling,
                 _ => {
                     all.retain(|_, dialling| dialling.upgrade().is_some_and(|dialling| dialling.peek().is_none()));
-                    let dialling: Shared<Dialling> = connect(self.shared_parts(), key.clone()).boxed().shared();
+                    let dialling: Shared<Dialling> = connect(self.shared_parts(), key).boxed().shared();
                     // It cannot be done before it was polled.
                     all.extend(dialling.downgrade().map(|weak| (key, weak)));
                     dialling
@@ -184,7 +208,7 @@ impl Overlay {
 async fn connect((endpoint, router): (Endpoint, Router), key: Key) -> Result<Connection, OpenError> {
     let (node, service) = key;
     let id = EndpointId::from_bytes(&node.0).map_err(|_| OpenError::NoPeer)?;
-    let protocol = protocol(&service);
+    let protocol = protocol(service);
     let dialled = timeout(DIAL_TIMEOUT, endpoint.connect(id, &protocol)).await;
     let connection = dialled.map_err(|_| OpenError::NoAnswer)?.map_err(|error| {
         tracing::debug!(?node, %error, "dialling failed");
@@ -239,29 +263,38 @@ fn dial_error(error: &ConnectError) -> OpenError {
 }
 
 /// Sets what does not depend on the addresses.
-fn builder(settings: &Settings) -> Builder {
+fn builder(settings: &Settings, known: &KnownRelays) -> Builder {
+    let relays = chosen(&settings.bind).iter().all(IpAddr::is_loopback);
+    let relays = if relays { RelayMode::Custom(known.map(&settings.relays)) } else { RelayMode::Disabled };
+
     let mut report = NetReportConfig::default();
     // Asks a public address over plain HTTP, for the sake of hotels.
     report.captive_portal_check = false;
     Endpoint::builder(presets::Minimal)
         .secret_key(SecretKey::from_bytes(&settings.secret))
         .transport_config(transport())
-        .relay_mode(RelayMode::Custom(relay_map(&settings.relays)))
+        .relay_mode(relays)
+        .ca_tls_config(known.tls())
         // The node maps the port itself.
         .portmapper_config(PortmapperConfig::Disabled)
         .net_report_config(report)
 }
 
-fn relay_map(relays: &Relays) -> RelayMap {
-    let map = if relays.public { RelayMode::Default.relay_map() } else { RelayMap::empty() };
-    for relay in &relays.known {
-        map.insert(relay.as_iroh().clone(), Arc::new(relay_config(relay)));
+fn add_lookup(endpoint: &Endpoint, lookup: LocalNetwork) {
+    // Fails only for an endpoint that is closed.
+    if let Ok(lookups) = endpoint.address_lookup() {
+        lookups.add(lookup);
     }
-    map
 }
 
-fn relay_config(relay: &Relay) -> RelayConfig {
-    RelayConfig::new(relay.as_iroh().clone(), relay.quic_port().map(iroh_relay::RelayQuicConfig::new))
+/// Whether the user left it to the system which addresses are used.
+fn everywhere(bind: &[SocketAddr]) -> bool {
+    bind.iter().all(|address| address.ip().is_unspecified())
+}
+
+/// Returns the addresses that the user chose.
+fn chosen(bind: &[SocketAddr]) -> Vec<IpAddr> {
+    bind.iter().map(SocketAddr::ip).filter(|ip| !ip.is_unspecified()).collect()
 }
 
 /// Sets the addresses. Of several of one family the first is for whatever is not in the network of another.

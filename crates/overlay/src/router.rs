@@ -7,8 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use base::NodeId;
-use iroh::Endpoint;
+use futures_util::StreamExt as _;
 use iroh::endpoint::{Incoming, IncomingAddr, RecvStream, SendStream};
+use iroh::{Endpoint, TransportAddr};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -139,12 +140,12 @@ impl Router {
         };
         let node = NodeId(*connection.remote_id().as_bytes());
         let service = std::str::from_utf8(connection.alpn()).ok();
-        let service = service.and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)).map(Arc::<str>::from);
-        let Some(service) = service.filter(|name| self.service(name).is_some()) else {
+        let service = service.and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+        let Some(service) = service.and_then(|name| self.service(name)) else {
             connection.close(REFUSED, b"no such service");
             return None;
         };
-        match self.admit(connection, node, service, false) {
+        match self.admit(connection, node, service.name(), false) {
             Ok(connection) => Some(connection),
             Err(error) => {
                 tracing::debug!(?node, %error, "a connection was refused");
@@ -158,7 +159,7 @@ impl Router {
         &self,
         connection: iroh::endpoint::Connection,
         node: NodeId,
-        service: Arc<str>,
+        service: &'static str,
         outgoing: bool,
     ) -> Result<Connection, crate::OpenError> {
         if self.shared.table.len() >= MAX_CONNECTIONS {
@@ -169,7 +170,7 @@ impl Router {
             iroh::TransportAddr::Ip(address) => Some(*address),
             _ => None,
         });
-        match self.shared.admission.admit(node, &service, address) {
+        match self.shared.admission.admit(node, service, address) {
             Ok(admitted) => {
                 let connection = Connection::new(connection, (node, service), outgoing, admitted);
                 self.shared.table.insert(connection.clone());
@@ -193,14 +194,32 @@ impl Router {
         tokio::select! {
             () = accept => {}
             () = connection.unused() => connection.close(DONE, "unused"),
+            () = self.takes_a_refused_way(&connection) => connection.close(REFUSED, "refused"),
         }
         self.shared.table.remove(&connection);
         tracing::debug!(node = ?connection.key().0, service = %connection.key().1, "disconnected");
     }
 
+    /// Returns when the connection has opened a way to an address that the gate refuses: hole punching tries what the
+    /// remote end names, without asking anybody.
+    async fn takes_a_refused_way(&self, connection: &Connection) {
+        let mut events = connection.iroh().path_events();
+        while events.next().await.is_some() {
+            let refused = |path: iroh::endpoint::Path<'_>| match path.remote_addr() {
+                TransportAddr::Ip(address) => !self.shared.admission.admits_address(*address),
+                _ => false,
+            };
+            if connection.iroh().paths().iter().any(refused) {
+                return;
+            }
+        }
+        // The connection is closed, which others notice.
+        std::future::pending().await
+    }
+
     fn accept_stream(&self, connection: &Connection, mut send: SendStream, mut recv: RecvStream) {
-        let (node, name) = connection.key();
-        let service = self.service(name).filter(|_| self.shared.admission.admit_dial(*node, name).is_ok());
+        let &(node, name) = connection.key();
+        let service = self.service(name).filter(|_| self.shared.admission.admit_dial(node, name).is_ok());
         let (service, code) = match service {
             Some(service) if connection.streams() < service.streams_per_node() => (Some(service), REFUSED),
             Some(_) => (None, BUSY),
@@ -213,7 +232,6 @@ impl Router {
             return;
         };
         let guard = connection.guard();
-        let name = name.clone();
         tokio::spawn(async move {
             let mut hello = [0];
             let read = timeout(HELLO_TIMEOUT, recv.read_exact(&mut hello)).await;

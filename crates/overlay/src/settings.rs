@@ -41,6 +41,8 @@ pub struct Settings {
     pub publish: bool,
     /// Whether the node tells of itself on the local network, and looks for others there (mDNS).
     pub mdns: bool,
+    /// Whether the router is asked to pass the UDP port on to us.
+    pub map_port: bool,
     /// The DHT to look nodes up in, and to publish to.
     pub dht: Option<net::Dht>,
     /// The policy that is asked for every connection, both ways.
@@ -50,6 +52,9 @@ pub struct Settings {
 }
 
 /// The relays to use. With none, only direct connections are made, and addresses behind a NAT are not found out.
+///
+/// A relay is spoken to over TCP, from whatever address the system chooses: who listens on certain addresses only
+/// (other than loopback's) uses none, so that nothing leaves past them.
 #[derive(Clone, Debug, Default)]
 pub struct Relays {
     /// Relays that the user or the groups named.
@@ -65,6 +70,7 @@ impl fmt::Debug for Settings {
             .field("relays", &self.relays)
             .field("publish", &self.publish)
             .field("mdns", &self.mdns)
+            .field("map_port", &self.map_port)
             .field("dht", &self.dht.is_some())
             .finish_non_exhaustive()
     }

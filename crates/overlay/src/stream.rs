@@ -68,6 +68,11 @@ impl Stream {
         Poll::Ready(Ok(written))
     }
 
+    /// Says that nothing more comes. What was written still arrives.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.send.0.finish().map_err(io::Error::from)
+    }
+
     /// Breaks both directions at once: what is under way is lost.
     pub fn reset(&mut self) {
         // Both fail when the direction is closed already.

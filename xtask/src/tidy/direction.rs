@@ -37,6 +37,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("iroh", &["overlay"]),
     ("iroh-dns", &["overlay"]),
     ("iroh-gossip", &["overlay"]),
+    ("iroh-mdns-address-lookup", &["overlay"]),
     ("iroh-relay", &["overlay"]),
     ("revm", &["evm"]),
     ("wasmtime", &["compute"]),

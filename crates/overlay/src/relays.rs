@@ -1,0 +1,191 @@
+//! The relays that are known: which may be used, and how each proves itself.
+//!
+//! A relay that another node runs has no certificate that the world trusts. Its text names the node, and it proves that
+//! node's key: a self-signed certificate over it (TLS 1.3, Ed25519, RFC 8446), for the WebSocket as for address discovery
+//! by QUIC. A relay without a key, and every public one, is checked as any web server (WebPKI).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base::NodeId;
+use iroh::tls::CaTlsConfig;
+use iroh::{RelayConfig, RelayMap, RelayMode, RelayUrl};
+use iroh_relay::RelayQuicConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+
+use crate::admission::Admission;
+use crate::hint::Relay;
+use crate::settings::Relays;
+
+/// How many hosts' keys are kept beside those that the user and groups named; when there are more, these are forgotten:
+/// they are told again with every look-up. Arbitrary.
+const MAX_HOSTS: usize = 1024;
+
+/// How many keys one host may have: it may run several relays. Arbitrary.
+const MAX_KEYS: usize = 8;
+
+/// What precedes an Ed25519 key in a certificate (SubjectPublicKeyInfo, RFC 8410): a sequence of 42 bytes, the algorithm
+/// 1.3.101.112, a string of 256 bits.
+const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// Which relays are known. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownRelays {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    public: bool,
+    /// The hosts of iroh's public relays.
+    public_hosts: BTreeSet<String>,
+    /// The keys by host of what the user and groups named. Bounded by them.
+    named: Mutex<BTreeMap<String, BTreeSet<NodeId>>>,
+    /// The same of what other nodes' records named.
+    heard: Mutex<BTreeMap<String, BTreeSet<NodeId>>>,
+}
+
+impl KnownRelays {
+    pub(crate) fn new(relays: &Relays) -> KnownRelays {
+        let public_hosts = RelayMode::Default.relay_map().urls::<Vec<_>>();
+        let public_hosts = public_hosts.iter().filter_map(|url| url.host_str().map(str::to_owned)).collect();
+        let shared = Shared { public: relays.public, public_hosts, named: Mutex::default(), heard: Mutex::default() };
+        let known = KnownRelays { shared: Arc::new(shared) };
+        relays.known.iter().for_each(|relay| known.name(relay));
+        known
+    }
+
+    /// Takes the key of a relay that the user or a group named.
+    pub(crate) fn name(&self, relay: &Relay) {
+        if let Some(node) = relay.node() {
+            let mut named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner);
+            named.entry(host(relay)).or_default().insert(node);
+        }
+    }
+
+    /// Whether a relay that somebody named may be used; takes its key, if so.
+    pub(crate) fn admits(&self, url: &RelayUrl, admission: &Admission) -> bool {
+        let Ok(relay) = Relay::from_iroh(url) else { return false };
+        if self.shared.public_hosts.contains(relay.host()) {
+            return self.shared.public;
+        }
+        if let Some(address) = relay.address()
+            && !admission.admits_address(address)
+        {
+            return false;
+        }
+        if let Some(node) = relay.node() {
+            let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            if heard.len() >= MAX_HOSTS {
+                heard.clear();
+            }
+            let keys = heard.entry(host(&relay)).or_default();
+            if keys.len() >= MAX_KEYS {
+                keys.clear();
+            }
+            keys.insert(node);
+        }
+        true
+    }
+
+    /// Returns the map that the endpoint starts with.
+    pub(crate) fn map(&self, relays: &Relays) -> RelayMap {
+        let map = if relays.public { RelayMode::Default.relay_map() } else { RelayMap::empty() };
+        for relay in &relays.known {
+            map.insert(relay.as_iroh().clone(), Arc::new(config(relay)));
+        }
+        map
+    }
+
+    /// Returns how relays are checked.
+    pub(crate) fn tls(&self) -> CaTlsConfig {
+        let known = self.clone();
+        CaTlsConfig::custom_server_cert_verifier(Arc::new(move |provider: Arc<CryptoProvider>| {
+            let web = CaTlsConfig::default().server_cert_verifier(provider.clone())?;
+            Ok(Arc::new(Verifier { known: known.clone(), web, provider }) as Arc<dyn ServerCertVerifier>)
+        }))
+    }
+
+    fn has(&self, host: &str, node: NodeId) -> bool {
+        let has = |keys: &Mutex<BTreeMap<String, BTreeSet<NodeId>>>| {
+            let keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
+            keys.get(host).is_some_and(|keys| keys.contains(&node))
+        };
+        has(&self.shared.named) || has(&self.shared.heard)
+    }
+}
+
+/// Returns a relay as iroh wants it. A relay of a node without a port for address discovery gets no probes for it.
+pub(crate) fn config(relay: &Relay) -> RelayConfig {
+    let quic = match (relay.quic_port(), relay.node()) {
+        (Some(port), _) => Some(RelayQuicConfig::new(port)),
+        (None, Some(_)) => None,
+        (None, None) => Some(RelayQuicConfig::default()),
+    };
+    RelayConfig::new(relay.as_iroh().clone(), quic)
+}
+
+/// A host as TLS names it: an IPv6 address without brackets.
+fn host(relay: &Relay) -> String {
+    relay.host().trim_matches(['[', ']']).to_owned()
+}
+
+/// Checks the certificate of a relay.
+#[derive(Debug)]
+struct Verifier {
+    known: KnownRelays,
+    web: Arc<dyn ServerCertVerifier>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match key(end_entity) {
+            // The handshake's signature, which is checked in every case, is of this key.
+            Some(node) if self.known.has(&server_name.to_str(), node) => Ok(ServerCertVerified::assertion()),
+            // The web has no certificates over such keys (CA/Browser Forum, Baseline Requirements, 6.1.5).
+            Some(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
+            None => self.web.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.web.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.web.supported_verify_schemes()
+    }
+}
+
+/// Returns the Ed25519 key of a certificate, if it has one.
+fn key(certificate: &CertificateDer<'_>) -> Option<NodeId> {
+    let parsed = ParsedCertificate::try_from(certificate).ok()?;
+    let spki = parsed.subject_public_key_info();
+    spki.as_ref().strip_prefix(&SPKI)?.try_into().ok().map(NodeId)
+}
