@@ -20,6 +20,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
     ("tracker", Some(&["base", "metainfo", "torrent-proto"])),
     ("people", Some(&["base", "db"])),
     ("rpc", Some(&["base"])),
+    ("sharing", Some(&["base", "metainfo", "db"])),
     ("node", None),
     // `base` for units, `disk` for hashing offline (`torrent create`, `torrent verify`).
     ("cli", Some(&["base", "metainfo", "disk", "node", "rpc"])),
@@ -32,7 +33,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
 const FENCED: &[(&str, &[&str])] = &[
     ("axum", &["node"]),
     ("hyper", &["tracker"]),
-    ("rusqlite", &["db", "people", "torrent"]),
+    ("rusqlite", &["db", "people", "sharing", "torrent"]),
     ("reqwest", &["net", "torrent", "cli"]),
     ("iroh", &["overlay"]),
     ("iroh-dns", &["overlay"]),

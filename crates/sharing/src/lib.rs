@@ -1,0 +1,11 @@
+//! Sharing with chosen people: who a share is for, the notices that tell them, the inbox, libraries to browse.
+//!
+//! `proto` is pure: what is said and what is to be done next. [`Store`] keeps what a restart needs. The content itself
+//! goes by confined torrents of the engine; whoever runs this (the node) joins the two, and supplies [`Circle`].
+
+mod circle;
+pub mod proto;
+mod store;
+
+pub use circle::Circle;
+pub use store::{InboxItem, InboxState, Library, MAX_INBOX, MAX_INBOX_PER_PERSON, Share, Store};
