@@ -27,7 +27,7 @@ pub struct Rule {
 
 /// Returns the folder that a share goes into by itself; `None`: the user is asked. A rule for the person counts before one
 /// for the group.
-pub fn folder_for<'a>(rules: &'a [Rule], sharer: PersonId, group: Option<GroupId>, bytes: u64) -> Option<&'a str> {
+pub fn folder_for(rules: &[Rule], sharer: PersonId, group: Option<GroupId>, bytes: u64) -> Option<&str> {
     let find = |whose| rules.iter().find(|rule| rule.whose == whose);
     let rule = find(Whose::Person(sharer)).or_else(|| find(Whose::Group(group?)))?;
     rule.max_bytes.is_none_or(|max| bytes <= max).then_some(rule.folder.as_str())
