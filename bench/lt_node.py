@@ -94,8 +94,8 @@ def expanded(seed):
 
 
 def dht_put(m):
-    """Puts a text; -> (hash of an immutable item or None, on how many nodes)"""
-    text = m["text"].encode()
+    """Puts a text, or bytes in hexadecimal digits; -> (hash of an immutable item or None, on how many nodes)"""
+    text = bytes.fromhex(m["hex"]) if "hex" in m else m["text"].encode()
     if "seed" not in m:
         target = session.dht_put_immutable_item(m["text"])
         alert = wait_for(lambda a: isinstance(a, lt.dht_put_alert) and a.target == target, 30)
@@ -115,15 +115,17 @@ def dht_get(m):
     session.dht_get_mutable_item(key, m.get("salt", "").encode())
     # one for each newer version that it meets, an authoritative one at the end
     alert = wait_for(lambda a: isinstance(a, lt.dht_mutable_item_alert) and bytes(a.key) == key and a.authoritative, 30)
-    return text_of(alert), alert.seq if alert else None
+    return text_of(alert, m.get("hex")), alert.seq if alert else None
 
 
-def text_of(alert):
-    """The value of an item, if there is one. Versions of the bindings differ in how they wrap it."""
+def text_of(alert, hex=False):
+    """The value, in hexadecimal digits if those are wanted, of an item, if there is one. Versions of the bindings differ in how they wrap it."""
     item = alert and alert.item
     if isinstance(item, dict):
         item = item.get("value")
-    return item.decode() if isinstance(item, bytes) else item or None
+    if isinstance(item, bytes):
+        return item.hex() if hex else item.decode()
+    return item or None
 
 
 def flush(handle):

@@ -21,6 +21,7 @@ OURS = [
     "utp",
     "encryption",
     "nat",
+    "overlay",
     "discovery",
 ]
 

@@ -48,7 +48,9 @@ fn all(steps: &mut Steps, yes: bool) -> Outcome {
 
 fn one(steps: &mut Steps, yes: bool, word: &str) -> Outcome {
     steps.step("foreign programs", || counterparts::ensure(yes))?;
-    steps.step("building compeer", || run(cargo().args(["build", "--package", "cli", "--locked"])))?;
+    steps.step("building compeer", || {
+        run(cargo().args(["build", "--package", "cli", "--package", "overlay", "--bins", "--examples", "--locked"]))
+    })?;
     steps.step("interop, without a route", || interop(&["--only", word]))
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base::NodeId;
-use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
+use futures_util::{FutureExt as _, StreamExt as _};
 use iroh::endpoint::{
     BindOpts, Builder, ConnectError, ConnectWithOptsError, ConnectionError, NetReportConfig, PortmapperConfig,
     ReadError, ReadExactError, WriteError, presets,
@@ -18,9 +19,10 @@ use tokio::time::timeout;
 
 use crate::admission::Admission;
 use crate::connection::{BUSY, Connection, ConnectionInfo, DONE, Key, REFUSED};
-use crate::hint::{Hint, Relay};
+use crate::hint::{Hint, MAX_HINTS, Relay};
 use crate::lookup::{LocalNetwork, Lookup};
 use crate::mapping;
+use crate::ping::{self, Pong};
 use crate::relays::{self, KnownRelays};
 use crate::router::{HELLO, Router, WELCOME, protocol};
 use crate::service::Service;
@@ -66,7 +68,7 @@ impl Overlay {
         let lookup = Lookup::new(admission.clone(), known.clone(), settings.dht.clone(), settings.publish);
         let router = Router::new(admission);
         let mut protocols = Vec::new();
-        for service in services {
+        for service in services.into_iter().chain([Arc::new(ping::Answers) as Arc<dyn Service>]) {
             protocols = router.serve(service);
         }
         let refused = |reason: String| StartError::Bind { addresses: settings.bind.clone(), reason };
@@ -122,6 +124,45 @@ impl Overlay {
             }
         }
         outcome
+    }
+
+    /// Asks a node whether it is there: once, or `times` in a row, since the way may become a better one meanwhile. The
+    /// pause between two is `pause`.
+    pub async fn ping(
+        &self,
+        node: NodeId,
+        hints: &[Hint],
+        times: usize,
+        pause: Duration,
+    ) -> Result<Vec<Pong>, OpenError> {
+        let mut stream = self.open(node, ping::NAME, hints).await?;
+        let mut pongs = vec![ping::ask(&mut stream).await?];
+        while pongs.len() < times {
+            tokio::time::sleep(pause).await;
+            pongs.push(ping::ask(&mut stream).await?);
+        }
+        Ok(pongs)
+    }
+
+    /// Looks up where a node may be, without dialling it: each hint with who told it (`hints`, `mdns`, `dht`). Takes up
+    /// to 30 s.
+    pub async fn resolve(&self, node: NodeId) -> Result<Vec<(&'static str, Hint)>, OpenError> {
+        let id = EndpointId::from_bytes(&node.0).map_err(|_| OpenError::NoPeer)?;
+        let lookups = self.shared.endpoint.address_lookup().map_err(|_| OpenError::ShutDown)?;
+        let mut stream = pin!(lookups.resolve(id));
+        let mut found = Vec::new();
+        let all = async {
+            while let Some(item) = stream.next().await {
+                let Ok(Ok(item)) = item else { continue };
+                let hints = item.addrs().filter_map(Hint::from_iroh).map(|hint| (item.provenance(), hint));
+                found.extend(hints.take(MAX_HINTS));
+            }
+        };
+        // What came in time counts.
+        let _ = timeout(DIAL_TIMEOUT, all).await;
+        found.sort();
+        found.dedup();
+        Ok(found)
     }
 
     /// Returns where this node may be reached: the addresses of its interfaces, those that the router and relays know,

@@ -314,6 +314,16 @@ async fn the_directory_says_where_a_node_is() {
 }
 
 #[tokio::test]
+async fn a_ping_tells_the_way() {
+    let (alice, bob) = (Node::start(1).await, Node::start(2).await);
+    let pongs = alice.overlay.ping(bob.id(), &[bob.hint()], 3, Duration::from_millis(1)).await.unwrap();
+    assert_eq!(pongs.len(), 3);
+    assert!(pongs.iter().all(|pong| pong.way == Some(Way::Direct(bob.overlay.bound()[0]))), "{pongs:?}");
+    assert_eq!(alice.overlay.resolve(bob.id()).await.unwrap(), [("hints", bob.hint())]);
+    assert_eq!(alice.overlay.resolve(NodeId([9; 32])).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn another_key_at_the_address_is_not_taken_for_the_node() {
     let (alice, bob, mallory) = (Node::start(1).await, Node::start(2).await, Node::start(3).await);
     let opened = timeout(Duration::from_secs(5), alice.overlay.open(bob.id(), "echo", &[mallory.hint()])).await;
