@@ -54,6 +54,11 @@ impl Torrent {
         }
     }
 
+    /// Whether an address may be a candidate at all.
+    pub(super) fn may_be_candidate(&self, address: &SocketAddr) -> bool {
+        !self.is_confined() || self.audience.contains(address)
+    }
+
     /// Whether the other end may be a peer of this torrent.
     pub(super) fn admits(&self, connected: &Connected) -> bool {
         !self.is_confined() || self.audience.contains(&connected.address)

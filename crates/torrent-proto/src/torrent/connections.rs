@@ -27,11 +27,15 @@ pub(super) const REQUEST_QUEUE: u32 = 2000;
 
 impl Torrent {
     pub(super) fn candidates(&mut self, source: Source, addresses: &[SocketAddr]) {
-        if !self.hears_of_peers_from(source) {
+        if !self.hears_of_peers_from(source) || addresses.iter().any(|address| !self.may_be_candidate(address)) {
             return;
         }
         for &address in addresses {
             self.list.add(self.now.mono, source, address);
+            if source == Source::People {
+                // Whoever names it has just seen it.
+                self.list.try_now(self.now.mono, address);
+            }
         }
     }
 

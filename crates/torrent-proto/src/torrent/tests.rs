@@ -1,5 +1,6 @@
 //! Stories of the torrent state machine.
 
+mod audience;
 mod exchange;
 mod upload;
 mod world;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::NodeId;
 use net::{Carriage, Overland, Stream};
+use torrent_proto::torrent::Source;
 
 use super::{Session, listen};
 use crate::ask::Ask;
@@ -26,6 +27,16 @@ impl Session {
         // The door first, so that nobody slips in behind the torrent's back.
         self.shared.registry.admit(id, Arc::new(nodes));
         handle.asks.send(Ask::Audience(list)).await.map_err(|_| TorrentError::Unknown(id))
+    }
+
+    /// Says that a node can be reached now: confined torrents that wait for it try it at once.
+    pub fn seen(&self, node: NodeId) {
+        for (_, handle) in self.shared.registry.all() {
+            if handle.audience.contains(&node) {
+                // A torrent with a full queue tries it when its time comes.
+                let _ = handle.asks.try_send(Ask::Candidates(Source::People, vec![node.stand_in()]));
+            }
+        }
     }
 
     /// Takes a stream that a node opened for the service `wire`: shakes hands, and hands it to the torrent that it asks
