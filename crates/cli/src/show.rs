@@ -86,6 +86,7 @@ pub fn carrier(carrier: &str) -> String {
     match carrier {
         "tcp" => "TCP".to_owned(),
         "utp" => "uTP".to_owned(),
+        "quic" => "QUIC".to_owned(),
         other => clean(other),
     }
 }

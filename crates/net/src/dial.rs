@@ -167,6 +167,7 @@ mod tests {
             memory_bytes: 64 << 20,
             seed: fastrand::u64(..),
             dht: None,
+            gate: None,
         };
         let udp = Udp::start(config, Clock::start()).unwrap();
         let address = udp.local_addrs().0.unwrap();

@@ -1,7 +1,7 @@
 //! HTTP for trackers, web seeds and torrent files: time limits, bounded bodies, bounded redirects, the proxies of the
 //! environment (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -112,6 +112,11 @@ pub struct Body {
 }
 
 impl Body {
+    /// Returns the address of the server, or of the proxy before it.
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.response.remote_addr()
+    }
+
     /// Waits for the next part; `None` at the end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
         self.response.chunk().await.map_err(|error| HttpError::NoAnswer(chain(&error)))

@@ -1,5 +1,6 @@
 //! Listening, dialling, the UDP task, bandwidth, HTTP, the clock and the gate.
 
+mod budget;
 mod carriage;
 mod clock;
 mod dial;
@@ -8,21 +9,30 @@ mod http;
 mod limiter;
 mod lsd;
 mod mapping;
+mod schedule;
 mod stream;
 mod tcp;
 mod udp;
+mod usage;
 
+pub use budget::{Budget, Rates, Shares};
 pub use carriage::{Carriage, Opening, Overland, QuicStream};
 pub use clock::Clock;
 pub use dial::{CarrierPolicy, DIAL_TIMEOUT, Dialler, Via};
-pub use gate::{Gate, GateLimits, Pass, Refusal};
+pub use gate::{
+    Acquaintances, AddressRange, Addresses, Asking, Audience, Direction, FILES, Gate, GateLimits, ListError,
+    MAX_LISTED, Meet, MostlyStrangers, Offer, ParseRangeError, ParseTargetError, Pass, Policy, Refusal, Rules, Target,
+    WIRE, read_list, read_lists,
+};
 pub use http::{Body, Http, HttpError};
 pub use limiter::{Bucket, Limiter, Meter};
 pub use lsd::{Lsd, LsdStatus};
 pub use mapping::{MappingStatus, PortMapping};
+pub use schedule::{Days, Minute, Moment, ParseWindowError, Window};
 pub use stream::{Carrier, Stream};
 pub use tcp::{ListenError, listen, listen_all};
 pub use udp::{Dht, DhtConfig, PeerSearch, Udp, UdpConfig, UdpTrackers, UtpIncoming, UtpStream};
+pub use usage::{Bytes, Flow, FlowStatus, Usage, UsageKey};
 
 /// The types that [`Dht`] speaks in.
 pub use ::dht;

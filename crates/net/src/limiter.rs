@@ -1,4 +1,4 @@
-//! Bandwidth: token buckets, one each way for the whole program and for each torrent that has a limit.
+//! Bandwidth: token buckets, one each way for each scope of the budget: everything, a service, a person, a torrent.
 //!
 //! A bucket fills with its rate and holds at most [`BURST`] of it. Unlimited costs one atomic load.
 
@@ -146,13 +146,23 @@ impl Limiter {
         self.down.set_rate(down);
         self.up.set_rate(up);
     }
+
+    /// Tells whether nobody else holds it.
+    pub(crate) fn is_unused(&self) -> bool {
+        Arc::strong_count(&self.down) == 1 && Arc::strong_count(&self.up) == 1
+    }
 }
 
-/// The buckets that one direction of one connection draws from, and its places in their queues.
+/// How many scopes one connection may draw from: everything, its service, its person, its torrent.
+const MAX_SCOPES: usize = 4;
+
+/// The buckets that one direction of one connection draws from, with its places in their queues, and where what it
+/// carries is counted.
 #[derive(Debug)]
 pub struct Meter {
-    global: Draw,
-    torrent: Draw,
+    /// The widest first.
+    draws: Vec<Draw>,
+    counted: Option<Arc<AtomicU64>>,
 }
 
 #[derive(Debug)]
@@ -182,34 +192,42 @@ impl Drop for Draw {
 }
 
 impl Meter {
-    /// Draws from both buckets.
-    pub fn new(global: &Arc<Bucket>, torrent: &Arc<Bucket>) -> Meter {
-        Meter { global: Draw::new(global), torrent: Draw::new(torrent) }
+    /// Draws from these buckets, the widest scope first, four at most; counts what is taken in `counted`.
+    pub fn new<'a>(buckets: impl IntoIterator<Item = &'a Arc<Bucket>>, counted: Option<Arc<AtomicU64>>) -> Meter {
+        Meter { draws: buckets.into_iter().take(MAX_SCOPES).map(Draw::new).collect(), counted }
     }
 
     /// Takes up to `want` bytes, or says how long to wait before asking again.
     pub fn take(&mut self, want: usize) -> Result<usize, Duration> {
-        if self.global.is_unlimited() && self.torrent.is_unlimited() {
+        let granted = self.draw(want as u64)?;
+        if let Some(counted) = &self.counted {
+            counted.fetch_add(granted, Ordering::Relaxed);
+        }
+        Ok(granted as usize)
+    }
+
+    fn draw(&mut self, want: u64) -> Result<u64, Duration> {
+        if self.draws.iter().all(Draw::is_unlimited) {
             return Ok(want);
         }
         let now = Instant::now();
-        let first = self.torrent.take(want as u64, now)?;
-        match self.global.take(first, now) {
-            Ok(second) => {
-                self.torrent.bucket.refund(first - second);
-                Ok(second as usize)
-            }
-            Err(wait) => {
-                self.torrent.bucket.refund(first);
-                Err(wait)
-            }
+        // The narrowest first: what it does not give need not be asked of the others.
+        let mut granted = want;
+        for at in (0..self.draws.len()).rev() {
+            let (had, outcome) = (granted, self.draws[at].take(granted, now));
+            granted = *outcome.as_ref().unwrap_or(&0);
+            self.draws[at + 1..].iter().for_each(|draw| draw.bucket.refund(had - granted));
+            outcome?;
         }
+        Ok(granted)
     }
 
     /// Puts back what was taken and not used.
     pub fn refund(&self, bytes: usize) {
-        self.global.bucket.refund(bytes as u64);
-        self.torrent.bucket.refund(bytes as u64);
+        self.draws.iter().for_each(|draw| draw.bucket.refund(bytes as u64));
+        if let Some(counted) = &self.counted {
+            counted.fetch_sub(bytes as u64, Ordering::Relaxed);
+        }
     }
 }
 
@@ -253,7 +271,7 @@ mod tests {
     #[test]
     fn the_tighter_of_two_buckets_holds_and_keeps_nothing_of_the_other() {
         let (global, torrent) = (Limiter::new(Some(1_000_000), None), Limiter::new(Some(10_000), None));
-        let mut meter = Meter::new(&global.down, &torrent.down);
+        let mut meter = Meter::new([&global.down, &torrent.down], None);
         global.down.lock().supplied = 200_000.0;
         torrent.down.lock().supplied = 2_000.0;
         let granted = meter.take(1 << 20).unwrap();
@@ -261,7 +279,7 @@ mod tests {
         meter.refund(granted);
         let fill = global.down.lock();
         assert!(fill.supplied - fill.claimed >= 200_000.0);
-        let mut free = Meter::new(&Limiter::new(None, None).up, &Limiter::new(None, None).up);
+        let mut free = Meter::new([&Limiter::new(None, None).up], None);
         assert_eq!(free.take(123), Ok(123));
     }
     #[test]
@@ -286,7 +304,7 @@ mod tests {
         let limiter = Limiter::new(Some(10_000), None);
         let unlimited = Limiter::new(None, None);
         for _ in 0..1000 {
-            assert!(Meter::new(&limiter.down, &unlimited.down).take(1 << 20).is_err());
+            assert!(Meter::new([&limiter.down, &unlimited.down], None).take(1 << 20).is_err());
         }
         let claimed = limiter.down.lock().claimed;
         assert!(claimed.abs() < 1.0, "{claimed}");

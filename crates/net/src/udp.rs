@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::utp::Config as UtpConfig;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use self::dht::{Dht, DhtConfig, PeerSearch};
@@ -25,7 +25,8 @@ pub use self::utp::UtpStream;
 pub use trackers::UdpTrackers;
 
 use self::dht::DhtPart;
-use crate::{Clock, Stream};
+use crate::gate::Policy;
+use crate::{Clock, Gate, Stream};
 use outbox::Outbox;
 use sockets::{Inbox, Socket, Sockets, readable};
 use trackers::TrackerPart;
@@ -54,6 +55,8 @@ pub struct UdpConfig {
     pub seed: u64,
     /// The DHT; `None`: off.
     pub dht: Option<DhtConfig>,
+    /// Whose addresses nothing is exchanged with; `None`: nobody's.
+    pub gate: Option<Gate>,
 }
 
 /// The handles to what runs over the shared sockets. Cheap to clone; the task ends with the last clone.
@@ -105,7 +108,9 @@ impl Udp {
             (utp_part, utp, incoming) = (Some(part), Some(handle), Some(UtpIncoming(queue)));
         }
         let (inbox, outbox) = (Inbox::new(), Outbox::default());
-        let task = UdpTask { sockets, clock, trackers: tracker_part, dht: dht_part, utp: utp_part, inbox, outbox };
+        let gate = Guard::new(config.gate.as_ref());
+        let task =
+            UdpTask { sockets, clock, gate, trackers: tracker_part, dht: dht_part, utp: utp_part, inbox, outbox };
         watch_over(tokio::spawn(task.run()));
         Ok(Udp { trackers, dht, utp, incoming: Arc::new(Mutex::new(incoming)), local })
     }
@@ -165,6 +170,44 @@ enum Kind {
     Tracker,
 }
 
+/// The first byte of the packet that opens a uTP connection: type 4, version 1 (BEP 29).
+const UTP_SYN: u8 = 0x41;
+
+/// The gate, as the task looks at it: for each datagram, so without its lock.
+#[derive(Debug)]
+struct Guard(Option<watch::Receiver<Arc<Policy>>>);
+
+impl Guard {
+    fn new(gate: Option<&Gate>) -> Guard {
+        Guard(gate.map(Gate::watch))
+    }
+
+    /// Tells whether nothing is to be exchanged with an address.
+    fn refuses(&self, address: SocketAddr) -> bool {
+        self.0.as_ref().is_some_and(|policy| {
+            let policy = policy.borrow();
+            policy.refuses_any_address() && policy.refuses_address(address.ip())
+        })
+    }
+
+    /// Tells whether nothing is to be said at all.
+    fn is_paused(&self) -> bool {
+        self.0.as_ref().is_some_and(|policy| policy.borrow().paused)
+    }
+
+    /// Waits for another policy. Cancel safe.
+    async fn changed(&mut self) {
+        let gone = match &mut self.0 {
+            Some(policy) => policy.changed().await.is_err(),
+            None => return std::future::pending().await,
+        };
+        if gone {
+            // The session is, too; the last policy holds to the end.
+            std::future::pending().await
+        }
+    }
+}
+
 /// Tells what a datagram is. No two can be mixed up: a dictionary begins with `d` (0x64: version 4 of uTP, a tracker's
 /// action of 1.7 billion), a uTP packet with 0x01 to 0x41 of step 0x10, a tracker's answer with a zero byte.
 fn kind(packet: &[u8]) -> Kind {
@@ -179,6 +222,7 @@ fn kind(packet: &[u8]) -> Kind {
 struct UdpTask {
     sockets: Sockets,
     clock: Clock,
+    gate: Guard,
     trackers: TrackerPart,
     dht: Option<DhtPart>,
     utp: Option<UtpPart>,
@@ -192,7 +236,8 @@ impl UdpTask {
         loop {
             let due = [
                 self.trackers.poll_timeout(),
-                self.dht.as_ref().and_then(DhtPart::poll_timeout),
+                // While everything is paused the DHT is silent, and forgets nothing.
+                self.dht.as_ref().filter(|_| !self.gate.is_paused()).and_then(DhtPart::poll_timeout),
                 self.utp.as_ref().and_then(UtpPart::poll_timeout),
             ];
             let due = due.into_iter().flatten().min();
@@ -218,10 +263,11 @@ impl UdpTask {
                 () = readable(&self.sockets.v6) => self.receive(Family::V6),
                 () = &mut timer, if due.is_some() => self.time_passed(),
                 () = writable(full) => {}
+                () = self.gate.changed() => {}
             }
             self.trackers.drain(&mut self.outbox);
             if let Some(dht) = &mut self.dht {
-                dht.drain(self.clock.now(), &mut self.outbox);
+                dht.drain(self.clock.now(), &mut self.outbox, &self.gate);
             }
             self.outbox.flush(&mut self.sockets, |_, _| {});
             if let Some(utp) = &self.utp {
@@ -237,7 +283,7 @@ impl UdpTask {
     fn time_passed(&mut self) {
         let now = self.clock.now();
         self.trackers.time_passed(now);
-        if let Some(dht) = &mut self.dht {
+        if let Some(dht) = self.dht.as_mut().filter(|_| !self.gate.is_paused()) {
             dht.time_passed(now);
         }
         if let Some(utp) = &self.utp {
@@ -263,10 +309,15 @@ impl UdpTask {
             // Nothing else that is called in this loop takes the lock.
             let mut utp = self.utp.as_ref().map(UtpPart::receiver);
             for (from, data, stride) in self.inbox.received() {
+                let (refused, paused) = (self.gate.refuses(from), self.gate.is_paused());
                 // What the system joined came from one address, but it need not be of one kind.
                 let kinds = |a: &[u8], b: &[u8]| kind(a) == kind(b);
                 for run in runs(data, stride, kinds) {
                     match kind(run) {
+                        // Connections that stand end by being closed, which takes datagrams both ways.
+                        Kind::Utp if run[0] == UTP_SYN && (refused || paused) => {}
+                        Kind::Dht if refused || paused => {}
+                        Kind::Tracker if refused => {}
                         Kind::Utp => {
                             if let Some(utp) = &mut utp {
                                 utp.received(now, from, run, stride);

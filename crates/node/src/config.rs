@@ -52,6 +52,8 @@ pub struct LimitsConfig {
     pub connections_per_torrent: Option<u32>,
     /// Connections to one address.
     pub connections_per_address: Option<u32>,
+    /// Connections with one person.
+    pub connections_per_person: Option<u32>,
     /// Peers served at once in one torrent.
     pub upload_slots: Option<u32>,
 }
@@ -147,6 +149,7 @@ impl Config {
             connections: limits.connections.unwrap_or(default.connections),
             connections_per_torrent: limits.connections_per_torrent.unwrap_or(default.connections_per_torrent),
             connections_per_address: limits.connections_per_address.unwrap_or(default.connections_per_address),
+            connections_per_person: limits.connections_per_person.unwrap_or(default.connections_per_person),
             upload_slots: limits.upload_slots.or(default.upload_slots),
         }
     }

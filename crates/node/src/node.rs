@@ -147,6 +147,7 @@ async fn start_session(
         limits: limits.clone(),
         client: format!("Compeer {}", env!("CARGO_PKG_VERSION")),
         network: network.engine(home.dht()),
+        gate: None,
     };
     let chosen = options.listen.map(|address| vec![address]).or(config.listen.clone());
     if let Some(listen) = chosen {

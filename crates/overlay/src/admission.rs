@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base::{NodeId, PersonId};
-use net::{Gate, Pass};
+use net::{Asking, Direction, Gate, Pass};
 
 use crate::{Directory, Hint, OpenError};
 
@@ -20,7 +20,7 @@ pub(crate) struct Admission {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub person: Option<PersonId>,
-    _pass: Option<Pass>,
+    pub pass: Pass,
 }
 
 impl fmt::Debug for Admission {
@@ -36,24 +36,32 @@ impl Admission {
 
     /// Whether anything may go to or come from an address.
     pub(crate) fn admits_address(&self, address: SocketAddr) -> bool {
-        self.gate.admit(address).is_ok()
+        !self.gate.refuses_address(address.ip())
     }
 
-    /// Asks before a node is dialled: no address is known yet.
-    pub(crate) fn admit_dial(&self, node: NodeId, service: &str) -> Result<(), OpenError> {
-        if self.directory.admits(node, service) { Ok(()) } else { Err(OpenError::NotAdmitted) }
+    /// Asks before a node is dialled, or served a stream over a connection that stands: no address is known yet, or it
+    /// was asked for before.
+    pub(crate) fn admits(&self, node: NodeId, service: &'static str, direction: Direction) -> Result<(), OpenError> {
+        if !self.directory.admits(node, service) {
+            return Err(OpenError::NotAdmitted);
+        }
+        self.gate
+            .refuses(&Asking::node(node, service, direction))
+            .map_or(Ok(()), |refusal| Err(OpenError::Gate(refusal)))
     }
 
     /// Asks for a connection whose handshake is done. `address`: where it comes from, if not by a relay.
     pub(crate) fn admit(
         &self,
         node: NodeId,
-        service: &str,
+        service: &'static str,
+        direction: Direction,
         address: Option<SocketAddr>,
     ) -> Result<Admitted, OpenError> {
-        self.admit_dial(node, service)?;
-        let pass = address.map(|address| self.gate.admit(address)).transpose().map_err(OpenError::Gate)?;
-        Ok(Admitted { person: self.directory.person_of(node), _pass: pass })
+        self.admits(node, service, direction)?;
+        let asking = Asking { address, ..Asking::node(node, service, direction) };
+        let pass = self.gate.admit(&asking).map_err(OpenError::Gate)?;
+        Ok(Admitted { person: self.directory.person_of(node), pass })
     }
 
     /// What contacts and fellow members told of a node.

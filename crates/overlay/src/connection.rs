@@ -125,6 +125,11 @@ impl Connection {
         }
     }
 
+    /// Returns when the gate no longer lets the connection stand, and says why.
+    pub(crate) fn revoked(&self) -> impl Future<Output = net::Refusal> + Send + 'static {
+        self.shared.admitted.pass.revoked()
+    }
+
     pub(crate) fn way(&self) -> Option<Way> {
         self.selected().0
     }

@@ -14,7 +14,7 @@ use iroh::endpoint::{
     ReadError, ReadExactError, WriteError, presets,
 };
 use iroh::{Endpoint, EndpointId, RelayMode, SecretKey};
-use net::PortMapping;
+use net::{Direction, PortMapping};
 use tokio::time::timeout;
 
 use crate::admission::Admission;
@@ -107,7 +107,7 @@ impl Overlay {
     /// directory, the local network or the DHT say. Returns when the remote end has admitted it. Takes up to 40 s; not
     /// cancel safe in so far as the remote end may see a stream that ends at once.
     pub async fn open(&self, node: NodeId, service: &'static str, hints: &[Hint]) -> Result<Stream, OpenError> {
-        self.shared.router.admission().admit_dial(node, service)?;
+        self.shared.router.admission().admits(node, service, Direction::Outgoing)?;
         self.shared.lookup.tell(node, hints);
         let key: Key = (node, service);
         let mut outcome = Err(OpenError::Broken);

@@ -10,6 +10,7 @@ use base::NodeId;
 use futures_util::StreamExt as _;
 use iroh::endpoint::{Incoming, IncomingAddr, RecvStream, SendStream};
 use iroh::{Endpoint, TransportAddr};
+use net::Direction;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -170,7 +171,8 @@ impl Router {
             iroh::TransportAddr::Ip(address) => Some(*address),
             _ => None,
         });
-        match self.shared.admission.admit(node, service, address) {
+        let direction = if outgoing { Direction::Outgoing } else { Direction::Incoming };
+        match self.shared.admission.admit(node, service, direction, address) {
             Ok(admitted) => {
                 let connection = Connection::new(connection, (node, service), outgoing, admitted);
                 self.shared.table.insert(connection.clone());
@@ -195,6 +197,10 @@ impl Router {
             () = accept => {}
             () = connection.unused() => connection.close(DONE, "unused"),
             () = self.takes_a_refused_way(&connection) => connection.close(REFUSED, "refused"),
+            refusal = connection.revoked() => {
+                tracing::debug!(node = ?connection.key().0, %refusal, "the gate ends a connection");
+                connection.close(REFUSED, "no longer admitted");
+            }
         }
         self.shared.table.remove(&connection);
         tracing::debug!(node = ?connection.key().0, service = %connection.key().1, "disconnected");
@@ -219,7 +225,8 @@ impl Router {
 
     fn accept_stream(&self, connection: &Connection, mut send: SendStream, mut recv: RecvStream) {
         let &(node, name) = connection.key();
-        let service = self.service(name).filter(|_| self.shared.admission.admit_dial(node, name).is_ok());
+        let admits = |_: &_| self.shared.admission.admits(node, name, Direction::Incoming).is_ok();
+        let service = self.service(name).filter(admits);
         let (service, code) = match service {
             Some(service) if connection.streams() < service.streams_per_node() => (Some(service), REFUSED),
             Some(_) => (None, BUSY),

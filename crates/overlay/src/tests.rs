@@ -19,7 +19,13 @@ mod dht;
 /// Longer than anything here takes; what waits for it has failed.
 const LONG: Duration = Duration::from_secs(30);
 
-const LIMITS: GateLimits = GateLimits { connections: 100, per_torrent: 100, per_address: 100 };
+/// Blocks an address.
+fn block(ip: std::net::IpAddr) -> net::Policy {
+    let block = net::AddressRange::new(ip, ip).map(net::Target::Addresses).into_iter().collect();
+    net::Policy { block, ..net::Policy::default() }
+}
+
+const LIMITS: GateLimits = GateLimits { connections: 100, per_torrent: 100, per_address: 100, per_person: 100 };
 
 /// Sends back what it gets, and tells whom it served.
 struct Echo(mpsc::UnboundedSender<Peer>);
@@ -204,7 +210,7 @@ async fn who_is_not_admitted_reaches_no_service_and_is_not_dialled() {
 async fn the_gate_is_asked_for_addresses_both_ways() {
     let (alice, mut bob) = (Node::start(1).await, Node::start(2).await);
     let loopback = "127.0.0.1".parse().unwrap();
-    alice.gate.set_blocked(vec![(loopback, loopback)]);
+    alice.gate.set_policy(block(loopback));
     assert_eq!(alice.open(&bob, "echo").await.unwrap_err(), OpenError::NotFound, "no address is left to dial");
     let opened = timeout(Duration::from_secs(2), bob.open(&alice, "echo")).await;
     assert!(opened.is_err(), "Alice does not say a word: {opened:?}");

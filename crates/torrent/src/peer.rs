@@ -65,6 +65,8 @@ pub(crate) enum End {
     Stuck,
     #[error("the peer asks for more than it may")]
     Greedy,
+    #[error("the gate refuses it by now: {0}")]
+    Refused(net::Refusal),
 }
 
 /// What a peer task is made of.

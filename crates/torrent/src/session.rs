@@ -53,10 +53,11 @@ impl Session {
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| system(&error))?;
         let seed = u64::from_ne_bytes(seed);
-        let listen::Opened { listeners, addresses, udp } = listen::open(&config, clock, seed)?;
+        let limits = config.limits.clone();
+        let gate = gate(config.gate.as_ref(), &limits);
+        let listen::Opened { listeners, addresses, udp } = listen::open(&config, &gate, clock, seed)?;
         let port = addresses.first().map(SocketAddr::port);
         let (store, records) = Store::open(config.database).await?;
-        let limits = config.limits;
         let disk = DiskConfig {
             threads: config.disk_threads,
             read_budget: config.memory_bytes / 2,
@@ -72,9 +73,8 @@ impl Session {
             announced: watch::channel(port).0,
             pool: Pool::new(config.memory_bytes / 2),
             disk: Disk::new(disk),
-            gate: Gate::new(gate_limits(&limits)),
+            gate,
             dialler: Dialler::new(config.bind, carriers(&config.network), &udp),
-            limiter: Limiter::new(limits.down_bytes_per_s, limits.up_bytes_per_s),
             udp,
             lsd: config.network.lsd.then(|| Lsd::start(&addresses, clock, seed)),
             mapping: config.network.port_mapping.then(|| PortMapping::start(&addresses)),
@@ -237,8 +237,7 @@ impl Session {
 
     /// Changes the limits over all torrents; takes effect at once.
     pub fn set_limits(&self, limits: Limits) {
-        self.shared.limiter.set(limits.down_bytes_per_s, limits.up_bytes_per_s);
-        self.shared.gate.set_limits(gate_limits(&limits));
+        set_budget(&self.shared.gate, &limits);
         *self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
         for (_, handle) in self.shared.registry.all() {
             // A torrent with a full queue reads the limits with its next change of its own.
@@ -386,6 +385,19 @@ impl Session {
     }
 }
 
+/// Takes the gate that the node has, or makes one.
+fn gate(given: Option<&Gate>, limits: &Limits) -> Gate {
+    let gate = given.cloned().unwrap_or_else(|| Gate::new(gate_limits(limits)));
+    set_budget(&gate, limits);
+    gate
+}
+
+fn set_budget(gate: &Gate, limits: &Limits) {
+    gate.set_limits(gate_limits(limits));
+    let all = net::Rates { down: limits.down_bytes_per_s, up: limits.up_bytes_per_s };
+    gate.budget().set(net::Shares { all, ..gate.budget().shares() });
+}
+
 fn carriers(network: &NetworkConfig) -> CarrierPolicy {
     CarrierPolicy { tcp: network.tcp, utp: network.utp, prefer: network.prefer }
 }
@@ -395,6 +407,7 @@ fn gate_limits(limits: &Limits) -> GateLimits {
         connections: limits.connections,
         per_torrent: limits.connections_per_torrent,
         per_address: limits.connections_per_address,
+        per_person: limits.connections_per_person,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base::NodeId;
 use disk::{Disk, Pool};
 use metainfo::{InfoHashV1, InfoHashes};
-use net::{Clock, Dialler, Gate, Http, Limiter, Lsd, PortMapping, Udp};
+use net::{Clock, Dialler, Gate, Http, Lsd, PortMapping, Udp};
 use tokio::sync::{broadcast, mpsc, watch};
 use torrent_proto::wire::PeerId;
 use torrent_proto::wire::mse::{ObfuscatedName, obfuscated_name};
@@ -34,7 +34,6 @@ pub(crate) struct Shared {
     pub disk: Disk,
     pub gate: Gate,
     pub dialler: Dialler,
-    pub limiter: Limiter,
     pub http: Http,
     pub udp: Udp,
     /// Finds peers in this network; `None`: switched off.

@@ -33,7 +33,7 @@ use torrent_proto::tracker::announcer::Progress;
 use crate::ask::Ask;
 use crate::discovery::{Discovery, DiscoveryParts};
 use crate::haves::Haves;
-use crate::peer::{PeerParts, PeerTask};
+use crate::peer::{End, PeerParts, PeerTask};
 use crate::report::{Established, ORDER_QUEUE, Order, Report, StorageSlot};
 use crate::shared::Shared;
 use crate::store::Record;
@@ -284,6 +284,7 @@ impl TorrentTask {
     fn established(&mut self, established: Established) {
         let Established { stream, pass, address, direction, source, info_hash, reserved, peer_id } = established;
         let (encryption, carrier) = (stream.encryption(), stream.carrier());
+        let (down, up) = pass.meters(Some(&self.limiter));
         let peer = self.new_key();
         let (orders, queue) = mpsc::channel(ORDER_QUEUE);
         let task = PeerTask::new(PeerParts {
@@ -294,12 +295,15 @@ impl TorrentTask {
             haves: self.haves.cursor(),
             storage: self.storage.clone(),
             pool: self.shared.pool.clone(),
-            down: net::Meter::new(&self.shared.limiter.down, &self.limiter.down),
-            up: net::Meter::new(&self.shared.limiter.up, &self.limiter.up),
+            down,
+            up,
         });
-        let (reports, id) = (self.own_reports.clone(), self.record.id);
+        let (reports, id, revoked) = (self.own_reports.clone(), self.record.id, pass.revoked());
         let handle = self.tasks.spawn(async move {
-            let end = task.run().await;
+            let end = tokio::select! {
+                end = task.run() => end,
+                refusal = revoked => End::Refused(refusal),
+            };
             tracing::debug!(torrent = %id, %address, reason = %end, "a connection ended");
             // The torrent's end is the only reason for this to fail.
             let _ = reports.send(Report::Ended(peer)).await;
@@ -453,7 +457,7 @@ impl TorrentTask {
                 url.clone(),
                 info.clone(),
                 self.shared.clone(),
-                net::Meter::new(&self.shared.limiter.down, &self.limiter.down),
+                self.limiter.clone(),
                 self.own_reports.clone(),
                 queue,
             );

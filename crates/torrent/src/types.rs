@@ -39,6 +39,8 @@ pub struct SessionConfig {
     pub client: String,
     /// How peers are found and reached.
     pub network: NetworkConfig,
+    /// Whom to meet; `None`: everybody, within the limits. Its limits and the budget behind it become those of `limits`.
+    pub gate: Option<net::Gate>,
 }
 
 /// By which address and port others reach a node.
@@ -155,6 +157,8 @@ pub struct Limits {
     pub connections_per_torrent: u32,
     /// Connections to one IP address.
     pub connections_per_address: u32,
+    /// Connections with one person.
+    pub connections_per_person: u32,
     /// Peers unchoked at once in one torrent; `None` adapts to capacity.
     pub upload_slots: Option<u32>,
 }
@@ -162,13 +166,15 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         // 500, 80: within the open-file limit of 1,024 that most systems set, and in the range of other clients'
-        // defaults. 16 per address: several people behind one NAT, but no one host fills the table.
+        // defaults. 16 per address: several people behind one NAT, but no one host fills the table. 64 a
+        // person: some nodes with some services and torrents each.
         Limits {
             down_bytes_per_s: None,
             up_bytes_per_s: None,
             connections: 500,
             connections_per_torrent: 80,
             connections_per_address: 16,
+            connections_per_person: 64,
             upload_slots: None,
         }
     }

@@ -12,7 +12,7 @@ use base::Instant;
 use bytes::Bytes;
 use disk::Buffer;
 use metainfo::{BLOCK_LEN, Block, FileIndex, Info, Layout};
-use net::{HttpError, Meter};
+use net::{Asking, Carrier, Direction, HttpError, Limiter, Meter};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::mpsc;
 use torrent_proto::torrent::PeerKey;
@@ -40,6 +40,16 @@ const MAX_SERVERS: usize = 20;
 
 /// What stays as it is in a path (RFC 3986, unreserved characters).
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What the gate is asked before a server's address is known.
+const ASKING: Asking = Asking {
+    address: None,
+    node: None,
+    person: None,
+    service: net::FILES,
+    carrier: Carrier::Tcp,
+    direction: Direction::Outgoing,
+};
 
 /// Why a server was of no use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,7 +208,7 @@ pub(crate) struct WebSeedTask {
     url: String,
     info: Arc<Info>,
     shared: Arc<Shared>,
-    down: Meter,
+    limiter: Limiter,
     reports: mpsc::Sender<Report>,
     orders: mpsc::Receiver<Order>,
     /// Requests not begun yet, in order.
@@ -220,11 +230,11 @@ impl WebSeedTask {
         url: String,
         info: Arc<Info>,
         shared: Arc<Shared>,
-        down: Meter,
+        limiter: Limiter,
         reports: mpsc::Sender<Report>,
         orders: mpsc::Receiver<Order>,
     ) -> WebSeedTask {
-        WebSeedTask { peer, url, info, shared, down, reports, orders, requests: Vec::new() }
+        WebSeedTask { peer, url, info, shared, limiter, reports, orders, requests: Vec::new() }
     }
 
     /// Serves requests until the torrent drops the connection or the server fails.
@@ -277,30 +287,30 @@ impl WebSeedTask {
             let Some(whole) = self.info.layout().file(file).map(|f| f.length) else { continue };
             let url = file_url(&self.url, &self.info, file);
             let all = part.offset == 0 && part.length == whole;
+            let refused =
+                |refusal: net::Refusal| Failure::passing(format!("the gate does not let us there: {refusal}"));
+            self.shared.gate.refuses(&ASKING).map_or(Ok(()), |refusal| Err(refused(refusal)))?;
             let mut body = self.shared.http.get_range(&url, part.offset, part.length, all).await?;
+            let asking = Asking { address: body.remote_addr(), ..ASKING };
+            let pass = self.shared.gate.admit(&asking).map_err(refused)?;
+            let (mut down, _) = pass.meters(Some(&self.limiter));
             let mut left = part.length;
             while left > 0 {
-                let Some(chunk) = body.chunk().await? else {
+                let chunk = tokio::select! {
+                    chunk = body.chunk() => chunk?,
+                    refusal = pass.revoked() => return Err(refused(refusal)),
+                };
+                let Some(chunk) = chunk else {
                     return Err(Failure::passing(format!("{url}: the answer is {left} bytes short")));
                 };
                 let used = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-                self.wait_for_limit(used).await;
+                wait_for_limit(&mut down, used).await;
                 self.take_bytes(&mut cutter, &chunk[..used]).await;
                 left -= used as u64;
             }
         }
         self.send(&mut cutter).await;
         Ok(())
-    }
-
-    async fn wait_for_limit(&mut self, bytes: usize) {
-        let mut left = bytes;
-        while left > 0 {
-            match self.down.take(left) {
-                Ok(granted) => left -= granted,
-                Err(wait) => tokio::time::sleep(wait).await,
-            }
-        }
     }
 
     /// Cuts what came into blocks; whole ones go to the torrent.
@@ -331,6 +341,16 @@ impl WebSeedTask {
         if !messages.is_empty() {
             // Fails only at the torrent's end.
             let _ = self.reports.send(Report::Received { peer: self.peer, messages }).await;
+        }
+    }
+}
+
+async fn wait_for_limit(down: &mut Meter, bytes: usize) {
+    let mut left = bytes;
+    while left > 0 {
+        match down.take(left) {
+            Ok(granted) => left -= granted,
+            Err(wait) => tokio::time::sleep(wait).await,
         }
     }
 }

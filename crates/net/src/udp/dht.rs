@@ -12,6 +12,7 @@ use dht::{
 use metainfo::InfoHashV1;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::Guard;
 use super::outbox::Outbox;
 
 /// How many orders may wait for the task. Arbitrary; what does not fit fails at once.
@@ -289,9 +290,11 @@ impl DhtPart {
     }
 
     /// Moves what is to be sent to the outbox, and answers to those who wait.
-    pub(super) fn drain(&mut self, now: Now, outbox: &mut Outbox) {
+    pub(super) fn drain(&mut self, now: Now, outbox: &mut Outbox, gate: &Guard) {
         while let Some(output) = self.node.poll_output() {
             match output {
+                // Its question gets no answer, like one to a node that is gone.
+                Output::Send { to, .. } if gate.is_paused() || gate.refuses(to) => {}
                 Output::Send { to, packet } => outbox.push(to, &packet),
                 Output::Peers { id, peers } => {
                     if let Some(Reply::Peers { batches, .. }) = self.waiting.get(&id)
@@ -366,6 +369,7 @@ mod tests {
             memory_bytes: 64 << 20,
             seed,
             dht: Some(dht),
+            gate: None,
         };
         Udp::start(config, Clock::start()).unwrap()
     }
@@ -430,7 +434,7 @@ mod tests {
         let order = part.next_order().await.unwrap();
         part.obey(at(0), order);
         part.time_passed(at(60));
-        part.drain(at(60), &mut Outbox::default());
+        part.drain(at(60), &mut Outbox::default(), &Guard::new(None));
         assert_eq!(search.next().await, Some(Err(Failure::NoNodes)));
         assert_eq!(search.next().await, None);
     }

@@ -216,8 +216,8 @@ mod tests {
     #[tokio::test]
     async fn answers_leave_from_the_address_that_was_spoken_to() {
         let listen = vec!["0.0.0.0:0".parse().unwrap()];
-        let config =
-            UdpConfig { bind: None, listen, utp: false, accept: false, memory_bytes: 64 << 20, seed: 1, dht: None };
+        let (bind, dht, gate, memory_bytes) = (None, None, None, 64 << 20);
+        let config = UdpConfig { bind, listen, utp: false, accept: false, memory_bytes, seed: 1, dht, gate };
         let mut sockets = Sockets::open(&config).unwrap();
         let bob = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let port = sockets.local_addrs().0.unwrap().port();

@@ -216,6 +216,7 @@ mod tests {
             memory_bytes: 64 << 20,
             seed: 1,
             dht: None,
+            gate: None,
         };
         let udp = Udp::start(config, Clock::start()).unwrap().trackers;
         let target = UdpTarget { host: "127.0.0.1".into(), port, url_data: String::new() };

@@ -14,6 +14,7 @@ fn dht_node(last: u8, known: Option<SocketAddr>) -> Udp {
         memory_bytes: 1 << 20,
         seed: last.into(),
         dht: Some(DhtConfig::default()),
+        gate: None,
     };
     let udp = Udp::start(config, Clock::start()).unwrap();
     known.into_iter().for_each(|known| dht(&udp).add_node(known));
@@ -57,7 +58,7 @@ async fn who_publishes_is_found_by_the_key_alone() {
     // Nor does Carol dial where her gate does not let her.
     let carol = Node::with(4, |settings| settings.dht = others[3].dht.clone()).await;
     let loopback = "127.0.0.1".parse().unwrap();
-    carol.gate.set_blocked(vec![(loopback, loopback)]);
+    carol.gate.set_policy(super::block(loopback));
     let opened = timeout(LONG, carol.overlay.open(bob.id(), "echo", &[])).await.unwrap();
     assert_eq!(opened.unwrap_err(), OpenError::NotFound);
 }

@@ -38,8 +38,8 @@ async fn bench(prepare: impl FnOnce(&mpsc::Sender<Order>, &Arc<Haves>)) -> Bench
         haves: haves.cursor(),
         storage: StorageSlot::default(),
         pool: pool.clone(),
-        down: Meter::new(&limiter.down, &limiter.down),
-        up: Meter::new(&limiter.up, &limiter.up),
+        down: Meter::new([&limiter.down], None),
+        up: Meter::new([&limiter.up], None),
     });
     prepare(&orders, &haves);
     let task = tokio::spawn(task.run());

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use net::{Clock, Stream, Udp, UdpConfig, UtpIncoming};
+use net::{Asking, Clock, Gate, Stream, Udp, UdpConfig, UtpIncoming, WIRE};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use torrent_proto::torrent::{Direction, Source};
@@ -36,7 +36,7 @@ pub(super) struct Opened {
 }
 
 /// Opens the sockets for each carrier that is used, on the same ports.
-pub(super) fn open(config: &SessionConfig, clock: Clock, seed: u64) -> Result<Opened, SessionError> {
+pub(super) fn open(config: &SessionConfig, gate: &Gate, clock: Clock, seed: u64) -> Result<Opened, SessionError> {
     let network = &config.network;
     let dht = network.dht.clone().map(|dht| net::DhtConfig {
         bootstrap: dht.bootstrap,
@@ -50,9 +50,9 @@ pub(super) fn open(config: &SessionConfig, clock: Clock, seed: u64) -> Result<Op
         let bound: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
         let wanted = if network.tcp { bound.clone() } else { config.listen.clone() };
         let accept = !wanted.is_empty();
-        let (bind, listen, dht) = (config.bind, wanted.clone(), dht.clone());
-        let udp =
-            UdpConfig { bind, listen, utp: network.utp, accept, memory_bytes: config.memory_bytes / 2, seed, dht };
+        let (bind, listen, dht, gate) = (config.bind, wanted.clone(), dht.clone(), Some(gate.clone()));
+        let (utp, memory_bytes) = (network.utp, config.memory_bytes / 2);
+        let udp = UdpConfig { bind, listen, utp, accept, memory_bytes, seed, dht, gate };
         let udp = Udp::start(udp, clock).map_err(|error| SessionError::System(error.to_string()))?;
         let (v4, v6) = udp.local_addrs();
         let got = |wanted: &SocketAddr| if wanted.is_ipv4() { v4 } else { v6 };
@@ -150,11 +150,13 @@ fn note_end(done: Result<(), tokio::task::JoinError>) {
 
 /// Passes the gate, shakes hands, and hands the connection to its torrent.
 pub(super) async fn greet(shared: Arc<Shared>, stream: Stream, address: SocketAddr) {
-    let asker = match &stream {
-        Stream::Quic(stream) => Asker::Node(stream.node()),
-        Stream::Tcp(_) | Stream::Utp(_) => Asker::Address,
+    let (asker, asking) = match &stream {
+        Stream::Quic(stream) => (Asker::Node(stream.node()), Asking::node(stream.node(), WIRE, Direction::Incoming)),
+        Stream::Tcp(_) | Stream::Utp(_) => {
+            (Asker::Address, Asking::peer(address, stream.carrier(), Direction::Incoming))
+        }
     };
-    let mut pass = match shared.gate.admit(address) {
+    let mut pass = match shared.gate.admit(&asking) {
         Ok(pass) => pass,
         Err(refusal) => return tracing::debug!(%address, %refusal, "a connection was refused"),
     };
@@ -165,8 +167,12 @@ pub(super) async fn greet(shared: Arc<Shared>, stream: Stream, address: SocketAd
         // The overlay encrypts.
         Asker::Node(_) => Encryption::Off,
     };
-    let ours = shared.ours();
-    let (met, stream, (id, handle)) = match handshake::accepted(stream, ours, encryption, find, find_hidden).await {
+    let (ours, revoked) = (shared.ours(), pass.revoked());
+    let met = tokio::select! {
+        met = handshake::accepted(stream, ours, encryption, find, find_hidden) => met,
+        refusal = revoked => return tracing::debug!(%address, %refusal, "a handshake was broken off"),
+    };
+    let (met, stream, (id, handle)) = match met {
         Ok(found) => found,
         Err(error) => return tracing::debug!(%address, %error, "a handshake came to nothing"),
     };

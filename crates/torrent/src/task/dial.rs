@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base::NodeId;
 use metainfo::InfoHashes;
-use net::{Carrier, Pass, Via};
+use net::{Asking, Carrier, Pass, Via, WIRE};
 use torrent_proto::torrent::{Direction, Source};
 use torrent_proto::wire::mse::Methods;
 
@@ -74,26 +74,43 @@ pub(super) async fn dial(
     to: To,
     source: Source,
 ) -> Result<Established, String> {
-    let (address, via) = match to {
-        To::Address(address, via) => (address, via),
-        To::Node(node) => (node.stand_in(), Via::Any),
+    let (asking, address) = match to {
+        To::Address(address, _) => (Asking::peer(address, Carrier::Tcp, Direction::Outgoing), address),
+        To::Node(node) => (Asking::node(node, WIRE, Direction::Outgoing), node.stand_in()),
     };
-    let mut pass = shared.gate.admit(address).map_err(|refusal| refusal.to_string())?;
+    let mut pass = shared.gate.admit(&asking).map_err(|refusal| refusal.to_string())?;
     pass.join(id, limit).map_err(|refusal| refusal.to_string())?;
+    let meeting = async {
+        match to {
+            To::Address(address, via) => {
+                meet_by_any(shared, hashes, address, via).await.map_err(|failure| failure.words)
+            }
+            To::Node(node) => meet_node(shared, hashes, node).await,
+        }
+    };
+    let (met, channel) = tokio::select! {
+        met = meeting => met?,
+        refusal = pass.revoked() => return Err(refusal.to_string()),
+    };
+    pass.carried_by(channel.carrier());
+    Ok(established(met, channel, pass, address, Direction::Outgoing, source))
+}
+
+/// Connects and shakes hands, by the other carrier too where the first one's peer hangs up.
+async fn meet_by_any(
+    shared: &Shared,
+    hashes: InfoHashes,
+    address: SocketAddr,
+    via: Via,
+) -> Result<(Met, Channel), Failure> {
     let network = &shared.network;
-    if let To::Node(node) = to {
-        let (met, channel) = meet_node(shared, hashes, node).await?;
-        return Ok(established(met, channel, pass, address, Direction::Outgoing, source));
-    }
-    let met = match meet(shared, hashes, address, via).await {
+    match meet(shared, hashes, address, via).await {
         Err(Failure { hung_up_on: Some(carrier), .. }) if via == Via::Any && network.tcp && network.utp => {
             let other = if carrier == Carrier::Tcp { Carrier::Utp } else { Carrier::Tcp };
             meet(shared, hashes, address, Via::Only(other)).await
         }
         met => met,
-    };
-    let (met, channel) = met.map_err(|failure| failure.words)?;
-    Ok(established(met, channel, pass, address, Direction::Outgoing, source))
+    }
 }
 
 /// Opens a stream of the overlay and shakes hands, in the clear: the overlay encrypts.

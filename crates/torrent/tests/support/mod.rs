@@ -103,6 +103,7 @@ pub async fn open_with(home: &Path, change: impl FnOnce(&mut SessionConfig)) -> 
         limits: Limits::default(),
         client: "Compeer test".to_owned(),
         network: NetworkConfig::default(),
+        gate: None,
     };
     change(&mut config);
     Session::start(config).await.unwrap()

@@ -21,6 +21,7 @@ fn node(seed: u64) -> (Udp, SocketAddr) {
         memory_bytes: 64 << 20,
         seed,
         dht: None,
+        gate: None,
     };
     let udp = Udp::start(config, Clock::start()).unwrap();
     let address = udp.local_addrs().0.unwrap();

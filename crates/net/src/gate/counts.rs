@@ -1,0 +1,98 @@
+//! How many connections stand, by everything that has a limit.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+
+use base::PersonId;
+use metainfo::InfoHashV1;
+
+use super::{Asking, Refusal};
+
+/// How many connections the gate admits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateLimits {
+    /// Of everything together.
+    pub connections: u32,
+    /// Of one torrent, where it has no limit of its own.
+    pub per_torrent: u32,
+    /// To one IP address.
+    pub per_address: u32,
+    /// With one person, over all of their nodes.
+    pub per_person: u32,
+}
+
+/// The counts. Only what is not zero has an entry, so that they hold only what is connected.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) all: u32,
+    services: HashMap<&'static str, u32>,
+    addresses: HashMap<IpAddr, u32>,
+    persons: HashMap<PersonId, u32>,
+    torrents: HashMap<InfoHashV1, u32>,
+}
+
+impl Counts {
+    /// Counts a connection, or says which limit is reached; then nothing is counted. `of_service`: the service's own limit.
+    pub(super) fn enter(
+        &mut self,
+        asking: &Asking,
+        ip: Option<IpAddr>,
+        limits: &GateLimits,
+        of_service: Option<u32>,
+    ) -> Result<(), Refusal> {
+        let full = |count: Option<&u32>, most: u32| count.copied().unwrap_or(0) >= most;
+        if self.all >= limits.connections {
+            return Err(Refusal::Connections);
+        }
+        if of_service.is_some_and(|most| full(self.services.get(asking.service), most)) {
+            return Err(Refusal::Service);
+        }
+        if ip.is_some_and(|ip| full(self.addresses.get(&ip), limits.per_address)) {
+            return Err(Refusal::Address);
+        }
+        if asking.person.is_some_and(|person| full(self.persons.get(&person), limits.per_person)) {
+            return Err(Refusal::Person);
+        }
+        self.all += 1;
+        *self.services.entry(asking.service).or_default() += 1;
+        ip.into_iter().for_each(|ip| *self.addresses.entry(ip).or_default() += 1);
+        asking.person.into_iter().for_each(|person| *self.persons.entry(person).or_default() += 1);
+        Ok(())
+    }
+
+    /// Counts it for a torrent, too.
+    pub(super) fn join(&mut self, torrent: InfoHashV1, most: u32) -> Result<(), Refusal> {
+        if self.torrents.get(&torrent).copied().unwrap_or(0) >= most {
+            return Err(Refusal::Torrent);
+        }
+        *self.torrents.entry(torrent).or_default() += 1;
+        Ok(())
+    }
+
+    /// Takes back what [`Counts::enter`] and [`Counts::join`] counted.
+    pub(super) fn leave(&mut self, asking: &Asking, ip: Option<IpAddr>, torrent: Option<InfoHashV1>) {
+        self.all -= 1;
+        leave(&mut self.services, asking.service);
+        ip.into_iter().for_each(|ip| leave(&mut self.addresses, ip));
+        asking.person.into_iter().for_each(|person| leave(&mut self.persons, person));
+        torrent.into_iter().for_each(|torrent| leave(&mut self.torrents, torrent));
+    }
+
+    /// Tells whether nothing is counted.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        let maps = [self.services.len(), self.addresses.len(), self.persons.len(), self.torrents.len()];
+        self.all == 0 && maps == [0; 4]
+    }
+}
+
+/// Counts one less and forgets the entry at zero.
+fn leave<K: Hash + Eq>(counts: &mut HashMap<K, u32>, key: K) {
+    if let Some(count) = counts.get_mut(&key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&key);
+        }
+    }
+}
