@@ -10,6 +10,7 @@
 mod content;
 mod dht;
 mod disk;
+mod gossip;
 pub mod link;
 mod node;
 mod permits;
@@ -21,6 +22,7 @@ mod swarm;
 mod trace;
 
 pub use self::dht::{DhtOutcome, DhtScenario, DhtSim};
+pub use self::gossip::{GossipOutcome, GossipScenario, GossipSim};
 pub use content::Shape;
 pub use metainfo::create::Mode;
 pub use roster::{RosterOutcome, RosterScenario, RosterSim};

@@ -1,8 +1,11 @@
 //! Replays a seed of the simulator: `cargo run -p sim -- --seed 7 --log`. `cargo run --release -p sim -- dht` runs the DHT,
-//! `cargo run --release -p sim -- roster` groups of people, `cargo run --release -p sim -- --links` measures uTP on simulated links.
+//! `cargo run --release -p sim -- gossip` a topic of gossip, `-- roster` groups of people; `-- --links` measures uTP on
+//! simulated links.
 
 #[path = "main/dht.rs"]
 mod dht;
+#[path = "main/gossip.rs"]
+mod gossip;
 #[path = "main/roster.rs"]
 mod roster;
 
@@ -14,6 +17,7 @@ use sim::{Scenario, Swarm};
 const USAGE: &str = "usage: sim [--seed N] [--runs N] [--nodes N] [--log]
        sim dht [curve] [hostile] [idle] [--nodes N] [--seed N]
        sim roster [--seed N] [--runs N] [--once] [--log]
+       sim gossip [--nodes N] [--seed N] [--runs N]
   --seed   the first seed (0)
   --runs   how many seeds, one after the other (1)
   --nodes  how many nodes want the content (drawn from the seed)
@@ -30,6 +34,9 @@ fn main() -> ExitCode {
     }
     if std::env::args().nth(1).as_deref() == Some("roster") {
         return roster::run(words.skip(1)).unwrap_or_else(usage);
+    }
+    if std::env::args().nth(1).as_deref() == Some("gossip") {
+        return gossip::run(words.skip(1)).unwrap_or_else(usage);
     }
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|number| number.parse::<u64>().ok());

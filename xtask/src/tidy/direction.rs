@@ -11,6 +11,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
     ("torrent-proto", Some(&["base", "metainfo"])),
     ("dht", Some(&["base", "metainfo"])),
     ("utp", Some(&["base"])),
+    ("gossip", Some(&["base"])),
     // The orders and answers of the disk are torrent-proto's outputs and inputs.
     ("disk", Some(&["base", "metainfo", "torrent-proto"])),
     ("db", Some(&["base"])),
@@ -37,7 +38,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("reqwest", &["net", "torrent", "cli"]),
     ("iroh", &["overlay"]),
     ("iroh-dns", &["overlay"]),
-    ("iroh-gossip", &["overlay"]),
+    ("iroh-gossip", &["gossip"]),
     ("iroh-mdns-address-lookup", &["overlay"]),
     ("iroh-relay", &["overlay"]),
     ("revm", &["evm"]),
@@ -50,7 +51,7 @@ const IMPURE: &[&str] =
     &["tokio", "mio", "socket2", "reqwest", "rusqlite", "getrandom", "rustix", "tempfile", "tracing-subscriber"];
 
 /// Crates that are pure as a whole.
-const PURE: &[&str] = &["base", "dht", "metainfo", "torrent-proto", "utp"];
+const PURE: &[&str] = &["base", "dht", "gossip", "metainfo", "torrent-proto", "utp"];
 
 /// Checks one Cargo.toml.
 pub fn check(path: &str, text: &str, findings: &mut Vec<Finding>) {

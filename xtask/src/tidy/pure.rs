@@ -4,7 +4,7 @@ use super::Finding;
 use super::source::{Source, has_word};
 
 /// Crates that are pure as a whole. A folder `proto` is pure wherever it lies.
-const PURE: &[&str] = &["base", "dht", "metainfo", "torrent-proto", "utp"];
+const PURE: &[&str] = &["base", "dht", "gossip", "metainfo", "torrent-proto", "utp"];
 
 /// Words that a pure file may not have, and what to do instead.
 const REFUSED: &[(&str, &str)] = &[
