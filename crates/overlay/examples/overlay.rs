@@ -34,7 +34,7 @@ async fn main() -> Result<(), Failure> {
             mdns: settings["mdns"] == true,
             map_port: settings["map_port"] == true,
             dht: udp.as_ref().and_then(|udp| udp.dht.clone()),
-            gate: Gate::new(GateLimits { connections: 100, per_torrent: 100, per_address: 100 }),
+            gate: Gate::new(GateLimits { connections: 100, per_torrent: 100, per_address: 100, per_person: 100 }),
             directory: Arc::new(EmptyDirectory),
         },
         Vec::new(),
@@ -109,6 +109,7 @@ fn dht(bind: IpAddr, known: &[SocketAddr]) -> Result<Udp, Failure> {
             memory_bytes: 1 << 20,
             seed: 1,
             dht: Some(DhtConfig::default()),
+            gate: None,
         },
         Clock::start(),
     )?;

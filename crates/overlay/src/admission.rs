@@ -20,7 +20,8 @@ pub(crate) struct Admission {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub person: Option<PersonId>,
-    pub pass: Pass,
+    /// `None`: the service asks for each stream itself, and counts.
+    pub pass: Option<Pass>,
 }
 
 impl fmt::Debug for Admission {
@@ -60,7 +61,9 @@ impl Admission {
     ) -> Result<Admitted, OpenError> {
         self.admits(node, service, direction)?;
         let asking = Asking { address, ..Asking::node(node, service, direction) };
-        let pass = self.gate.admit(&asking).map_err(OpenError::Gate)?;
+        // The engine holds a pass for each connection of a torrent.
+        let own = service != net::WIRE;
+        let pass = own.then(|| self.gate.admit(&asking)).transpose().map_err(OpenError::Gate)?;
         Ok(Admitted { person: self.directory.person_of(node), pass })
     }
 

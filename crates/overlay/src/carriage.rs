@@ -11,9 +11,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{Overlay, Stream};
 
-/// The service of peer-wire streams.
-const WIRE: &str = "wire";
-
 /// The most bytes that small slices are joined to before they are written: two blocks of 16 KiB. What is written apart
 /// leaves in packets apart, and there is a limit to how many pieces may wait at a reader that is behind.
 const JOIN: usize = 32 << 10;
@@ -56,7 +53,7 @@ fn join(slices: &[IoSlice<'_>]) -> Bytes {
 impl Overland for Overlay {
     fn open(&self, node: NodeId) -> Opening<'_> {
         Box::pin(async move {
-            match Overlay::open(self, node, WIRE, &[]).await {
+            match Overlay::open(self, node, net::WIRE, &[]).await {
                 Ok(stream) => Ok(Box::new(stream) as Box<dyn Carriage>),
                 Err(error) => Err(io::Error::other(error)),
             }

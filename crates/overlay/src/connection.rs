@@ -4,11 +4,13 @@
 //! which the newest is used. A connection without streams is closed after [`UNUSED`].
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base::{NodeId, PersonId};
 use iroh::endpoint::VarInt;
+use net::{Direction, Meter, Refusal};
 use tokio::sync::watch;
 
 use crate::admission::Admitted;
@@ -45,6 +47,8 @@ struct Shared {
     since: Instant,
     /// How many streams are open.
     streams: watch::Sender<usize>,
+    /// How many of them the remote end opened.
+    incoming: AtomicUsize,
     /// What the gate counts.
     admitted: Admitted,
 }
@@ -53,6 +57,7 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct StreamGuard {
     connection: Connection,
+    incoming: bool,
 }
 
 /// What is known of one connection, for people.
@@ -83,7 +88,8 @@ pub struct ConnectionInfo {
 impl Connection {
     pub(crate) fn new(iroh: iroh::endpoint::Connection, key: Key, outgoing: bool, admitted: Admitted) -> Connection {
         let streams = watch::Sender::new(0);
-        let shared = Shared { iroh, key, outgoing, since: Instant::now(), streams, admitted };
+        let incoming = AtomicUsize::new(0);
+        let shared = Shared { iroh, key, outgoing, since: Instant::now(), streams, incoming, admitted };
         Connection { shared: Arc::new(shared) }
     }
 
@@ -107,10 +113,26 @@ impl Connection {
         *self.shared.streams.borrow()
     }
 
+    /// Returns how many streams the remote end has opened.
+    pub(crate) fn incoming(&self) -> usize {
+        self.shared.incoming.load(Ordering::Relaxed)
+    }
+
     /// Counts one more stream.
-    pub(crate) fn guard(&self) -> StreamGuard {
+    pub(crate) fn guard(&self, incoming: bool) -> StreamGuard {
         self.shared.streams.send_modify(|streams| *streams += 1);
-        StreamGuard { connection: self.clone() }
+        self.shared.incoming.fetch_add(incoming.into(), Ordering::Relaxed);
+        StreamGuard { connection: self.clone(), incoming }
+    }
+
+    /// Returns what was received so far, over all ways: what tells whether anybody is there.
+    pub(crate) fn received_bytes(&self) -> u64 {
+        self.shared.iroh.stats().udp_rx.bytes
+    }
+
+    /// Returns what counts, and draws from the budget, what a stream carries: down, up. `None`: its service does.
+    pub(crate) fn meters(&self) -> Option<(Meter, Meter)> {
+        self.shared.admitted.pass.as_ref().map(|pass| pass.meters(None))
     }
 
     /// Returns when the connection had no stream for [`UNUSED`].
@@ -126,8 +148,16 @@ impl Connection {
     }
 
     /// Returns when the gate no longer lets the connection stand, and says why.
-    pub(crate) fn revoked(&self) -> impl Future<Output = net::Refusal> + Send + 'static {
-        self.shared.admitted.pass.revoked()
+    pub(crate) async fn revoked(&self) -> Refusal {
+        match &self.shared.admitted.pass {
+            Some(pass) => pass.revoked().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Returns who made it.
+    pub(crate) fn direction(&self) -> Direction {
+        if self.shared.outgoing { Direction::Outgoing } else { Direction::Incoming }
     }
 
     pub(crate) fn way(&self) -> Option<Way> {
@@ -175,6 +205,7 @@ impl StreamGuard {
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
+        self.connection.shared.incoming.fetch_sub(self.incoming.into(), Ordering::Relaxed);
         self.connection.shared.streams.send_modify(|streams| *streams -= 1);
     }
 }

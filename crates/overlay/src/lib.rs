@@ -15,6 +15,7 @@ mod error;
 mod hint;
 mod lookup;
 mod mapping;
+mod metered;
 mod overlay;
 mod ping;
 mod relays;

@@ -60,6 +60,17 @@ struct Inner {
     dialling: Mutex<HashMap<Key, WeakShared<Dialling>>>,
 }
 
+impl Drop for Inner {
+    /// Closes the endpoint, which the tasks that accept and look up hold.
+    fn drop(&mut self) {
+        self.router.end();
+        let endpoint = self.endpoint.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { endpoint.close().await });
+        }
+    }
+}
+
 impl Overlay {
     /// Binds the port and begins to serve.
     pub async fn start(settings: Settings, services: Vec<Arc<dyn Service>>) -> Result<Overlay, StartError> {
@@ -116,10 +127,14 @@ impl Overlay {
                 Some(connection) => connection,
                 None => self.dial(key).await?,
             };
+            let before = connection.received_bytes();
             outcome = timeout(WELCOME_TIMEOUT, open_stream(&connection)).await.unwrap_or(Err(OpenError::NoAnswer));
             match outcome {
                 Err(OpenError::Broken) => connection.close(DONE, "broken"),
-                Err(OpenError::NoAnswer) => connection.close(DONE, "no answer"),
+                // Not a sound, although ways are kept alive every few seconds: the remote end was restarted.
+                Err(OpenError::NoAnswer) if connection.received_bytes() == before => {
+                    connection.close(DONE, "no answer")
+                }
                 _ => return outcome,
             }
         }
@@ -166,9 +181,16 @@ impl Overlay {
     }
 
     /// Returns where this node may be reached: the addresses of its interfaces, those that the router and relays know,
-    /// and its relay.
+    /// and its relay; what reaches farthest first.
     pub fn own_hints(&self) -> Vec<Hint> {
-        self.shared.endpoint.addr().addrs.iter().filter_map(Hint::from_iroh).collect()
+        let mut hints: Vec<_> = self.shared.endpoint.addr().addrs.iter().filter_map(Hint::from_iroh).collect();
+        hints.sort_by_key(|hint| match hint {
+            Hint::Relay(_) => 0,
+            Hint::Address(address) if !net::dht::is_local(address.ip()) => 1,
+            Hint::Address(_) => 2,
+        });
+        hints.truncate(MAX_HINTS);
+        hints
     }
 
     /// Returns the connections that stand.
@@ -221,6 +243,7 @@ impl Overlay {
             mapping.stop().await;
         }
         self.shared.endpoint.close().await;
+        self.shared.router.end();
     }
 
     /// Dials, or waits for the dialling that is under way.
@@ -262,7 +285,7 @@ async fn connect((endpoint, router): (Endpoint, Router), key: Key) -> Result<Con
 }
 
 async fn open_stream(connection: &Connection) -> Result<Stream, OpenError> {
-    let guard = connection.guard();
+    let guard = connection.guard(false);
     let (mut send, mut recv) = connection.iroh().open_bi().await.map_err(|error| connection_error(&error))?;
     send.write_all(&[HELLO]).await.map_err(|error| match error {
         WriteError::Stopped(BUSY) => OpenError::Busy,

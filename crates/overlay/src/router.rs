@@ -3,7 +3,9 @@
 //! *Incoming → handshake → admitted → served.* Each step of each connection is a task of its own, so that neither a slow
 //! handshake nor a stuck or panicking service stops anything else.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use base::NodeId;
@@ -11,7 +13,7 @@ use futures_util::StreamExt as _;
 use iroh::endpoint::{Incoming, IncomingAddr, RecvStream, SendStream};
 use iroh::{Endpoint, TransportAddr};
 use net::Direction;
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::admission::Admission;
@@ -24,11 +26,17 @@ use crate::stream::Stream;
 /// some 10 KiB until it is done or times out.
 const MAX_HANDSHAKES: usize = 64;
 
+/// How many of them one address may have, or one node by a relay. Arbitrary.
+const MAX_HANDSHAKES_OF_ONE: usize = 8;
+
 /// From how many handshakes on a computer has to prove its address first (RFC 9000, section 8.1.2). Arbitrary.
 const VALIDATE_FROM: usize = MAX_HANDSHAKES / 4;
 
 /// How long a handshake may take. As long as a relayed dialling of the far side of the world needs, several times.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often it is asked again whether a node is admitted: a change of mind works within two seconds.
+const REVIEW: Duration = Duration::from_secs(1);
 
 /// How long the first byte of a stream may take.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,7 +65,34 @@ struct Shared {
     admission: Admission,
     services: RwLock<Vec<Arc<dyn Service>>>,
     table: Table,
-    handshakes: Arc<Semaphore>,
+    handshakes: Mutex<HashMap<Origin, usize>>,
+    /// Whether the overlay is shut down.
+    ended: watch::Sender<bool>,
+}
+
+/// Where a handshake comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Origin {
+    Address(IpAddr),
+    Relayed(iroh::EndpointId),
+}
+
+/// A handshake that is counted until it is dropped.
+struct Handshake {
+    router: Router,
+    origin: Origin,
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        let mut running = self.router.handshakes();
+        if let Some(count) = running.get_mut(&self.origin) {
+            *count -= 1;
+            if *count == 0 {
+                running.remove(&self.origin);
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Router {
@@ -73,8 +108,8 @@ pub(crate) fn protocol(service: &str) -> Vec<u8> {
 
 impl Router {
     pub(crate) fn new(admission: Admission) -> Router {
-        let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
-        let shared = Shared { admission, services: RwLock::default(), table: Table::default(), handshakes };
+        let (handshakes, ended) = (Mutex::default(), watch::Sender::new(false));
+        let shared = Shared { admission, services: RwLock::default(), table: Table::default(), handshakes, ended };
         Router { shared: Arc::new(shared) }
     }
 
@@ -100,22 +135,34 @@ impl Router {
         services.iter().find(|service| service.name() == name).cloned()
     }
 
+    /// Lets go of all services, and ends their tasks.
+    pub(crate) fn end(&self) {
+        self.shared.ended.send_replace(true);
+        self.shared.services.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Accepts until the endpoint is closed.
     pub(crate) async fn accept(self, endpoint: Endpoint) {
         while let Some(incoming) = endpoint.accept().await {
-            if let IncomingAddr::Ip(address) = incoming.remote_addr()
-                && !self.shared.admission.admits_address(address)
-            {
-                // Not a word: who is blocked does not learn that we are here.
-                incoming.ignore();
-                continue;
-            }
-            let Ok(permit) = self.shared.handshakes.clone().try_acquire_owned() else {
+            let origin = match incoming.remote_addr() {
+                IncomingAddr::Ip(address) if !self.shared.admission.admits_address(address) => {
+                    // Not a word: who is blocked does not learn that we are here.
+                    incoming.ignore();
+                    continue;
+                }
+                IncomingAddr::Ip(address) => Origin::Address(address.ip().to_canonical()),
+                IncomingAddr::Relay { endpoint_id, .. } => Origin::Relayed(endpoint_id),
+                _ => {
+                    incoming.refuse();
+                    continue;
+                }
+            };
+            let Some((handshake, running)) = self.enter(origin) else {
                 incoming.refuse();
                 continue;
             };
-            let running = MAX_HANDSHAKES - self.shared.handshakes.available_permits();
-            if running > VALIDATE_FROM && !incoming.remote_addr_validated() {
+            let direct = matches!(handshake.origin, Origin::Address(_));
+            if running > VALIDATE_FROM && direct && !incoming.remote_addr_validated() {
                 // Fails only for an address that is validated.
                 let _ = incoming.retry();
                 continue;
@@ -123,12 +170,28 @@ impl Router {
             let router = self.clone();
             tokio::spawn(async move {
                 let connection = timeout(HANDSHAKE_TIMEOUT, router.handshake(incoming)).await;
-                drop(permit);
+                drop(handshake);
                 if let Ok(Some(connection)) = connection {
                     router.run(connection).await;
                 }
             });
         }
+    }
+
+    /// Counts a handshake, if there is room; returns how many run with it.
+    fn enter(&self, origin: Origin) -> Option<(Handshake, usize)> {
+        let mut running = self.handshakes();
+        let all: usize = running.values().sum();
+        if all >= MAX_HANDSHAKES || running.get(&origin).is_some_and(|&count| count >= MAX_HANDSHAKES_OF_ONE) {
+            return None;
+        }
+        *running.entry(origin.clone()).or_default() += 1;
+        Some((Handshake { router: self.clone(), origin }, all + 1))
+    }
+
+    fn handshakes(&self) -> MutexGuard<'_, HashMap<Origin, usize>> {
+        // Nothing panics between two changes.
+        self.shared.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn handshake(&self, incoming: Incoming) -> Option<Connection> {
@@ -197,6 +260,7 @@ impl Router {
             () = accept => {}
             () = connection.unused() => connection.close(DONE, "unused"),
             () = self.takes_a_refused_way(&connection) => connection.close(REFUSED, "refused"),
+            () = self.no_longer_admitted(&connection) => connection.close(REFUSED, "no longer admitted"),
             refusal = connection.revoked() => {
                 tracing::debug!(node = ?connection.key().0, %refusal, "the gate ends a connection");
                 connection.close(REFUSED, "no longer admitted");
@@ -204,6 +268,14 @@ impl Router {
         }
         self.shared.table.remove(&connection);
         tracing::debug!(node = ?connection.key().0, service = %connection.key().1, "disconnected");
+    }
+
+    /// Returns when the directory, or the gate of a service that asks it for each stream, no longer admits the node.
+    async fn no_longer_admitted(&self, connection: &Connection) {
+        let &(node, service) = connection.key();
+        while self.shared.admission.admits(node, service, connection.direction()).is_ok() {
+            tokio::time::sleep(REVIEW).await;
+        }
     }
 
     /// Returns when the connection has opened a way to an address that the gate refuses: hole punching tries what the
@@ -228,7 +300,7 @@ impl Router {
         let admits = |_: &_| self.shared.admission.admits(node, name, Direction::Incoming).is_ok();
         let service = self.service(name).filter(admits);
         let (service, code) = match service {
-            Some(service) if connection.streams() < service.streams_per_node() => (Some(service), REFUSED),
+            Some(service) if connection.incoming() < service.streams_per_node() => (Some(service), REFUSED),
             Some(_) => (None, BUSY),
             None => (None, REFUSED),
         };
@@ -238,7 +310,8 @@ impl Router {
             let _ = recv.stop(code);
             return;
         };
-        let guard = connection.guard();
+        let guard = connection.guard(true);
+        let mut ended = self.shared.ended.subscribe();
         tokio::spawn(async move {
             let mut hello = [0];
             let read = timeout(HELLO_TIMEOUT, recv.read_exact(&mut hello)).await;
@@ -248,11 +321,12 @@ impl Router {
                 return;
             }
             let peer = guard.connection().peer();
-            let served = tokio::spawn(service.serve(peer, Stream::new(send, recv, guard)));
-            if let Err(error) = served.await
-                && error.is_panic()
-            {
-                tracing::error!(service = %name, "a service panicked: its stream was reset");
+            let mut served = tokio::spawn(service.serve(peer, Stream::new(send, recv, guard)));
+            tokio::select! {
+                outcome = &mut served => if outcome.is_err_and(|error| error.is_panic()) {
+                    tracing::error!(service = %name, "a service panicked: its stream was reset");
+                },
+                _ = ended.wait_for(|ended| *ended) => served.abort(),
             }
         });
     }

@@ -230,6 +230,49 @@ async fn a_node_that_is_revoked_while_connected_is_gone() {
 }
 
 #[tokio::test]
+async fn what_changes_at_the_directory_or_the_gate_ends_what_stands() {
+    let (alice, bob) = (Node::start(1).await, Node::start(2).await);
+    let mut stream = alice.open(&bob, "echo").await.unwrap();
+    exchange(&mut stream, "hello").await;
+    bob.book.revoked.lock().unwrap().push(alice.id());
+    let mut byte = [0];
+    assert!(timeout(LONG, stream.read_exact(&mut byte)).await.expect("within a second or so").is_err());
+
+    bob.book.revoked.lock().unwrap().clear();
+    let mut stream = alice.open(&bob, "echo").await.unwrap();
+    bob.gate.set_policy(block("127.0.0.1".parse().unwrap()));
+    assert!(timeout(LONG, stream.read_exact(&mut byte)).await.expect("at once").is_err());
+    assert_eq!(bob.gate.connections(), 0);
+}
+
+#[tokio::test]
+async fn streams_are_counted_and_draw_from_the_budget() {
+    let (alice, bob) = (Node::start(1).await, Node::start(2).await);
+    let mut stream = alice.open(&bob, "echo").await.unwrap();
+    exchange(&mut stream, "hello").await;
+    assert_eq!(alice.gate.connections(), 1);
+    let flow = alice.gate.usage().flows().remove(0);
+    assert_eq!((flow.bytes.up, flow.bytes.down, flow.asking.service), (5, 5, "echo"));
+    alice.gate.budget().all().set(None, Some(20_000));
+    let begun = std::time::Instant::now();
+    let (mut read, mut write) = stream.split();
+    let sender = tokio::spawn(async move { write.write_all(&[7; 60_000]).await.map(|()| write) });
+    let mut got = vec![0; 60_000];
+    timeout(LONG, read.read_exact(&mut got)).await.expect("slowly").unwrap();
+    sender.await.unwrap().unwrap();
+    assert!(begun.elapsed() > Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_overlay_that_nobody_holds_ends() {
+    let (alice, bob) = (Node::start(1).await, Node::start(2).await);
+    let mut stream = alice.open(&bob, "stuck").await.unwrap();
+    drop(bob);
+    let mut byte = [0];
+    assert!(timeout(LONG, stream.read_exact(&mut byte)).await.expect("it ends").is_err());
+}
+
+#[tokio::test]
 async fn a_service_that_panics_ends_its_stream_only() {
     let (alice, bob) = (Node::start(1).await, Node::start(2).await);
     let mut stands = alice.open(&bob, "echo").await.unwrap();
