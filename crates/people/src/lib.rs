@@ -4,3 +4,6 @@
 
 pub mod keystore;
 pub mod proto;
+mod store;
+
+pub use store::{Changes, Store};
