@@ -3,6 +3,7 @@
 pub mod book;
 pub mod codec;
 pub mod contact;
+pub mod exchange;
 pub mod group;
 pub mod link;
 mod name;

@@ -75,6 +75,13 @@ impl Store {
 /// What changed in the book.
 pub struct Changes(Vec<Write>);
 
+impl Changes {
+    /// Whether nothing did.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 fn write_of(book: &Book, change: Change) -> Option<Write> {
     Some(match change {
         Change::Own => Write::Own(book.own()?.id()),

@@ -1,0 +1,100 @@
+//! The second half of an exchange: which lists are known, and what is newer.
+
+use std::collections::BTreeMap;
+
+use base::PersonId;
+use sha2::{Digest, Sha256};
+
+use super::message::{KnownList, LISTS_PER_FRAME, MAX_KNOWN, Message, RECORDS_PER_FRAME};
+use super::{Exchange, Failure, Met, Stage};
+use crate::proto::book::Book;
+use crate::proto::nodes::{KnownPerson, SignedNodeList};
+
+/// What the hash of a person begins with.
+const DOMAIN: &[u8] = b"compeer known 1\n";
+
+/// Where it stands.
+#[derive(Debug)]
+pub(super) struct Sync {
+    person: PersonId,
+    /// Whether the other end is a node of ours.
+    own: bool,
+    /// Whether we have told everything.
+    told: bool,
+    /// Whether the other has.
+    heard: bool,
+}
+
+impl Exchange {
+    /// Tells what we know of, and to a node of ours the book.
+    pub(super) fn begin_sync(&mut self, book: &Book, person: PersonId) -> Stage {
+        let own = book.own().is_some_and(|own| own.id() == person);
+        if own {
+            let records: Vec<_> = book.records().collect();
+            for some in records.chunks(RECORDS_PER_FRAME) {
+                self.send(Message::Records(some.to_vec()));
+            }
+        }
+        let persons = book.persons().filter(|known| book.is_of_interest(&known.id())).take(MAX_KNOWN);
+        let known = persons.map(|known| known_list(&self.salt, known)).collect();
+        self.send(Message::Known(self.salt, known));
+        Stage::Sync(Sync { person, own, told: false, heard: false })
+    }
+
+    pub(super) fn sync(&mut self, book: &mut Book, mut sync: Sync, message: Message) -> Result<Stage, Failure> {
+        match message {
+            Message::Records(records) if sync.own => {
+                for record in records {
+                    self.news |= book.merge(record);
+                }
+            }
+            Message::Lists(lists) => {
+                for bytes in &lists {
+                    // The first bytes are the person: nothing is verified that nobody wants.
+                    let wanted = bytes.first_chunk().is_some_and(|id| book.is_of_interest(&PersonId(*id)));
+                    if let Some(Ok(list)) = wanted.then(|| SignedNodeList::decode(bytes)) {
+                        self.news |= book.learn(&list);
+                    }
+                }
+            }
+            Message::Known(salt, known) if !sync.told => {
+                let newer = newer(book, &salt, &known, &sync);
+                for some in newer.chunks(LISTS_PER_FRAME) {
+                    self.send(Message::Lists(some.to_vec()));
+                }
+                self.send(Message::Done);
+                sync.told = true;
+            }
+            Message::Done if !sync.heard => sync.heard = true,
+            _ => return Err(Failure::Protocol("a message out of turn")),
+        }
+        if sync.told && sync.heard {
+            self.finish(Ok(Met { person: sync.person, news: self.news }));
+            return Ok(Stage::Over);
+        }
+        Ok(Stage::Sync(sync))
+    }
+}
+
+/// Returns the lists that we know and the other does not, of those persons that it knows; to a node of ours all of them.
+fn newer(book: &Book, salt: &[u8; 16], known: &[KnownList], sync: &Sync) -> Vec<Vec<u8>> {
+    let theirs: BTreeMap<_, _> = known.iter().map(|list| (list.who, (list.seq, list.hash))).collect();
+    let is_newer = |person: &&KnownPerson| {
+        let ours = known_list(salt, person);
+        match theirs.get(&ours.who) {
+            Some(theirs) => (ours.seq, ours.hash) > *theirs,
+            None => sync.own,
+        }
+    };
+    let persons = book.persons().filter(|known| book.is_of_interest(&known.id()));
+    persons.filter(is_newer).map(|known| known.newest().encode()).collect()
+}
+
+fn known_list(salt: &[u8; 16], known: &KnownPerson) -> KnownList {
+    let hash = Sha256::new().chain_update(DOMAIN).chain_update(salt).chain_update(known.id().0).finalize();
+    let (seq, rank) = known.newest().rank();
+    let (mut who, mut first) = ([0; 16], [0; 8]);
+    who.copy_from_slice(&hash[..16]);
+    first.copy_from_slice(&rank[..8]);
+    KnownList { who, seq, hash: first }
+}
