@@ -23,6 +23,7 @@ OURS = [
     "nat",
     "overlay",
     "discovery",
+    "controls",
 ]
 
 

@@ -1,5 +1,6 @@
 //! The command line: every command, option and its help text. Also the source of the completions and the man page.
 
+mod controls;
 mod dht;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use controls::{Allow, Block, Budget, Offer, Rest, Rule, Schedule, ScheduleCommand, Who};
 pub use dht::{Dht, DhtCommand, DhtGet, DhtNode, DhtPut};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, with one sentence on stderr; 2 the command line is wrong; \
@@ -53,10 +55,10 @@ pub enum Command {
     List,
     /// Show one torrent, or the node itself
     Info(Info),
-    /// Stop a torrent's transfers for now
-    Pause(Which),
-    /// Let a torrent go on
-    Resume(Which),
+    /// Stop a torrent's transfers for now, or everything
+    Pause(Rest),
+    /// Let a torrent, or everything, go on
+    Resume(Rest),
     /// Forget a torrent; its files stay unless --with-data
     Remove(Remove),
     /// Hash again what is on disk
@@ -67,6 +69,18 @@ pub enum Command {
     Files(Files),
     /// Show or change how fast the node, or one torrent, may send and receive
     Limit(Limit),
+    /// Show or change how much the node gives and takes, and how many connections it has
+    Budget(Budget),
+    /// Show or change when other limits hold
+    Schedule(Schedule),
+    /// Show whom the node meets, or whom to meet in any case
+    Allow(Allow),
+    /// Show whom the node meets, or whom not to meet
+    Block(Block),
+    /// Show the services of the node, or offer one to certain people
+    Offer(Offer),
+    /// Show who uses what now, by person, service and carrier
+    Who(Who),
     /// Show the DHT, look for peers in it, get and store items
     Dht(Dht),
     /// Create, show, verify and edit .torrent files, without a node

@@ -1,6 +1,7 @@
 //! One module a command; here they are told apart.
 
 mod add;
+mod controls;
 mod dht;
 mod files;
 mod get;
@@ -55,13 +56,21 @@ async fn run_async(command: Command, context: Context) -> Result<u8> {
         Command::Add(command) => add::run(command, &context).await,
         Command::List => list::run(&context).await,
         Command::Info(command) => info::run(command, &context).await,
-        Command::Pause(command) => which::act(command, "pause", "Paused", &context).await,
-        Command::Resume(command) => which::act(command, "resume", "Resumed", &context).await,
-        Command::Recheck(command) => which::act(command, "recheck", "Checking", &context).await,
+        Command::Pause(command) if command.everything => controls::rest(true, &context).await,
+        Command::Resume(command) if command.everything => controls::rest(false, &context).await,
+        Command::Pause(command) => which::act(&command.torrents, "pause", "Paused", &context).await,
+        Command::Resume(command) => which::act(&command.torrents, "resume", "Resumed", &context).await,
+        Command::Recheck(command) => which::act(&command.torrents, "recheck", "Checking", &context).await,
         Command::Remove(command) => which::remove(command, &context).await,
         Command::Peers(command) => peers::run(command, &context).await,
         Command::Files(command) => files::run(command, &context).await,
         Command::Limit(command) => limit::run(command, &context).await,
+        Command::Budget(command) => controls::budget(command, &context).await,
+        Command::Schedule(command) => controls::schedule(command, &context).await,
+        Command::Allow(command) => controls::allow(command, &context).await,
+        Command::Block(command) => controls::block(command, &context).await,
+        Command::Offer(command) => controls::offer(command, &context).await,
+        Command::Who(command) => controls::who(command, &context).await,
         Command::Dht(command) => dht::run(command, &context).await,
         Command::Torrent(command) => torrent::run(command, &context),
         Command::Completions(command) => shell::completions(&command),

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use base::NodeId;
@@ -20,12 +20,72 @@ pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// punched. Arbitrary.
 const OVERLAND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many dials may be under way at once, over all torrents. Home routers are known to choke on hundreds of half-open
+/// How many dials may be under way at once, over all torrents, unless somebody says otherwise. Home routers are known to choke on hundreds of half-open
 /// connections; with a time limit of 10 s this still tries several addresses a second when all of them are dead.
-const MAX_DIALS: usize = 64;
+pub const MAX_DIALS: u32 = 64;
 
 /// How long the preferred carrier is tried alone. RFC 8305 ("happy eyeballs"), Connection Attempt Delay.
 const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Permits whose number can change while some are out.
+#[derive(Debug)]
+struct Permits {
+    free: Semaphore,
+    count: Mutex<Count>,
+}
+
+#[derive(Debug)]
+struct Count {
+    limit: u32,
+    /// How many of those that are out do not come back.
+    surplus: u32,
+}
+
+/// One that is out.
+#[derive(Debug)]
+struct Permit<'a>(&'a Permits);
+
+impl Permits {
+    fn new(limit: u32) -> Permits {
+        Permits { free: Semaphore::new(limit as usize), count: Mutex::new(Count { limit, surplus: 0 }) }
+    }
+
+    async fn acquire(&self) -> io::Result<Permit<'_>> {
+        self.free.acquire().await.map_err(|_| io::ErrorKind::ConnectionAborted)?.forget();
+        Ok(Permit(self))
+    }
+
+    fn set(&self, limit: u32) {
+        let mut count = self.count();
+        if limit >= count.limit {
+            let more = limit - count.limit;
+            let kept = more.min(count.surplus);
+            count.surplus -= kept;
+            self.free.add_permits((more - kept) as usize);
+        } else {
+            let less = count.limit - limit;
+            // At most `less`, so it fits.
+            count.surplus += less - self.free.forget_permits(less as usize) as u32;
+        }
+        count.limit = limit;
+    }
+
+    fn count(&self) -> MutexGuard<'_, Count> {
+        // Nothing panics between two changes of it.
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let mut count = self.0.count();
+        if count.surplus > 0 {
+            count.surplus -= 1;
+        } else {
+            self.0.free.add_permits(1);
+        }
+    }
+}
 
 /// Which way a dial goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -62,7 +122,7 @@ pub struct Dialler {
     bind: Option<IpAddr>,
     policy: CarrierPolicy,
     utp: Option<Utp>,
-    permits: Arc<Semaphore>,
+    permits: Arc<Permits>,
     /// Set once, when the node has an overlay.
     overland: Arc<OnceLock<Arc<dyn Overland>>>,
 }
@@ -71,7 +131,7 @@ impl Dialler {
     /// Dials from `bind`, or from wherever the system's routes lead, and over uTP if `udp` speaks it.
     pub fn new(bind: Option<IpAddr>, policy: CarrierPolicy, udp: &Udp) -> Dialler {
         let utp = udp.utp.clone().filter(|_| policy.utp);
-        Dialler { bind, policy, utp, permits: Arc::new(Semaphore::new(MAX_DIALS)), overland: Arc::default() }
+        Dialler { bind, policy, utp, permits: Arc::new(Permits::new(MAX_DIALS)), overland: Arc::default() }
     }
 
     /// Says who opens streams to nodes. The first word counts; before it no node is reached.
@@ -85,8 +145,14 @@ impl Dialler {
         let missing =
             || io::Error::new(io::ErrorKind::Unsupported, "this node has no overlay: `compeer init` makes one");
         let overland = self.overland.get().ok_or_else(missing)?;
-        let _permit = self.permits.acquire().await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+        let _permit = self.permits.acquire().await?;
         tokio::time::timeout(OVERLAND_TIMEOUT, overland.open(node)).await?.map(Stream::quic)
+    }
+
+    /// Changes how many dials may be under way; 1 at least. Those that are go on.
+    pub fn set_limit(&self, dials: u32) {
+        // 4,096: more than a process has files for.
+        self.permits.set(dials.clamp(1, 4096));
     }
 
     /// Connects to `address` within [`DIAL_TIMEOUT`], counted from when it is this dial's turn. Cancel safe.
@@ -94,7 +160,7 @@ impl Dialler {
         if base::id::is_stand_in(address.ip()) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the address only stands for a node"));
         }
-        let _permit = self.permits.acquire().await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+        let _permit = self.permits.acquire().await?;
         let tcp = self.policy.tcp && matches!(via, Via::Any | Via::Only(Carrier::Tcp));
         let utp = self.utp.as_ref().filter(|_| matches!(via, Via::Any | Via::Punch | Via::Only(Carrier::Utp)));
         let work = async {
@@ -153,6 +219,22 @@ async fn race<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn fewer_dials_hold_as_soon_as_those_under_way_are_over() {
+        let permits = Permits::new(2);
+        let free = || permits.free.available_permits();
+        let (first, second) = (permits.acquire().await.unwrap(), permits.acquire().await.unwrap());
+        permits.set(1);
+        drop(first);
+        assert_eq!(free(), 0);
+        permits.set(3);
+        assert_eq!(free(), 2);
+        drop(second);
+        assert_eq!(free(), 3);
+        permits.set(1);
+        assert_eq!(free(), 1);
+    }
     use crate::{Clock, UdpConfig, UtpIncoming, listen};
     use std::net::Ipv4Addr;
 

@@ -43,17 +43,21 @@ pub(crate) fn summary(status: TorrentStatus) -> TorrentSummary {
     }
 }
 
+/// Returns a carrier's name.
+pub(crate) fn carrier(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::Tcp => "tcp",
+        Carrier::Utp => "utp",
+        Carrier::Quic => "quic",
+    }
+}
+
 pub(crate) fn peer(status: PeerStatus) -> PeerInfo {
     PeerInfo {
         address: status.address.to_string(),
         client: status.client,
         source: source(status.source).to_owned(),
-        carrier: match status.carrier {
-            Carrier::Tcp => "tcp",
-            Carrier::Utp => "utp",
-            Carrier::Quic => "quic",
-        }
-        .to_owned(),
+        carrier: carrier(status.carrier).to_owned(),
         encryption: match status.encryption {
             PeerEncryption::None => "none",
             PeerEncryption::Handshake => "handshake",

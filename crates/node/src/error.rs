@@ -40,6 +40,9 @@ pub enum NodeError {
     /// What the command says about the network does not go together.
     #[error("{0}")]
     Network(String),
+    /// A list of addresses, or the administrator's policy, cannot be used.
+    #[error("{0}")]
+    Controls(String),
     /// The engine did not start.
     #[error("{0}")]
     Session(#[from] torrent::SessionError),

@@ -49,7 +49,7 @@ impl Home {
 
     /// Reads the settings.
     pub fn config(&self) -> Result<Config, NodeError> {
-        Config::read(&self.folder.join("config.toml"))
+        Config::read(&self.config_path())
     }
 
     /// Takes the lock; `None` when another process has it.
@@ -62,6 +62,11 @@ impl Home {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(file_error(&path, "lock")(error)),
         }
+    }
+
+    /// Returns where the settings are.
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.folder.join("config.toml")
     }
 
     /// Returns the secret that callers of the API show, drawing it at the first call.

@@ -5,6 +5,7 @@
 
 mod config;
 pub mod content;
+mod controls;
 mod convert;
 mod error;
 mod hints;
@@ -19,7 +20,10 @@ mod urls;
 /// The types of items of the DHT, for those who sign them.
 pub use net::dht;
 
-pub use config::{Carrier, Config, Encryption, NetworkConfig, NetworkOptions, Part, check_host_port};
+pub use config::{
+    BudgetConfig, Carrier, Config, Encryption, MeetConfig, NetworkConfig, NetworkOptions, Part, ServiceConfig,
+    ShareConfig, ToConfig, Who, WindowConfig, check_host_port,
+};
 pub use error::NodeError;
 pub use home::{Home, HomeLock, draw_secret_key};
 pub use jobs::Progress;

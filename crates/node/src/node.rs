@@ -10,15 +10,11 @@ use tokio::task::JoinHandle;
 use torrent::{Session, SessionConfig, SessionError};
 
 use crate::config::{NetworkConfig, NetworkOptions};
+use crate::controls::Controls;
 use crate::server::{self, AppState};
 use crate::services::Services;
 use crate::updates::Updates;
 use crate::{Config, Home, HomeLock, NodeError, Service};
-
-/// How much payload may be in memory at once where the settings do not say; half of it for what arrives. Measured on
-/// loopback at 800 MB/s: a download takes the same CPU time and wall time with 24, 32 and 64 MiB, and uses what it is
-/// given. Half of 32 MiB is more than the bandwidth × delay of a gigabit line at 100 ms.
-const MEMORY_BYTES: u64 = 32 << 20;
 
 /// How long after the first node of the DHT its table is saved: long enough to be filled by then.
 const FIRST_SAVE: Duration = Duration::from_secs(60);
@@ -54,6 +50,7 @@ pub struct Node {
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
     saver: Option<JoinHandle<()>>,
+    follower: JoinHandle<()>,
     _lock: HomeLock,
 }
 
@@ -72,7 +69,11 @@ impl Node {
         let listener = TcpListener::bind(address).await.map_err(api_error)?;
         let api = listener.local_addr().map_err(api_error)?;
         let network = config.network.with(&options.network).map_err(NodeError::Network)?;
-        let session = start_session(&home, &config, &options, &network).await?;
+        let database = db::Db::open(&home.database())?;
+        let given = net::Rates { down: options.down_limit, up: options.up_limit };
+        let controls = Controls::start(&home, given, database.clone()).await?;
+        let session = start_session(&home, &config, &options, &network, database, &controls).await?;
+        let follower = controls.run(session.clone());
         let saver = session.dht().map(|dht| tokio::spawn(save_dht(dht, home.clone())));
 
         let suffix = match disk::Incomplete::default() {
@@ -85,6 +86,7 @@ impl Node {
 
         let state = AppState::new(server::Parts {
             session,
+            controls,
             services,
             updates,
             token,
@@ -98,7 +100,7 @@ impl Node {
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(server::serve(listener, state.clone(), stopped));
         home.write_api_address(api)?;
-        Ok(Node { home, state, api, stop: Some(stop), server, saver, _lock: lock })
+        Ok(Node { home, state, api, stop: Some(stop), server, saver, follower, _lock: lock })
     }
 
     /// Returns where the API is.
@@ -120,7 +122,9 @@ impl Node {
         if let Some(dht) = self.state.session().dht() {
             save_once(&dht, &self.home).await;
         }
+        self.follower.abort();
         self.state.session().shutdown().await;
+        self.state.controls().write_usage().await;
         self.server.abort();
     }
 }
@@ -130,11 +134,10 @@ async fn start_session(
     config: &Config,
     options: &Options,
     network: &NetworkConfig,
+    database: db::Db,
+    controls: &Controls,
 ) -> Result<Session, NodeError> {
-    let database = db::Db::open(&home.database())?;
-    let mut limits = config.limits();
-    limits.down_bytes_per_s = options.down_limit.or(limits.down_bytes_per_s);
-    limits.up_bytes_per_s = options.up_limit.or(limits.up_bytes_per_s);
+    let limits = controls.limits();
     let session_config = |listen: Vec<SocketAddr>| SessionConfig {
         listen,
         bind: None,
@@ -143,11 +146,12 @@ async fn start_session(
         incomplete: config.incomplete(),
         preallocate: config.disk.preallocate,
         disk_threads: config.disk.threads,
-        memory_bytes: usize::try_from(config.disk.memory.unwrap_or(MEMORY_BYTES)).unwrap_or(usize::MAX),
+        memory_bytes: usize::try_from(config.memory_bytes()).unwrap_or(usize::MAX),
         limits: limits.clone(),
         client: format!("Compeer {}", env!("CARGO_PKG_VERSION")),
         network: network.engine(home.dht()),
-        gate: None,
+        gate: Some(controls.gate().clone()),
+        held: controls.rests(),
     };
     let chosen = options.listen.map(|address| vec![address]).or(config.listen.clone());
     if let Some(listen) = chosen {

@@ -4,6 +4,7 @@
 //! (`Origin`) is refused, so that neither DNS rebinding nor a forged form reaches anything.
 
 mod body;
+mod controls;
 mod dht;
 mod doc;
 mod events;
@@ -29,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use torrent::Session;
 
+use crate::controls::Controls;
 use crate::jobs::Jobs;
 use crate::services::Services;
 use crate::updates::Updates;
@@ -55,6 +57,7 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) session: Session,
+    pub(crate) controls: Controls,
     pub(crate) services: Services,
     pub(crate) updates: Updates,
     pub(crate) token: String,
@@ -74,6 +77,10 @@ impl AppState {
 
     pub(crate) fn session(&self) -> &Session {
         &self.0.parts.session
+    }
+
+    pub(crate) fn controls(&self) -> &Controls {
+        &self.0.parts.controls
     }
 
     pub(crate) fn jobs(&self) -> &Jobs {
@@ -129,6 +136,13 @@ fn router(state: AppState) -> Router {
         .route("/network", get(network::info))
         .route("/session", get(session::info))
         .route("/limits", get(session::limits).put(session::limit))
+        .route("/gate", get(controls::gate).patch(controls::change_gate))
+        .route("/budget", get(controls::budget).patch(controls::change_budget))
+        .route("/schedule", get(controls::schedule).put(controls::change_schedule))
+        .route("/offers", get(controls::offers))
+        .route("/offers/{service}", axum::routing::patch(controls::change_offer))
+        .route("/usage", get(controls::usage))
+        .route("/usage/days", get(controls::days))
         .route("/updates", get(updates::list).post(updates::follow))
         .route("/services/tracker", get(services::tracker))
         .route("/shares", post(jobs::share))

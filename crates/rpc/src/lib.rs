@@ -3,6 +3,7 @@
 //! Names are stable: a field keeps its meaning for as long as the path says `v1`, units are part of the name, and a
 //! reader skips fields that it does not know.
 
+mod controls;
 mod dht;
 mod event;
 mod job;
@@ -13,6 +14,10 @@ mod session;
 mod torrent;
 mod updates;
 
+pub use controls::{
+    Budget, BudgetInfo, GateChange, GateInfo, ListChange, OfferChange, OfferInfo, ScheduleWindow, Share,
+    UsageConnection, UsageInfo, UsageTotal,
+};
 pub use dht::{
     DhtBucket, DhtFamily, DhtInfo, DhtItem, DhtNodeInfo, DhtNodeRequest, DhtOwner, DhtPeersEvent, DhtPong,
     DhtPutRequest, DhtScrape, DhtStored, DhtTraffic,

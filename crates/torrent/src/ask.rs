@@ -44,6 +44,8 @@ pub(crate) enum Ask {
     Goal(SeedGoal, Reply<()>),
     /// The limits over all torrents changed.
     GlobalLimits,
+    /// All torrents rest, or go on.
+    Held,
     MoveTo(PathBuf, Reply<Result<(), TorrentError>>),
     /// A move is done: from now on the content lies there.
     Moved(PathBuf),

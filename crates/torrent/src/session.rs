@@ -11,6 +11,7 @@ pub use add::resolve;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ impl Session {
             keep_bytes: config.memory_bytes / 8,
             ..DiskConfig::default()
         };
+        let dialler = Dialler::new(config.bind, carriers(&config.network), &udp);
+        dialler.set_limit(limits.dials);
         let shared = Arc::new(Shared {
             clock,
             peer_id: draw_peer_id(seed),
@@ -74,7 +77,7 @@ impl Session {
             pool: Pool::new(config.memory_bytes / 2),
             disk: Disk::new(disk),
             gate,
-            dialler: Dialler::new(config.bind, carriers(&config.network), &udp),
+            dialler,
             udp,
             lsd: config.network.lsd.then(|| Lsd::start(&addresses, clock, seed)),
             mapping: config.network.port_mapping.then(|| PortMapping::start(&addresses)),
@@ -85,6 +88,7 @@ impl Session {
             network: config.network,
             plain_peers: PlainPeers::default(),
             limits: Mutex::new(limits),
+            held: AtomicBool::new(config.held),
             folder: config.folder,
             registry: Registry::default(),
         });
@@ -238,10 +242,24 @@ impl Session {
     /// Changes the limits over all torrents; takes effect at once.
     pub fn set_limits(&self, limits: Limits) {
         set_budget(&self.shared.gate, &limits);
+        self.shared.dialler.set_limit(limits.dials);
         *self.shared.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
         for (_, handle) in self.shared.registry.all() {
             // A torrent with a full queue reads the limits with its next change of its own.
             let _ = handle.asks.try_send(Ask::GlobalLimits);
+        }
+    }
+
+    /// Lets all torrents rest, or go on; those that are paused themselves stay so.
+    pub fn hold(&self, held: bool) {
+        if self.shared.held.swap(held, Ordering::Relaxed) == held {
+            return;
+        }
+        for (id, handle) in self.shared.registry.all() {
+            if handle.asks.try_send(Ask::Held).is_err() {
+                // A torrent with a full queue learns of it by the gate, which ends its connections.
+                tracing::warn!(torrent = %id, held, "a torrent is too busy to be told of the pause");
+            }
         }
     }
 
@@ -331,7 +349,7 @@ impl Session {
             resume: record.resume.clone(),
             complete,
             confined: record.confined,
-            paused: record.paused,
+            paused: record.paused || shared.is_held(),
             priorities: record.priorities.clone(),
             only_files,
             sequential: record.sequential,
@@ -385,6 +403,16 @@ impl Session {
     }
 }
 
+/// Returns what of the limits is the gate's.
+pub fn gate_limits(limits: &Limits) -> GateLimits {
+    GateLimits {
+        connections: limits.connections,
+        per_torrent: limits.connections_per_torrent,
+        per_address: limits.connections_per_address,
+        per_person: limits.connections_per_person,
+    }
+}
+
 /// Takes the gate that the node has, or makes one.
 fn gate(given: Option<&Gate>, limits: &Limits) -> Gate {
     let gate = given.cloned().unwrap_or_else(|| Gate::new(gate_limits(limits)));
@@ -400,15 +428,6 @@ fn set_budget(gate: &Gate, limits: &Limits) {
 
 fn carriers(network: &NetworkConfig) -> CarrierPolicy {
     CarrierPolicy { tcp: network.tcp, utp: network.utp, prefer: network.prefer }
-}
-
-fn gate_limits(limits: &Limits) -> GateLimits {
-    GateLimits {
-        connections: limits.connections,
-        per_torrent: limits.connections_per_torrent,
-        per_address: limits.connections_per_address,
-        per_person: limits.connections_per_person,
-    }
 }
 
 /// Draws the peer id of this run: a new one each time, so that nobody is followed by it.

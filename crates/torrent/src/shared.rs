@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::NodeId;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub network: NetworkConfig,
     pub plain_peers: PlainPeers,
     pub limits: Mutex<Limits>,
+    /// All torrents rest.
+    pub held: AtomicBool,
     /// Where content goes unless the user says otherwise.
     pub folder: PathBuf,
     pub registry: Registry,
@@ -72,6 +75,11 @@ impl Shared {
     /// Returns the UDP port that a router maps to ours, if it does.
     pub(crate) fn mapped_udp_port(&self) -> Option<u16> {
         self.mapping.as_ref().and_then(|mapping| mapping.status().udp).map(|address| address.port())
+    }
+
+    /// Tells whether all torrents rest.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// Returns a copy of the limits.

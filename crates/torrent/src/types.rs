@@ -41,6 +41,8 @@ pub struct SessionConfig {
     pub network: NetworkConfig,
     /// Whom to meet; `None`: everybody, within the limits. Its limits and the budget behind it become those of `limits`.
     pub gate: Option<net::Gate>,
+    /// Nothing is exchanged until [`crate::Session::hold`] says otherwise.
+    pub held: bool,
 }
 
 /// By which address and port others reach a node.
@@ -159,6 +161,8 @@ pub struct Limits {
     pub connections_per_address: u32,
     /// Connections with one person.
     pub connections_per_person: u32,
+    /// Connections that are being made at once.
+    pub dials: u32,
     /// Peers unchoked at once in one torrent; `None` adapts to capacity.
     pub upload_slots: Option<u32>,
 }
@@ -175,6 +179,7 @@ impl Default for Limits {
             connections_per_torrent: 80,
             connections_per_address: 16,
             connections_per_person: 64,
+            dials: net::MAX_DIALS,
             upload_slots: None,
         }
     }

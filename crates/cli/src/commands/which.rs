@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use rpc::TorrentSummary;
 
 use super::Context;
-use crate::args::{Remove, Which};
+use crate::args::Remove;
 use crate::attach::attach;
 use crate::client::Client;
 use crate::out::{self, clean};
@@ -33,10 +33,10 @@ fn pick(torrents: Vec<TorrentSummary>, meant: &str) -> Result<TorrentSummary> {
 }
 
 /// Does one thing to each torrent.
-pub async fn act(which: Which, action: &str, done: &str, context: &Context) -> Result<u8> {
+pub async fn act(torrents: &[String], action: &str, done: &str, context: &Context) -> Result<u8> {
     let attached = attach(context.home.as_deref()).await?;
     let mut changed = Vec::new();
-    for meant in &which.torrents {
+    for meant in torrents {
         let torrent = find(&attached.client, meant).await?;
         attached.client.act(&torrent.id, action).await?;
         if !context.json {

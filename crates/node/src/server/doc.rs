@@ -4,13 +4,15 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use super::{dht, events, jobs, network, services, session, torrents, updates};
+use super::{controls, dht, events, jobs, network, services, session, torrents, updates};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Compeer", description = "The API of a node. It listens on a loopback address, which the file `api` in \
          the node's home names; the file `token` there holds the token."),
     paths(
+        controls::gate, controls::change_gate, controls::budget, controls::change_budget, controls::schedule,
+        controls::change_schedule, controls::offers, controls::change_offer, controls::usage, controls::days,
         services::tracker, updates::list, updates::follow, session::health, session::info, session::limits, session::limit,
         torrents::list, torrents::add, torrents::one, torrents::remove, torrents::pause, torrents::resume,
         torrents::recheck, torrents::read, torrents::move_to, torrents::peers, torrents::add_peer, torrents::files,

@@ -37,7 +37,7 @@ pub(crate) async fn info(State(state): State<AppState>) -> Json<SessionInfo> {
     })
 }
 
-/// Tells the limits over all torrents.
+/// Tells the limits over everything that hold now.
 #[utoipa::path(get, path = "/api/v1/limits", responses(
     (status = 200, description = "The limits", body = Limits),
     (status = 401, description = "No token", body = Problem),
@@ -47,17 +47,19 @@ pub(crate) async fn limits(State(state): State<AppState>) -> Json<Limits> {
     Json(Limits { download_bytes_per_s: limits.down_bytes_per_s, upload_bytes_per_s: limits.up_bytes_per_s })
 }
 
-/// Changes the limits over all torrents, until the node ends.
+/// Changes the limits over everything: 0 or an absent one takes a limit away. They are written into the settings.
 #[utoipa::path(put, path = "/api/v1/limits", request_body = Limits, responses(
-    (status = 200, description = "The new limits", body = Limits),
+    (status = 200, description = "The limits that hold now", body = Limits),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
     (status = 415, description = "Not JSON", body = Problem),
 ))]
 pub(crate) async fn limit(State(state): State<AppState>, Body(wanted): Body<Limits>) -> Result<Json<Limits>, ApiError> {
-    let mut limits = state.session().limits();
-    limits.down_bytes_per_s = wanted.download_bytes_per_s;
-    limits.up_bytes_per_s = wanted.upload_bytes_per_s;
-    state.session().set_limits(limits);
-    Ok(Json(wanted))
+    let change = rpc::Budget {
+        download_bytes_per_s: Some(wanted.download_bytes_per_s.unwrap_or(0)),
+        upload_bytes_per_s: Some(wanted.upload_bytes_per_s.unwrap_or(0)),
+        ..rpc::Budget::default()
+    };
+    state.controls().change_budget(change).await?;
+    Ok(limits(State(state)).await)
 }

@@ -392,3 +392,99 @@ fn the_document_and_the_routes_are_the_same() {
         alice.stop().await;
     });
 }
+
+#[test]
+fn controls_hold_at_once_and_stand_in_the_settings_with_their_remarks() {
+    run(async {
+        let alice = Alice::start_with("# mine\n[budget] # how much\nupload = \"1M\" # slow\n").await;
+        let settings = || std::fs::read_to_string(alice.home.path().join("config.toml")).unwrap();
+        let patch = |path: &str, body: Value| alice.call(Method::PATCH, path).json(&body).send();
+
+        let budget: Value =
+            patch("/api/v1/budget", json!({"upload_bytes_per_s": 5000, "services": {"files": {"connections": 9}}}))
+                .await
+                .unwrap()
+                .json()
+                .await
+                .unwrap();
+        assert_eq!(
+            (&budget["now"]["upload_bytes_per_s"], &budget["set"]["services"]["files"]["connections"]),
+            (&json!(5000), &json!(9))
+        );
+        assert!(settings().starts_with("# mine\n[budget] # how much\nupload = 5000 # slow\n"), "{}", settings());
+        let limits: Value = alice.call(Method::GET, "/api/v1/limits").send().await.unwrap().json().await.unwrap();
+        assert_eq!(limits["upload_bytes_per_s"], 5000);
+
+        let change = json!({"who": "listed", "block": {"add": ["192.0.2.0/24"]}, "paused": true});
+        let gate: Value = patch("/api/v1/gate", change).await.unwrap().json().await.unwrap();
+        assert_eq!(
+            (&gate["who"], &gate["block"], &gate["resting"]),
+            (&json!("listed"), &json!(["192.0.2.0/24"]), &json!(true))
+        );
+        let gate: Value = patch("/api/v1/gate", json!({"allow": {"add": ["192.0.2.0/24"]}, "paused": false}))
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        assert_eq!(
+            (&gate["block"], &gate["allow"], &gate["resting"]),
+            (&json!([]), &json!(["192.0.2.0/24"]), &json!(false))
+        );
+
+        let window = json!([{"days": "all", "from": "00:00", "to": "24:00", "upload_bytes_per_s": 700}]);
+        let put = alice.call(Method::PUT, "/api/v1/schedule").json(&window).send().await.unwrap();
+        assert_eq!(put.json::<Value>().await.unwrap()[0]["active"], true);
+        let budget: Value = alice.call(Method::GET, "/api/v1/budget").send().await.unwrap().json().await.unwrap();
+        assert_eq!((&budget["now"]["upload_bytes_per_s"], &budget["window"]), (&json!(700), &json!(1)));
+
+        let offer: Value =
+            patch("/api/v1/offers/relay", json!({"to": ["contacts"]})).await.unwrap().json().await.unwrap();
+        assert_eq!(offer["to"], json!(["contacts"]));
+        let before = settings();
+        for (path, body, words) in [
+            ("/api/v1/gate", json!({"allow": {"add": ["alice"]}}), "alice"),
+            ("/api/v1/gate", json!({"who": "nobody"}), "unknown variant"),
+            ("/api/v1/gate", json!({"lists": {"add": ["/nowhere.p2p"]}}), "cannot read the list"),
+            ("/api/v1/budget", json!({"persons": {"bob": {"upload_bytes_per_s": 1}}}), "not an id"),
+            ("/api/v1/offers/Relay!", json!({"off": true}), "no service has such a name"),
+        ] {
+            let (status, detail) = problem(patch(path, body).await.unwrap()).await;
+            assert!(status == 400 && detail.contains(words), "{path}: {detail}");
+        }
+        assert_eq!(settings(), before, "what is refused is not written");
+        alice.stop().await;
+    });
+}
+
+#[test]
+fn an_edited_file_is_read_while_the_node_runs() {
+    run(async {
+        let alice = Alice::start().await;
+        let path = alice.home.path().join("config.toml");
+        let gate =
+            || async { alice.call(Method::GET, "/api/v1/gate").send().await.unwrap().json::<Value>().await.unwrap() };
+        for (text, shown, expected) in [
+            ("[meet]\nwho = \"contacts\"\n", "who", json!("contacts")),
+            ("[meet]\nwho = 3 # a mistake\n", "message", json!("config.toml: line 2: ")),
+            ("paused = true\n", "paused", json!(true)),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let wait = async {
+                let holds = |value: &Value| match (value.as_str(), expected.as_str()) {
+                    (Some(value), Some(expected)) => value.starts_with(expected),
+                    _ => *value == expected,
+                };
+                while !holds(&gate().await[shown]) {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            };
+            tokio::time::timeout(std::time::Duration::from_secs(60), wait).await.expect("the file is read");
+        }
+        let usage: Value = alice.call(Method::GET, "/api/v1/usage").send().await.unwrap().json().await.unwrap();
+        assert_eq!(usage, json!({"connections": [], "totals": []}));
+        let days = alice.call(Method::GET, "/api/v1/usage/days?days=3").send().await.unwrap();
+        assert_eq!(days.json::<Value>().await.unwrap(), json!([]));
+        alice.stop().await;
+    });
+}

@@ -66,6 +66,7 @@ impl TorrentTask {
                 answer(reply, ());
             }
             Ask::GlobalLimits => self.apply_limits(),
+            Ask::Held => self.held_changed(),
             Ask::MoveTo(folder, reply) => self.move_to(folder, reply),
             Ask::Moved(folder) => {
                 self.record.folder = folder;
@@ -93,8 +94,16 @@ impl TorrentTask {
 
     fn set_paused(&mut self, paused: bool) {
         self.record.paused = paused;
-        self.command(if paused { Command::Pause } else { Command::Resume });
+        self.command(if paused || self.shared.is_held() { Command::Pause } else { Command::Resume });
         self.save();
+    }
+
+    fn held_changed(&mut self) {
+        if self.shared.is_held() {
+            self.command(Command::Pause);
+        } else if !self.record.paused && self.state == Some(State::Paused) && self.ending.is_none() {
+            self.command(Command::Resume);
+        }
     }
 
     /// Has the pieces of a range of a file fetched first, in order.

@@ -104,6 +104,7 @@ pub async fn open_with(home: &Path, change: impl FnOnce(&mut SessionConfig)) -> 
         client: "Compeer test".to_owned(),
         network: NetworkConfig::default(),
         gate: None,
+        held: false,
     };
     change(&mut config);
     Session::start(config).await.unwrap()

@@ -1,0 +1,155 @@
+//! The command line of the controls: whom to meet, what to offer, how much to give, who uses what.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{RateLimit, rate_or_none};
+
+/// Whom to meet in any case, or not.
+#[derive(Debug, Args)]
+pub struct Rule {
+    /// An address, a range such as 192.0.2.0/24, node:ID, person:ID or group:ID [default: show the lists]
+    #[arg(value_name = "WHO")]
+    pub who: Vec<String>,
+    /// Take them off the list
+    #[arg(long, requires = "who")]
+    pub remove: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Allow {
+    #[command(flatten)]
+    pub rule: Rule,
+    /// Whom to meet where no list names them
+    #[arg(long, value_name = "WHO", value_parser = clap::builder::PossibleValuesParser::new(node::Who::NAMES))]
+    pub only: Option<String>,
+    /// The groups whose members are met, with --only groups
+    #[arg(long, value_name = "GROUP", requires = "only")]
+    pub group: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Block {
+    #[command(flatten)]
+    pub rule: Rule,
+    /// Block the addresses in this file, too: .p2p, .dat or .cidr, also with gzip
+    #[arg(long, value_name = "FILE")]
+    pub list: Vec<PathBuf>,
+    /// Use this file no longer
+    #[arg(long, value_name = "FILE")]
+    pub remove_list: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Offer {
+    /// The service [default: show them all]
+    pub service: Option<String>,
+    /// Who may come to it: everyone, acquaintances, contacts, or a list of WHO as with `allow`
+    #[arg(long, value_name = "WHO,…", value_delimiter = ',', requires = "service")]
+    pub to: Vec<String>,
+    /// Switch it off, both ways
+    #[arg(long, requires = "service", conflicts_with = "on")]
+    pub off: bool,
+    /// Switch it on again
+    #[arg(long, requires = "service")]
+    pub on: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Budget {
+    /// Receive at most this many bytes per second, for example 500K; none: no limit
+    #[arg(long, value_name = "RATE", value_parser = rate_or_none)]
+    pub down: Option<RateLimit>,
+    /// Send at most this many bytes per second; none: no limit
+    #[arg(long, value_name = "RATE", value_parser = rate_or_none)]
+    pub up: Option<RateLimit>,
+    /// The limits are this service's
+    #[arg(long, value_name = "SERVICE", conflicts_with = "person")]
+    pub service: Option<String>,
+    /// The limits are this person's
+    #[arg(long, value_name = "PERSON")]
+    pub person: Option<String>,
+    /// Have at most this many connections; 0 in this and the following: the program's own choice
+    #[arg(long, value_name = "NUMBER", conflicts_with = "person")]
+    pub connections: Option<u32>,
+    /// Have at most this many connections for one torrent
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["service", "person"])]
+    pub per_torrent: Option<u32>,
+    /// Have at most this many connections to one address
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["service", "person"])]
+    pub per_address: Option<u32>,
+    /// Have at most this many connections with one person
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["service", "person"])]
+    pub per_person: Option<u32>,
+    /// Make at most this many connections at a time
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["service", "person"])]
+    pub dials: Option<u32>,
+    /// Serve at most this many peers of a torrent at a time
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["service", "person"])]
+    pub slots: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Schedule {
+    #[command(subcommand)]
+    pub command: Option<ScheduleCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ScheduleCommand {
+    /// Add a window; of those that cover a moment the first counts
+    Add(ScheduleAdd),
+    /// Take a window away
+    Remove {
+        /// Its number in the list
+        number: usize,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ScheduleAdd {
+    /// On which days it begins
+    #[arg(long, default_value = "all", value_name = "mon-fri,sun")]
+    pub days: String,
+    /// Its beginning, by this computer's clock
+    #[arg(long, value_name = "HH:MM")]
+    pub from: String,
+    /// Its end; before the beginning: on the next day
+    #[arg(long, value_name = "HH:MM")]
+    pub to: String,
+    /// Receive at most this many bytes per second
+    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    pub down: Option<u64>,
+    /// Send at most this many bytes per second
+    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    pub up: Option<u64>,
+    /// Rest
+    #[arg(long, conflicts_with_all = ["down", "up"], required_unless_present_any = ["down", "up"])]
+    pub pause: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Who {
+    /// Show every connection
+    #[arg(long, conflicts_with = "report")]
+    pub all: bool,
+    /// Report what was used by day
+    #[arg(long)]
+    pub report: bool,
+    /// How many days to report
+    #[arg(long, value_name = "NUMBER", default_value_t = 30, requires = "report")]
+    pub days: u32,
+}
+
+/// Torrents, or everything.
+#[derive(Debug, Args)]
+pub struct Rest {
+    /// The torrent: its id, the beginning of it, or its name
+    #[arg(required_unless_present = "everything", value_name = "TORRENT")]
+    pub torrents: Vec<String>,
+    /// Everything that the node does, until it is told otherwise
+    #[arg(long, conflicts_with = "torrents")]
+    pub everything: bool,
+}

@@ -1,0 +1,373 @@
+//! `compeer allow|block|offer|budget|schedule|who`, and `pause` and `resume` of everything.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use base::units::format_bytes;
+use reqwest::Method;
+use rpc::{Budget, BudgetInfo, GateChange, GateInfo, ListChange, OfferChange, OfferInfo, ScheduleWindow, Share};
+use rpc::{UsageInfo, UsageTotal};
+
+use super::Context;
+use crate::args::{self, ScheduleCommand};
+use crate::attach::attach;
+use crate::out::{self, Table, clean};
+use crate::show;
+
+/// How many characters of an id are shown.
+const SHOWN_ID: usize = 8;
+
+/// Shows or changes whom to meet in any case, and who is met otherwise.
+pub async fn allow(command: args::Allow, context: &Context) -> Result<u8> {
+    let groups = (!command.group.is_empty()).then_some(command.group);
+    let change = GateChange { who: command.only, groups, allow: list(command.rule), ..GateChange::default() };
+    change_gate(change, context).await
+}
+
+/// Shows or changes whom not to meet.
+pub async fn block(command: args::Block, context: &Context) -> Result<u8> {
+    let lists = ListChange { add: paths(&command.list)?, remove: paths(&command.remove_list)? };
+    change_gate(GateChange { block: list(command.rule), lists, ..GateChange::default() }, context).await
+}
+
+fn list(rule: args::Rule) -> ListChange {
+    if rule.remove {
+        ListChange { remove: rule.who, ..ListChange::default() }
+    } else {
+        ListChange { add: rule.who, ..ListChange::default() }
+    }
+}
+
+fn paths(files: &[PathBuf]) -> Result<Vec<String>> {
+    let absolute = |file: &PathBuf| {
+        let path = std::path::absolute(file).with_context(|| format!("{} is no path", file.display()))?;
+        let text = path.to_str().with_context(|| format!("{} is not UTF-8, which settings are", path.display()))?;
+        Ok(text.to_owned())
+    };
+    files.iter().map(absolute).collect()
+}
+
+async fn change_gate(change: GateChange, context: &Context) -> Result<u8> {
+    let attached = attach(context.home.as_deref()).await?;
+    let info: GateInfo = if change == GateChange::default() {
+        attached.client.get("/gate").await?
+    } else {
+        attached.client.call(Method::PATCH, "/gate", &change).await?
+    };
+    if context.json {
+        out::json(&info)?;
+        return Ok(0);
+    }
+    let who = match info.who.as_str() {
+        "everyone" => "everybody".to_owned(),
+        "acquaintances" => "contacts and fellow members of groups".to_owned(),
+        "contacts" => "contacts only".to_owned(),
+        "listed" => "only those on the list".to_owned(),
+        _ => format!("members of {} only", info.groups.join(", ")),
+    };
+    out::line(format!("met      {who}"))?;
+    let entries =
+        |name: &str, list: &[String]| list.iter().try_for_each(|it| out::line(format!("{name}  {}", clean(it))));
+    entries("allowed", &info.allow)?;
+    entries("blocked", &info.block)?;
+    entries("list   ", &info.lists)?;
+    if info.listed_ranges > 0 {
+        out::line(format!("         {} ranges of addresses in lists", show::grouped(info.listed_ranges)))?;
+    }
+    if info.resting {
+        out::line(if info.paused {
+            "Everything is paused."
+        } else {
+            "Everything rests by the schedule or the administrator's hours."
+        })?;
+    }
+    if let Some(message) = &info.message {
+        eprintln!("The file as it is now does not hold: {}", clean(message));
+    }
+    Ok(0)
+}
+
+/// Pauses everything, or no longer.
+pub async fn rest(paused: bool, context: &Context) -> Result<u8> {
+    let attached = attach(context.home.as_deref()).await?;
+    let change = GateChange { paused: Some(paused), ..GateChange::default() };
+    let info: GateInfo = attached.client.call(Method::PATCH, "/gate", &change).await?;
+    if context.json {
+        out::json(&info)?;
+    } else if paused {
+        out::line("Everything is paused; `compeer resume --everything` goes on.")?;
+    } else if info.resting {
+        out::line("Resumed; everything still rests by the schedule or the administrator's hours.")?;
+    } else {
+        out::line("Resumed.")?;
+    }
+    Ok(0)
+}
+
+/// Shows or changes to whom services are offered.
+pub async fn offer(command: args::Offer, context: &Context) -> Result<u8> {
+    let attached = attach(context.home.as_deref()).await?;
+    let off = (command.off || command.on).then_some(command.off);
+    let change = OfferChange { off, to: (!command.to.is_empty()).then_some(command.to) };
+    let offers: Vec<OfferInfo> = match &command.service {
+        Some(service) if change != OfferChange::default() => {
+            vec![attached.client.call(Method::PATCH, &format!("/offers/{service}"), &change).await?]
+        }
+        service => {
+            let mut all: Vec<OfferInfo> = attached.client.get("/offers").await?;
+            all.retain(|offer| service.as_ref().is_none_or(|name| *name == offer.service));
+            all
+        }
+    };
+    if let Some(service) = command.service.filter(|_| offers.is_empty()) {
+        bail!("there is no service {service:?}: `compeer offer` shows those that there are");
+    }
+    if context.json {
+        out::json(&offers)?;
+        return Ok(0);
+    }
+    let mut table = Table::new(&["SERVICE", "OFFERED TO", "DOWN", "UP", "CONNECTIONS", "WHAT IT IS"], &[2, 3, 4], 5);
+    for offer in &offers {
+        let to = match (offer.forbidden, offer.off) {
+            (true, _) => "forbidden by the administrator".to_owned(),
+            (_, true) => "off".to_owned(),
+            _ => offer.to.join(", "),
+        };
+        let Share { download_bytes_per_s, upload_bytes_per_s, connections } = offer.limits;
+        let rate = |rate: Option<u64>| rate.map_or_else(|| "-".to_owned(), show::rate);
+        table.row(vec![
+            clean(&offer.service),
+            clean(&to),
+            rate(download_bytes_per_s),
+            rate(upload_bytes_per_s),
+            connections.map_or_else(|| "-".to_owned(), |count| count.to_string()),
+            clean(&offer.description),
+        ]);
+    }
+    table.print()?;
+    Ok(0)
+}
+
+/// Shows or changes how much the node gives and takes.
+pub async fn budget(command: args::Budget, context: &Context) -> Result<u8> {
+    let attached = attach(context.home.as_deref()).await?;
+    // 0 takes a limit away.
+    let rate = |limit: Option<args::RateLimit>| limit.map(|limit| limit.0.unwrap_or(0));
+    let (download_bytes_per_s, upload_bytes_per_s) = (rate(command.down), rate(command.up));
+    let share = Share { download_bytes_per_s, upload_bytes_per_s, connections: command.connections };
+    let one = |name: String| BTreeMap::from([(name, share)]);
+    let change = match (command.service, command.person) {
+        (Some(service), _) => Budget { services: one(service), ..Budget::default() },
+        (_, Some(person)) => Budget { persons: one(person), ..Budget::default() },
+        _ => Budget {
+            download_bytes_per_s,
+            upload_bytes_per_s,
+            connections: command.connections,
+            connections_per_torrent: command.per_torrent,
+            connections_per_address: command.per_address,
+            connections_per_person: command.per_person,
+            dials: command.dials,
+            upload_slots: command.slots,
+            ..Budget::default()
+        },
+    };
+    let info: BudgetInfo = if change == Budget::default() {
+        attached.client.get("/budget").await?
+    } else {
+        attached.client.call(Method::PATCH, "/budget", &change).await?
+    };
+    if context.json {
+        out::json(&info)?;
+        return Ok(0);
+    }
+    let now = &info.now;
+    out::line(format!("down         {}", show::limit(now.download_bytes_per_s)))?;
+    out::line(format!("up           {}", show::limit(now.upload_bytes_per_s)))?;
+    for (name, count) in [
+        ("connections ", now.connections),
+        ("  a torrent ", now.connections_per_torrent),
+        ("  an address", now.connections_per_address),
+        ("  a person  ", now.connections_per_person),
+        ("  being made", now.dials),
+        ("peers served", now.upload_slots),
+    ] {
+        out::line(format!("{name} {}", count.map_or_else(|| "as fits".to_owned(), |count| count.to_string())))?;
+    }
+    out::line(format!(
+        "memory       {} of payload, {} disk threads",
+        format_bytes(info.memory_bytes),
+        info.disk_threads
+    ))?;
+    let parts = now.services.iter().map(|(name, share)| (format!("service {}", clean(name)), share));
+    let persons = now.persons.iter().map(|(id, share)| (format!("person {}", clean(id)), share));
+    for (name, share) in parts.chain(persons) {
+        let count = share.connections.map_or_else(String::new, |count| format!(", {count} connections"));
+        let (down, up) = (show::limit(share.download_bytes_per_s), show::limit(share.upload_bytes_per_s));
+        out::line(format!("{name}: down {down}, up {up}{count}"))?;
+    }
+    if let Some(window) = info.window {
+        out::line(format!("Window {window} of the schedule holds now."))?;
+    }
+    if let Some(most) = &info.administrator {
+        let (down, up) = (show::limit(most.download_bytes_per_s), show::limit(most.upload_bytes_per_s));
+        out::line(format!("The administrator allows at most: down {down}, up {up}."))?;
+    }
+    Ok(0)
+}
+
+/// Shows or changes when other limits hold.
+pub async fn schedule(command: args::Schedule, context: &Context) -> Result<u8> {
+    let attached = attach(context.home.as_deref()).await?;
+    let mut windows: Vec<ScheduleWindow> = attached.client.get("/schedule").await?;
+    if let Some(change) = command.command {
+        match change {
+            ScheduleCommand::Add(add) => windows.push(ScheduleWindow {
+                days: add.days,
+                from: add.from,
+                to: add.to,
+                download_bytes_per_s: add.down,
+                upload_bytes_per_s: add.up,
+                pause: add.pause,
+                active: false,
+            }),
+            ScheduleCommand::Remove { number } if (1..=windows.len()).contains(&number) => {
+                windows.remove(number - 1);
+            }
+            ScheduleCommand::Remove { number } => {
+                bail!("the schedule has no window {number}: `compeer schedule` shows them")
+            }
+        }
+        windows = attached.client.call(Method::PUT, "/schedule", &windows).await?;
+    }
+    if context.json {
+        out::json(&windows)?;
+        return Ok(0);
+    }
+    if windows.is_empty() {
+        eprintln!("There is no schedule: the same limits hold always.");
+        return Ok(0);
+    }
+    let mut table = Table::new(&["NUMBER", "DAYS", "FROM", "TO", "DOWN", "UP", "NOW"], &[0, 4, 5], 1);
+    for (at, window) in windows.iter().enumerate() {
+        let rate = |rate: Option<u64>| match rate {
+            _ if window.pause => "rests".to_owned(),
+            Some(rate) => show::rate(rate),
+            None => "-".to_owned(),
+        };
+        table.row(vec![
+            (at + 1).to_string(),
+            clean(&window.days),
+            clean(&window.from),
+            clean(&window.to),
+            rate(window.download_bytes_per_s),
+            rate(window.upload_bytes_per_s),
+            if window.active { "yes" } else { "" }.to_owned(),
+        ]);
+    }
+    table.print()?;
+    Ok(0)
+}
+
+/// Shows who uses what now, or what was used.
+pub async fn who(command: args::Who, context: &Context) -> Result<u8> {
+    let attached = attach(context.home.as_deref()).await?;
+    if command.report {
+        let days: Vec<UsageTotal> = attached.client.get(&format!("/usage/days?days={}", command.days)).await?;
+        return report(&days, context);
+    }
+    let usage: UsageInfo = attached.client.get("/usage").await?;
+    if context.json {
+        out::json(&usage)?;
+        return Ok(0);
+    }
+    let mut table =
+        Table::new(&["WHO", "SERVICE", "OVER", "CONNECTIONS", "DOWN", "UP", "RECEIVED", "SENT"], &[3, 4, 5, 6, 7], 0);
+    if command.all {
+        for it in &usage.connections {
+            let who = it.person.as_deref().map(|id| short("person", id));
+            let who = who.or_else(|| it.node.as_deref().map(|id| short("node", id))).or_else(|| it.address.clone());
+            table.row(vec![
+                clean(&who.unwrap_or_else(|| "a server".to_owned())),
+                clean(&it.service),
+                show::carrier(&it.carrier),
+                if it.incoming { "in" } else { "out" }.to_owned(),
+                show::rate_or_blank(it.download_bytes_per_s),
+                show::rate_or_blank(it.upload_bytes_per_s),
+                format_bytes(it.downloaded_bytes),
+                format_bytes(it.uploaded_bytes),
+            ]);
+        }
+    } else {
+        // By person, service and carrier: connections, rates now, and what was carried since the start.
+        let mut sums: BTreeMap<(String, String, String), (u64, u64, u64, u64, u64)> = BTreeMap::new();
+        let whose = |person: &Option<String>| {
+            person.as_deref().map_or_else(|| "strangers".to_owned(), |id| short("person", id))
+        };
+        for it in &usage.connections {
+            let sum = sums.entry((whose(&it.person), it.service.clone(), it.carrier.clone())).or_default();
+            (sum.0, sum.1, sum.2) = (sum.0 + 1, sum.1 + it.download_bytes_per_s, sum.2 + it.upload_bytes_per_s);
+        }
+        for it in &usage.totals {
+            let sum = sums.entry((whose(&it.person), it.service.clone(), it.carrier.clone())).or_default();
+            (sum.3, sum.4) = (sum.3 + it.downloaded_bytes, sum.4 + it.uploaded_bytes);
+        }
+        for ((who, service, carrier), (connections, down, up, received, sent)) in sums {
+            table.row(vec![
+                clean(&who),
+                clean(&service),
+                show::carrier(&carrier),
+                connections.to_string(),
+                show::rate_or_blank(down),
+                show::rate_or_blank(up),
+                format_bytes(received),
+                format_bytes(sent),
+            ]);
+        }
+    }
+    if usage.connections.is_empty() && usage.totals.is_empty() {
+        eprintln!("Nobody is connected, and nothing was carried since the node started.");
+        return Ok(0);
+    }
+    table.print()?;
+    Ok(0)
+}
+
+fn report(days: &[UsageTotal], context: &Context) -> Result<u8> {
+    if context.json {
+        out::json(&days)?;
+        return Ok(0);
+    }
+    if days.is_empty() {
+        eprintln!("Nothing was carried yet.");
+        return Ok(0);
+    }
+    let mut table = Table::new(&["DAY", "WHO", "SERVICE", "OVER", "RECEIVED", "SENT"], &[4, 5], 1);
+    for it in days {
+        table.row(vec![
+            clean(it.day.as_deref().unwrap_or_default()),
+            clean(&it.person.as_deref().map_or_else(|| "strangers".to_owned(), |id| short("person", id))),
+            clean(&it.service),
+            show::carrier(&it.carrier),
+            format_bytes(it.downloaded_bytes),
+            format_bytes(it.uploaded_bytes),
+        ]);
+    }
+    table.print()?;
+    Ok(0)
+}
+
+fn short(kind: &str, id: &str) -> String {
+    format!("{kind} {}", id.chars().take(SHOWN_ID).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_named_by_its_whole_path() {
+        let given = paths(&[PathBuf::from("a.p2p")]).unwrap();
+        assert!(std::path::Path::new(&given[0]).is_absolute() && given[0].ends_with("a.p2p"), "{given:?}");
+    }
+}

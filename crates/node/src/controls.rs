@@ -1,0 +1,404 @@
+//! The controls while the node runs: the settings of whom to meet, how much to give and what to offer to whom, put into
+//! force on the gate, the budget and the session.
+//!
+//! `config.toml` is where they stand. The API changes that file and nothing else; this task reads it again when it, a list
+//! file, the administrator's policy or the hour changed, and puts into force what holds then. Invariant: what is in force
+//! is what [`State::effective`] makes of the last files that could be read. A file that cannot be read or understood
+//! changes nothing, and the API says so.
+
+mod admin;
+mod edit;
+mod store;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use net::{Addresses, Gate, GateLimits, Moment, Policy, Rates, Shares};
+use torrent::{Limits, Session};
+
+use crate::{Config, Home, NodeError};
+use admin::Admin;
+pub(crate) use edit::EditError;
+use store::Ledger;
+
+/// How often files and the clock are looked at. A change has to hold within two seconds.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How many looks pass between two writes of what was used. A crash loses what is not written.
+const WRITE_EVERY: u32 = 60;
+
+/// Services by name, with what they are; any other name can be told of, too.
+pub(crate) const SERVICES: &[(&str, &str)] = &[
+    (net::FILES, "public torrents: peers, web seeds, trackers"),
+    (net::WIRE, "files shared with certain people"),
+    ("library", "folders that certain people may browse"),
+    ("notice", "being told of files that were shared with you"),
+    ("people", "names and nodes of contacts"),
+    ("group", "rosters of groups"),
+    ("gossip", "news of groups"),
+    ("relay", "carrying connections of others"),
+    ("tracker", "telling peers of torrents of one another"),
+];
+
+/// Puts the settings into force. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Controls(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    policy: PathBuf,
+    gate: Gate,
+    session: OnceLock<Session>,
+    state: Mutex<State>,
+    /// One change at a time.
+    editing: tokio::sync::Mutex<()>,
+    ledger: Ledger,
+}
+
+#[derive(Debug)]
+struct State {
+    config: Config,
+    admin: Admin,
+    /// The addresses of the user's list files, and the administrator's.
+    listed: Addresses,
+    forbidden: Addresses,
+    /// What the command line says instead of the settings, until they are changed.
+    given: Rates,
+    stamps: Vec<Stamp>,
+    /// The moment that is in force, as far as it matters.
+    hour: Hour,
+    message: Option<String>,
+}
+
+/// What a file was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    path: PathBuf,
+    /// Modified when, how long; `None`: not there.
+    what: Option<(SystemTime, u64)>,
+}
+
+/// What the clock has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hour {
+    /// The window of the schedule.
+    window: Option<usize>,
+    /// Whether the administrator lets anything be exchanged.
+    allowed: bool,
+}
+
+/// What is read from files.
+#[derive(Debug)]
+struct Files {
+    config: Config,
+    admin: Admin,
+    listed: Addresses,
+    forbidden: Addresses,
+    stamps: Vec<Stamp>,
+}
+
+/// What is in force.
+#[derive(Debug)]
+pub(crate) struct Effective {
+    pub(crate) policy: Policy,
+    pub(crate) limits: Limits,
+    pub(crate) shares: Shares,
+    pub(crate) gate_limits: GateLimits,
+}
+
+/// What the API shows.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) config: Config,
+    pub(crate) limits: Limits,
+    pub(crate) shares: Shares,
+    pub(crate) window: Option<usize>,
+    pub(crate) administrator: Option<(Rates, Option<u32>)>,
+    pub(crate) forbidden_services: Vec<String>,
+    pub(crate) resting: bool,
+    pub(crate) listed_ranges: usize,
+    pub(crate) message: Option<String>,
+}
+
+impl Controls {
+    /// Reads the files and opens the gate accordingly. `given`: what the command line says instead of the settings.
+    pub(crate) async fn start(home: &Home, given: Rates, database: db::Db) -> Result<Controls, NodeError> {
+        let (path, policy) = (home.config_path(), PathBuf::from(admin::PATH));
+        let (files, ledger) = (read_in_background(path.clone(), policy.clone()).await, Ledger::open(database).await?);
+        let files = files.map_err(|reason| match reason {
+            Unread::Config(reason) => NodeError::Config { path: path.clone(), reason },
+            Unread::Other(reason) => NodeError::Controls(reason),
+        })?;
+        let mut state = State {
+            hour: Hour { window: None, allowed: true },
+            config: files.config,
+            admin: files.admin,
+            listed: files.listed,
+            forbidden: files.forbidden,
+            given,
+            stamps: files.stamps,
+            message: None,
+        };
+        state.hour = state.hour_of(now());
+        let effective = state.effective();
+        let gate = Gate::new(effective.gate_limits);
+        gate.set_policy(effective.policy);
+        gate.budget().set(effective.shares);
+        let (session, editing) = Default::default();
+        Ok(Controls(Arc::new(Inner { path, policy, gate, session, state: Mutex::new(state), editing, ledger })))
+    }
+
+    /// Returns the gate.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    /// Returns the limits of the engine to begin with.
+    pub(crate) fn limits(&self) -> Limits {
+        self.state().effective().limits
+    }
+
+    /// Tells whether everything rests.
+    pub(crate) fn rests(&self) -> bool {
+        self.0.gate.policy().paused
+    }
+
+    /// Takes the session, and spawns the task that follows the files and the clock; it ends with the handle.
+    pub(crate) fn run(&self, session: Session) -> tokio::task::JoinHandle<()> {
+        // Set once: a node has one session.
+        let _ = self.0.session.set(session);
+        tokio::spawn(self.clone().follow())
+    }
+
+    async fn follow(self) {
+        let mut looks = 0;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.0.gate.usage().sample();
+            self.look().await;
+            looks += 1;
+            if looks % WRITE_EVERY == 0 {
+                self.write_usage().await;
+            }
+        }
+    }
+
+    /// Writes down what was used since the last time.
+    pub(crate) async fn write_usage(&self) {
+        let used = self.0.gate.usage().take();
+        if let Err(error) = self.0.ledger.add(today(), used).await {
+            tracing::warn!(%error, "what was used is not written down");
+        }
+    }
+
+    /// Returns what was used on the last days.
+    pub(crate) async fn report(&self, days: u32) -> Result<Vec<rpc::UsageTotal>, db::DbError> {
+        self.write_usage().await;
+        self.0.ledger.days(days).await
+    }
+
+    /// Reads again what changed, and puts into force what holds now.
+    async fn look(&self) {
+        let (stamps, config_given) = {
+            let state = self.state();
+            (state.stamps.clone(), state.given)
+        };
+        // Some calls to the system, which answers from memory.
+        let changed = stamps.iter().any(|stamp| Stamp::of(&stamp.path) != *stamp);
+        let mut apply = false;
+        if changed {
+            let files = read_in_background(self.0.path.clone(), self.0.policy.clone()).await;
+            apply = self.take(files, stamps, config_given);
+        }
+        let mut state = self.state();
+        let hour = state.hour_of(now());
+        if hour != state.hour {
+            state.hour = hour;
+            apply = true;
+        }
+        drop(state);
+        if apply {
+            self.apply();
+        }
+    }
+
+    /// Takes what was read; tells whether it is good.
+    fn take(&self, files: Result<Files, Unread>, old: Vec<Stamp>, given: Rates) -> bool {
+        let mut state = self.state();
+        match files {
+            Ok(files) => {
+                // Who writes new rates into the settings wants them, whatever the command line said.
+                let rates = |config: &Config| (config.budget.download, config.budget.upload);
+                state.given = if rates(&files.config) == rates(&state.config) { given } else { Rates::default() };
+                state.config = files.config;
+                state.admin = files.admin;
+                state.listed = files.listed;
+                state.forbidden = files.forbidden;
+                state.stamps = files.stamps;
+                state.message = None;
+                state.hour = state.hour_of(now());
+                true
+            }
+            Err(unread) => {
+                // The same mistake is not read again until the file changes.
+                state.stamps = old.iter().map(|stamp| Stamp::of(&stamp.path)).collect();
+                let words = unread.words();
+                tracing::warn!(%words, "the settings stay as they were");
+                state.message = Some(words);
+                false
+            }
+        }
+    }
+
+    /// Puts into force what holds now. Takes effect on connections that stand at once.
+    fn apply(&self) {
+        let Effective { policy, limits, shares, .. } = self.state().effective();
+        let paused = policy.paused;
+        if let Some(session) = self.0.session.get() {
+            session.set_limits(limits);
+            // Before the gate closes, so that goodbyes are said.
+            session.hold(paused);
+        }
+        self.0.gate.budget().set(shares);
+        self.0.gate.set_policy(policy);
+    }
+
+    /// Returns what the API shows.
+    pub(crate) fn shown(&self) -> Shown {
+        let state = self.state();
+        let effective = state.effective();
+        let admin = &state.admin;
+        let caps = admin.cap(Rates::default());
+        let has_caps = caps != Rates::default() || admin.connections.is_some();
+        Shown {
+            config: state.config.clone(),
+            limits: effective.limits,
+            shares: effective.shares,
+            window: state.hour.window,
+            administrator: has_caps.then_some((caps, admin.connections)),
+            forbidden_services: admin.forbid.clone(),
+            resting: effective.policy.paused,
+            listed_ranges: state.listed.len() + state.forbidden.len(),
+            message: state.message.clone(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics between two changes of it.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn hour_of(&self, moment: Moment) -> Hour {
+        // What does not parse was refused when the file was read.
+        let covers = |window: &crate::config::WindowConfig| window.window().is_ok_and(|window| window.covers(moment));
+        Hour { window: self.config.schedule.iter().position(covers), allowed: self.admin.allows(moment) }
+    }
+
+    /// Works out what holds now. What does not parse was refused when the file was read.
+    fn effective(&self) -> Effective {
+        let config = &self.config;
+        let window = self.hour.window.and_then(|at| config.schedule.get(at));
+        let mut rates =
+            Rates { down: self.given.down.or(config.budget.download), up: self.given.up.or(config.budget.upload) };
+        if let Some(window) = window {
+            rates = Rates { down: window.download.or(rates.down), up: window.upload.or(rates.up) };
+        }
+        rates = self.admin.cap(rates);
+        let mut limits = config.limits();
+        (limits.down_bytes_per_s, limits.up_bytes_per_s) = (rates.down, rates.up);
+        limits.connections = limits.connections.min(self.admin.connections.unwrap_or(u32::MAX));
+        let paused = config.paused || !self.hour.allowed || window.is_some_and(|window| window.pause);
+        let policy = Policy {
+            paused,
+            forbidden_services: BTreeSet::from_iter(self.admin.forbid.iter().cloned()),
+            forbidden_addresses: self.forbidden.clone(),
+            allow: config.meet.allowed().unwrap_or_default(),
+            block: config.meet.blocked().unwrap_or_default(),
+            listed: self.listed.clone(),
+            meet: config.meet.meet().unwrap_or_default(),
+            offers: config
+                .service
+                .iter()
+                .map(|(name, service)| (name.clone(), service.offer(name).unwrap_or_default()))
+                .collect(),
+        };
+        let services: BTreeMap<String, Rates> =
+            config.service.iter().map(|(name, service)| (name.clone(), service.rates())).collect();
+        let shares = Shares { all: rates, services, persons: config.budget.persons().unwrap_or_default() };
+        let gate_limits = torrent::gate_limits(&limits);
+        Effective { policy, limits, shares, gate_limits }
+    }
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Stamp {
+        let what = std::fs::metadata(path).ok().and_then(|it| Some((it.modified().ok()?, it.len())));
+        Stamp { path: path.to_owned(), what }
+    }
+}
+
+/// Why files cannot be taken.
+#[derive(Debug)]
+enum Unread {
+    /// The settings.
+    Config(String),
+    /// A list, or the administrator's policy.
+    Other(String),
+}
+
+impl Unread {
+    fn words(&self) -> String {
+        match self {
+            Unread::Config(reason) => format!("config.toml: {reason}"),
+            Unread::Other(reason) => reason.clone(),
+        }
+    }
+}
+
+async fn read_in_background(path: PathBuf, policy: PathBuf) -> Result<Files, Unread> {
+    let read = tokio::task::spawn_blocking(move || {
+        let text = read_text(&path).map_err(|error| Unread::Config(error.to_string()))?;
+        let stamp = Stamp::of(&path);
+        read(stamp, &text, &policy)
+    });
+    read.await.unwrap_or_else(|error| Err(Unread::Other(format!("reading the settings failed: {error}"))))
+}
+
+fn read_text(path: &Path) -> std::io::Result<String> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        other => other,
+    }
+}
+
+/// Reads what a text as settings, and the policy, refer to.
+fn read(stamp: Stamp, text: &str, policy: &Path) -> Result<Files, Unread> {
+    let config = Config::parse(text).map_err(Unread::Config)?;
+    let mut stamps = vec![stamp, Stamp::of(policy)];
+    let admin = Admin::read(policy).map_err(Unread::Other)?;
+    stamps.extend(config.meet.lists.iter().chain(&admin.lists).map(|path| Stamp::of(path)));
+    let lists = net::read_lists(config.meet.lists.iter().map(PathBuf::as_path));
+    let (listed, skipped) = lists.map_err(|error| Unread::Other(error.to_string()))?;
+    if skipped > 0 {
+        tracing::info!(skipped, "some lines of the lists of addresses are not understood");
+    }
+    let forbidden = admin.addresses().map_err(Unread::Other)?;
+    Ok(Files { config, admin, listed, forbidden, stamps })
+}
+
+/// Returns what the clock on the wall says.
+fn now() -> Moment {
+    let now = jiff::Zoned::now();
+    // Neither leaves its range: a day has 24 hours, a week 7 days.
+    let minute = u16::from(now.hour().unsigned_abs()) * 60 + u16::from(now.minute().unsigned_abs());
+    Moment { day: now.weekday().to_monday_zero_offset().unsigned_abs(), minute }
+}
+
+fn today() -> String {
+    jiff::Zoned::now().date().to_string()
+}
