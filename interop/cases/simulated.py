@@ -32,6 +32,12 @@ def idle(s):
         simulate(s, "dht", "idle")
 
 
+@suite("groups of fifty people", limit=7200, prove=True)
+def rosters(s):
+    with s.case("members who act apart, sleep for days, expel one another and betray agree in the end who belongs"):
+        simulate(s, "roster")
+
+
 @suite("uTP on links of 1 Mbit/s to 1 Gbit/s", limit=3600, prove=True)
 def links(s):
     with s.case("it uses nine tenths of a clean link, and TCP beside it keeps nine tenths of what it has alone"):

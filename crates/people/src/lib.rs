@@ -2,8 +2,10 @@
 //!
 //! `proto` is pure: what is signed, how it is encoded, what two nodes say to one another about people.
 
+mod groups;
 pub mod keystore;
 pub mod proto;
 mod store;
 
+pub use groups::{GroupStore, StoredGroup};
 pub use store::{Changes, Store};

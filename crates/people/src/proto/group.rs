@@ -25,5 +25,13 @@ pub use message::Message;
 pub use replica::{Command, Event, Identity, Input, Output, Refusal, Replica, SessionId};
 pub use roster::{Member, Roster};
 
+/// What the fuzz targets call.
+pub mod fuzzing {
+    /// Reads a change without its signature, and checks that it is written as it was.
+    pub fn change(bytes: &[u8]) {
+        super::change::round_trip(bytes);
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -62,6 +62,9 @@ pub enum ChangeError {
     /// The signature is not the author's.
     #[error("the change is not signed by the person that it names")]
     Signature,
+    /// Its author was never let in, as far as the author could know.
+    #[error("the change is by somebody whom nobody let into the group")]
+    Stranger,
 }
 
 /// Who can come in, and who sees that the group is there.
@@ -357,6 +360,16 @@ impl Change {
             return Err(DecodeError::Value);
         }
         Ok(Change { group, author, predecessors, wall, action })
+    }
+}
+
+/// Reads a change without its signature, and checks that there is no other way to write it. For fuzzing.
+pub(super) fn round_trip(bytes: &[u8]) {
+    let mut from = Reader::new(bytes);
+    if let Ok(change) = Change::read(&mut from)
+        && from.finish().is_ok()
+    {
+        assert_eq!(change.encode(), bytes);
     }
 }
 

@@ -109,6 +109,8 @@ pub struct Log {
     places: BTreeMap<ChangeId, usize>,
     heads: BTreeSet<usize>,
     of_author: BTreeMap<PersonId, Vec<usize>>,
+    /// Who was let in where, rightly or not.
+    admissions: BTreeMap<PersonId, Vec<usize>>,
     /// Places by (generation, name).
     order: BTreeMap<(u32, ChangeId), usize>,
 }
@@ -122,6 +124,7 @@ impl Log {
             places: BTreeMap::new(),
             heads: BTreeSet::new(),
             of_author: BTreeMap::new(),
+            admissions: BTreeMap::new(),
             order: BTreeMap::new(),
         }
     }
@@ -213,7 +216,24 @@ impl Log {
             past.join(&self.entries[before].past);
             past.add(before);
             generation = generation.max(self.entries[before].generation + 1);
+        }
+        // Whom nobody let in writes nothing here: a function of the change and its past, so the same wherever it comes.
+        let let_in = match &change.action {
+            Action::Create { .. } => Some(change.author),
+            Action::Admit { request } => Some(request.person),
+            _ => None,
+        };
+        let is_in = |author: &PersonId| {
+            self.admissions.get(author).is_some_and(|places| places.iter().any(|place| past.has(*place)))
+        };
+        if !matches!(change.action, Action::Create { .. }) && !is_in(&change.author) {
+            return Insert::Refused(ChangeError::Stranger);
+        }
+        for before in change.predecessors.iter().map(|id| self.places[id]) {
             self.heads.remove(&before);
+        }
+        if let Some(person) = let_in {
+            self.admissions.entry(person).or_default().push(place);
         }
         self.heads.insert(place);
         self.places.insert(id, place);

@@ -76,6 +76,11 @@ impl Identity {
         self.person
     }
 
+    /// Whether the person's key is not at hand.
+    pub fn is_locked(&self) -> bool {
+        self.keys.is_none()
+    }
+
     /// Signs a request to come into a group; `None` without the key. See [`JoinRequest::sign`].
     pub fn request(
         &self,
@@ -281,8 +286,9 @@ impl Replica {
         stored.into_iter().for_each(|bytes| {
             replica.take_in(bytes, None);
         });
-        replica.outputs.clear();
         replica.refresh(now);
+        // All of it is stored, and nobody waits for news.
+        replica.outputs.clear();
         replica
     }
 
@@ -476,10 +482,10 @@ impl Replica {
     }
 
     fn connected(&mut self, session: SessionId, person: PersonId) {
-        // Without a roster we came in just now and believe whoever let us in; the group's name is the hash of its first
-        // change, so that nobody can give us another one.
-        let welcome = self.roster.is_none() || self.has(&person);
-        if !welcome || self.sessions.len() >= MAX_SESSIONS {
+        // Whom we do not know may have come in while we were away: such a one is listened to, and told nothing of the group
+        // until what comes shows that they belong to it.
+        let expelled = self.roster.as_ref().is_some_and(|roster| roster.expelled.contains(&person));
+        if expelled || self.sessions.len() >= MAX_SESSIONS {
             self.outputs.push_back(Output::Disconnect { session, blame: false });
             return;
         }
@@ -496,6 +502,10 @@ impl Replica {
             }
             Message::Changes(changes) => self.changes(id, &changes),
             Message::Want(ids) => {
+                let person = session.person;
+                if !self.roster.as_ref().is_some_and(|roster| roster.has(&person)) {
+                    return;
+                }
                 for message in session.wants(&self.log, &ids) {
                     self.outputs.push_back(Output::Send { session: id, message });
                 }
@@ -587,6 +597,9 @@ impl Replica {
 
     fn send_missing(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
+        if !self.roster.as_ref().is_some_and(|roster| roster.has(&session.person)) {
+            return;
+        }
         for message in session.missing(&self.log) {
             self.outputs.push_back(Output::Send { session: id, message });
         }
@@ -622,16 +635,18 @@ impl Replica {
         {
             self.outputs.push_back(Output::Event(Event::Epoch(epoch)));
         }
-        self.end_sessions(was_in && !is_in);
+        self.end_sessions(was_in && !is_in, before.as_ref());
         let live: Vec<SessionId> = self.sessions.keys().copied().collect();
         live.into_iter().for_each(|session| self.send_missing(session));
         self.plan(now);
     }
 
-    /// Ends the sessions of those who are no members; all of them when it is we who are out.
-    fn end_sessions(&mut self, out: bool) {
+    /// Ends the sessions of those who are no members any more; all of them when it is we who are out.
+    fn end_sessions(&mut self, out: bool, before: Option<&Roster>) {
         let Some(roster) = &self.roster else { return };
-        let ends = |session: &Session| out || !roster.has(&session.person);
+        let was_in = |person: &PersonId| before.is_some_and(|before| before.has(person));
+        let is_out = |person: &PersonId| roster.expelled.contains(person) || was_in(person) && !roster.has(person);
+        let ends = |session: &Session| out || is_out(&session.person);
         let gone: Vec<SessionId> =
             self.sessions.iter().filter(|(_, session)| ends(session)).map(|(id, _)| *id).collect();
         for session in gone {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use base::{GroupId, Now, PersonId, WallTime};
 
-use super::change::{Action, Change, ChangeId, Invitee, JoinRequest, Kind, Role, link_key};
+use super::change::{Action, Change, ChangeError, ChangeId, Invitee, JoinRequest, Kind, Role, link_key};
 use super::keys::SealingKey;
 use super::log::{Insert, Log};
 use super::roster::Roster;
@@ -68,15 +68,23 @@ impl World {
 
     /// Somebody writes a change, knowing some others.
     pub fn write(&mut self, who: u8, knowing: &[ChangeId], action: Action) -> ChangeId {
+        self.try_write(who, knowing, action).unwrap()
+    }
+
+    /// The same; `None` if it is refused because nobody ever let the author in.
+    pub fn try_write(&mut self, who: u8, knowing: &[ChangeId], action: Action) -> Option<ChangeId> {
         self.clock += 1;
         let mut predecessors = knowing.to_vec();
         predecessors.sort();
         let change =
             Change { group: self.group, author: id(who), predecessors, wall: WallTime(1_000_000 + self.clock), action };
         let (id, bytes) = change.sign(&key(who));
-        assert!(matches!(self.log.insert(&bytes), Insert::New(_)));
-        self.written.push(bytes.into());
-        id
+        match self.log.insert(&bytes) {
+            Insert::New(_) => self.written.push(bytes.into()),
+            Insert::Refused(ChangeError::Stranger) => return None,
+            other => panic!("{other:?}"),
+        }
+        Some(id)
     }
 
     pub fn admit(&mut self, by: u8, knowing: &[ChangeId], who: u8) -> ChangeId {
@@ -192,7 +200,7 @@ fn who_is_no_admin_neither_invites_nor_expels_nor_promotes() {
     world.write(BOB, &[last], Action::Invite { to, uses: 1, role: Role::Admin });
     world.expel(BOB, &[last], CAROL);
     world.promote(BOB, &[last], BOB);
-    world.seen(DAVE, &[last]);
+    assert_eq!(world.try_write(DAVE, &[last], Action::Seen), None, "nobody let Dave in");
     assert_eq!((world.members(), world.admins()), (vec![ALICE, BOB, CAROL], vec![ALICE]));
     assert_eq!(world.roster().counted.len(), 3);
 }

@@ -256,3 +256,29 @@ fn a_locked_copy_follows_and_reads_once_it_is_unlocked() {
     assert_eq!(circle.copy(BOB).open(&sealed).as_deref(), Ok(b"hello".as_slice()));
     assert!(circle.settle().contains(&(BOB, Event::Epoch(circle.copies[0].1.epoch().unwrap().0))));
 }
+
+#[test]
+fn whoever_was_away_listens_to_members_who_came_in_meanwhile() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    let cut = |circle: &mut Circle| {
+        circle.links.clear();
+        let now = at(circle.clock);
+        for (_, copy) in &mut circle.copies {
+            (0..9).for_each(|a| (0..9).for_each(|b| copy.handle(now, Input::Closed { session: session(a, b) })));
+        }
+    };
+    cut(&mut circle);
+    // Bob sleeps. Carol comes in, and Alice goes.
+    circle.join(CAROL, ALICE);
+    circle.command(ALICE, Command::Leave).unwrap();
+    cut(&mut circle);
+    circle.connect(BOB, CAROL);
+    assert_eq!(circle.roster(BOB), circle.roster(CAROL));
+    assert_eq!(circle.roster(BOB).members.len(), 2);
+    // Mallory knows what the group is called, and is told nothing.
+    let group = circle.copies[0].1.group();
+    circle.copies.push((MALLORY, Replica::new(group, Identity::new(key(MALLORY)), [7; 32])));
+    circle.connect(MALLORY, BOB);
+    assert!(circle.copy(MALLORY).log().is_empty());
+}

@@ -1,0 +1,119 @@
+//! Groups in the node's database: tables `groups_*`, a row a group and a row a change.
+
+use std::sync::Arc;
+
+use base::{GroupId, NodeId};
+use db::{Db, DbError};
+use rusqlite::Connection;
+
+use crate::proto::group::ChangeId;
+
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE groups_groups (id BLOB PRIMARY KEY, nodes BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE groups_changes (
+        n INTEGER PRIMARY KEY, grp BLOB NOT NULL REFERENCES groups_groups ON DELETE CASCADE, id BLOB NOT NULL,
+        bytes BLOB NOT NULL, UNIQUE (grp, id)
+    );
+"];
+
+/// A group as it is stored.
+#[derive(Clone, Debug)]
+pub struct StoredGroup {
+    /// Which.
+    pub id: GroupId,
+    /// Nodes of members that a link or another node named, for as long as no roster names any.
+    pub nodes: Vec<NodeId>,
+    /// Its changes, in the order in which they were persisted.
+    pub changes: Vec<Vec<u8>>,
+}
+
+/// Where groups are kept. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct GroupStore {
+    db: Db,
+}
+
+impl GroupStore {
+    /// Brings the tables up to date.
+    pub async fn open(db: Db) -> Result<GroupStore, DbError> {
+        db.migrate("groups", MIGRATIONS).await?;
+        Ok(GroupStore { db })
+    }
+
+    /// Reads everything.
+    pub async fn load(&self) -> Result<Vec<StoredGroup>, DbError> {
+        self.db.call(load).await
+    }
+
+    /// Adds a group, without any change.
+    pub async fn add(&self, group: GroupId, nodes: Vec<NodeId>) -> Result<(), DbError> {
+        let nodes: Vec<u8> = nodes.iter().flat_map(|node| node.0).collect();
+        let row = (group.0, nodes);
+        self.db.call(move |c| c.execute("INSERT OR REPLACE INTO groups_groups VALUES (?1, ?2)", row)).await?;
+        Ok(())
+    }
+
+    /// Adds changes to a group, in one transaction. Returns when it is committed.
+    pub async fn append(&self, group: GroupId, changes: Vec<(ChangeId, Arc<[u8]>)>) -> Result<(), DbError> {
+        self.db
+            .call(move |connection| {
+                let transaction = connection.transaction()?;
+                {
+                    let sql = "INSERT OR IGNORE INTO groups_changes (grp, id, bytes) VALUES (?1, ?2, ?3)";
+                    let mut insert = transaction.prepare_cached(sql)?;
+                    for (id, bytes) in &changes {
+                        insert.execute((group.0, id.0, bytes.as_ref()))?;
+                    }
+                }
+                transaction.commit()
+            })
+            .await
+    }
+
+    /// Forgets a group and its changes.
+    pub async fn remove(&self, group: GroupId) -> Result<(), DbError> {
+        self.db.call(move |c| c.execute("DELETE FROM groups_groups WHERE id = ?1", [group.0])).await?;
+        Ok(())
+    }
+}
+
+fn load(connection: &mut Connection) -> Result<Vec<StoredGroup>, rusqlite::Error> {
+    let mut groups = connection.prepare("SELECT id, nodes FROM groups_groups ORDER BY id")?;
+    let mut changes = connection.prepare("SELECT bytes FROM groups_changes WHERE grp = ?1 ORDER BY n")?;
+    let rows = groups.query_map((), |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (id, nodes) = row?;
+        found.push(StoredGroup {
+            id: GroupId(id),
+            nodes: nodes.as_chunks::<32>().0.iter().map(|node| NodeId(*node)).collect(),
+            changes: changes.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?,
+        });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_come_back_in_the_order_in_which_they_were_written() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let store = GroupStore::open(Db::in_memory().unwrap()).await.unwrap();
+            let (one, two) = (GroupId([1; 32]), GroupId([2; 32]));
+            store.add(two, vec![NodeId([7; 32]), NodeId([8; 32])]).await.unwrap();
+            store.add(one, Vec::new()).await.unwrap();
+            let change = |n: u8| (ChangeId([n; 32]), Arc::from([n].as_slice()));
+            store.append(two, vec![change(9), change(3)]).await.unwrap();
+            store.append(two, vec![change(3), change(1)]).await.unwrap();
+            let loaded = store.load().await.unwrap();
+            assert_eq!((loaded[0].id, loaded[0].changes.len()), (one, 0));
+            assert_eq!(loaded[1].nodes, [NodeId([7; 32]), NodeId([8; 32])]);
+            assert_eq!(loaded[1].changes, [[9], [3], [1]]);
+            store.remove(two).await.unwrap();
+            assert_eq!(store.load().await.unwrap().len(), 1);
+        });
+    }
+}
