@@ -105,10 +105,11 @@ def _(t):
         router, alice = home.router, home.alice
         with t.case(f"by {protocol}: mapped, used by a foreign client, removed"), router.mapping(t, **options):
             with home.seed(torrent) as seeder, home.leecher() as leecher:
+                # Asked for at once: it waits for the router's first answer.
+                link = seeder.call("GET", f"torrents/{torrent.id}")["magnet"]
                 require(mapped(router, alice) == [(p, PORT, alice.ip, PORT) for p in ("tcp", "udp")], f"{router.mappings()}")
                 said = until("the node knows", lambda: (i := seeder.call("GET", "network"))["external"] and i)
                 require("11.0.0.10" in said["external"] and protocol in said["mapping"]["message"], f"{said}")
-                link = seeder.call("GET", f"torrents/{torrent.id}")["magnet"]
                 require(f"x.pe=11.0.0.10:{PORT}" in unquote(link), f"the link does not name the router's address: {link}")
                 fetch(leecher, link, path, t.sub("got", protocol))
             require(not router.mappings(), f"left behind: {router.mappings()}")

@@ -124,6 +124,11 @@ impl Session {
         outside::status(&self.shared, &self.listening.addresses)
     }
 
+    /// Waits a moment for the router's first answer, for whoever is about to write our address into a link.
+    pub async fn outside_settled(&self) {
+        outside::settled(&self.shared).await;
+    }
+
     /// Follows what happens from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<SessionEvent> {
         self.shared.events.subscribe()

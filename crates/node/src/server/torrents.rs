@@ -197,6 +197,7 @@ pub(crate) async fn one(
 async fn magnet(session: &Session, id: TorrentId, local: bool) -> Result<String, ApiError> {
     let text = session.magnet(id).await?;
     let Ok(mut magnet) = text.parse::<Magnet>() else { return Ok(text) };
+    session.outside_settled().await;
     let network = session.network_status();
     for address in hints::hints(&network.listen, network.external, local) {
         let hint = PeerHint { host: address.ip().to_string(), port: address.port() };
