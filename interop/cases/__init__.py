@@ -24,6 +24,7 @@ OURS = [
     "overlay",
     "discovery",
     "controls",
+    "way_out",
 ]
 
 

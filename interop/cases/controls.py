@@ -1,9 +1,13 @@
 """The gate and the budget: foreign peers are blocked and stay away; limits hold over all torrents and carriers together."""
 import json
 import random
+import signal
+import subprocess
 import time
+from pathlib import Path
 
 import payloads
+from compeer_driver import BINARY
 from harness import require, suite
 from torrents import make
 
@@ -55,7 +59,9 @@ def _(t):
             meet = (lambda: theirs.add_peer(ours.ip, ours.port, torrent.id)) if incoming else (lambda: ours.add_peer(theirs.ip, theirs.port, torrent.id))
             meet()
             wait("they meet", lambda: peers(ours, torrent.id))
-            gate(ours, block={"add": [theirs.ip]})
+            # by TCP libtorrent leaves from where the system likes
+            addresses = [theirs.ip, "127.0.0.1"]
+            gate(ours, block={"add": addresses})
             wait("it is gone", lambda: not peers(ours, torrent.id), GONE)
             had = ours.status()["bytes"]
             for _ in range(6):
@@ -65,7 +71,7 @@ def _(t):
                 require(not peers(ours, torrent.id), "it came back")
             require(ours.status()["bytes"] == had, "something was fetched from it")
             require(not ours.call("GET", "usage")["connections"], "a connection is still counted")
-            gate(ours, block={"remove": [theirs.ip]})
+            gate(ours, block={"remove": addresses})
             # libtorrent waits longer and longer before it dials again, so it is told of us anew
             wait("they meet again", lambda: meet() or peers(ours, torrent.id), 30)
 
@@ -110,11 +116,51 @@ def _(t):
             require(say("pause", "--everything")["resting"] and not say("resume", "--everything")["resting"], "pause")
             require(say("who") == {"connections": [], "totals": []} and say("who", "--report") == [], "who")
             text = config.read_text()
-            require(text.startswith("# mine\n[budget]\n") and "# slow" in text, f"remarks are lost: {text}")
+            require("# mine\n[budget]\n" in text and "# slow" in text, f"remarks are lost: {text}")
             config.write_text(text.replace("who = \"contacts\"", "who = \"listed\""))
             wait("the edited file holds", lambda: say("allow")["who"] == "listed", 3)
             require(t.compeer("block", "alice", home=home, ok=False).returncode == 1, "nonsense is taken")
             up.interrupt()
+
+
+POLICY = 'upload = "200K"\nforbid = ["relay"]\nhours = [{ days = "all", from = "00:00", to = "24:00" }]\n'
+
+
+@suite("an administrator's policy", limit=60)
+def _(t):
+    # in a namespace of its own: other suites must not see the file
+    script = ('mount -t tmpfs -o mode=755 tmpfs /etc/compeer && printf %s "$POLICY" > /etc/compeer/policy.toml && chmod "$MODE" /etc/compeer/policy.toml '
+              '&& exec "$0" up --listen 127.0.0.9:0')
+    folder = Path("/etc/compeer")
+    there = folder.exists()
+    folder.mkdir(exist_ok=True)
+
+    def up(mode, home):
+        env = dict(t.environment(home), POLICY=POLICY, MODE=mode)
+        return subprocess.Popen(["unshare", "--mount", "sh", "-c", script, BINARY], env=env, cwd=t.folder, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    try:
+        with t.case("its limits stand above the settings, and cannot be overridden"):
+            home = t.sub("alice")
+            node = up("644", home)
+            try:
+                wait("the node runs", lambda: t.compeer("list", home=home, ok=False).returncode == 0)
+                say = lambda *words: json.loads(t.compeer(*words, "--json", home=home).stdout)
+                budget = say("budget", "--up", "5M")
+                require(budget["set"]["upload_bytes_per_s"] == 5 * MIB and budget["now"]["upload_bytes_per_s"] == 200 * 1024, f"{budget}")
+                require(say("offer", "relay", "--on")[0]["forbidden"], "the service is not forbidden")
+                require(not say("allow")["resting"], "it rests within its hours")
+            finally:
+                node.send_signal(signal.SIGINT)
+                node.communicate(timeout=20)
+        with t.case("one that others could write is refused aloud"):
+            node = up("666", t.sub("bob"))
+            _, said = node.communicate(timeout=20)
+            require(node.returncode == 1 and "others than root can write" in said, said)
+    finally:
+        if not there:
+            folder.rmdir()
 
 
 def received(clients):

@@ -22,6 +22,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("util-linux", "unshare"),
     ("nftables", "nft"),
     ("miniupnpd-nftables", "miniupnpd"),
+    ("microsocks", "microsocks"),
 ];
 
 /// The wheel of libtorrent that the tests were written against.

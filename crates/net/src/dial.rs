@@ -1,17 +1,16 @@
 //! Dialling peers.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use base::NodeId;
-use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 
 use crate::udp::Utp;
-use crate::{Carrier, Overland, Stream, Udp};
+use crate::{Carrier, Egress, Overland, Stream, Udp};
 
 /// How long a dial may take. Three SYN retransmissions of Linux (1 + 2 + 4 s) and a round trip.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -119,7 +118,7 @@ impl Default for CarrierPolicy {
 /// Dials peers: bounds how many dials run at once and how long each may take.
 #[derive(Clone, Debug)]
 pub struct Dialler {
-    bind: Option<IpAddr>,
+    egress: Egress,
     policy: CarrierPolicy,
     utp: Option<Utp>,
     permits: Arc<Permits>,
@@ -128,10 +127,10 @@ pub struct Dialler {
 }
 
 impl Dialler {
-    /// Dials from `bind`, or from wherever the system's routes lead, and over uTP if `udp` speaks it.
-    pub fn new(bind: Option<IpAddr>, policy: CarrierPolicy, udp: &Udp) -> Dialler {
+    /// Dials by the way out that the user chose, and over uTP if `udp` speaks it.
+    pub fn new(egress: Egress, policy: CarrierPolicy, udp: &Udp) -> Dialler {
         let utp = udp.utp.clone().filter(|_| policy.utp);
-        Dialler { bind, policy, utp, permits: Arc::new(Permits::new(MAX_DIALS)), overland: Arc::default() }
+        Dialler { egress, policy, utp, permits: Arc::new(Permits::new(MAX_DIALS)), overland: Arc::default() }
     }
 
     /// Says who opens streams to nodes. The first word counts; before it no node is reached.
@@ -179,11 +178,7 @@ impl Dialler {
     }
 
     async fn dial_tcp(&self, address: SocketAddr) -> io::Result<Stream> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(ip) = self.bind.filter(|ip| ip.is_ipv4() == address.is_ipv4()) {
-            socket.bind(SocketAddr::new(ip, 0))?;
-        }
-        Ok(Stream::tcp(socket.connect(address).await?))
+        Ok(Stream::tcp(self.egress.connect(address).await?))
     }
 }
 
@@ -218,6 +213,8 @@ async fn race<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[tokio::test]
@@ -250,6 +247,7 @@ mod tests {
             seed: fastrand::u64(..),
             dht: None,
             gate: None,
+            device: None,
         };
         let udp = Udp::start(config, Clock::start()).unwrap();
         let address = udp.local_addrs().0.unwrap();
@@ -258,7 +256,14 @@ mod tests {
 
     fn dialler(tcp: bool, utp: bool, prefer: Option<Carrier>) -> (Dialler, Udp) {
         let (udp, _) = udp(utp);
-        (Dialler::new(Some(LOOPBACK), CarrierPolicy { tcp, utp, prefer }, &udp), udp)
+        (
+            Dialler::new(
+                Egress { address: Some(LOOPBACK), ..Egress::default() },
+                CarrierPolicy { tcp, utp, prefer },
+                &udp,
+            ),
+            udp,
+        )
     }
 
     /// Accepts uTP connections for ever.
@@ -271,7 +276,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dial_reaches_the_listener_from_the_bound_address() {
-        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = listen("127.0.0.1:0".parse().unwrap(), &Egress::default()).unwrap();
         let (dialler, _udp) = dialler(true, false, None);
         let (dialled, accepted) =
             tokio::join!(dialler.dial(listener.local_addr().unwrap(), Via::Any), listener.accept());
@@ -284,7 +289,7 @@ mod tests {
     async fn each_policy_takes_the_carrier_that_it_names() {
         let (bob, address) = udp(true);
         tokio::spawn(accept(bob.incoming().unwrap()));
-        let _listener = listen(address).unwrap();
+        let _listener = listen(address, &Egress::default()).unwrap();
         for (tcp, utp, prefer, via, expected) in [
             (true, true, None, Via::Any, Some(Carrier::Tcp)),
             (true, true, Some(Carrier::Tcp), Via::Any, Some(Carrier::Tcp)),
@@ -311,7 +316,7 @@ mod tests {
         let (alice, _udp) = dialler(true, true, None);
         assert_eq!(alice.dial(address, Via::Any).await.unwrap().carrier(), Carrier::Utp);
         // This one never answers by UDP.
-        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = listen("127.0.0.1:0".parse().unwrap(), &Egress::default()).unwrap();
         let (alice, _udp) = dialler(true, true, Some(Carrier::Utp));
         assert_eq!(alice.dial(listener.local_addr().unwrap(), Via::Any).await.unwrap().carrier(), Carrier::Tcp);
     }

@@ -2,9 +2,12 @@
 //! environment (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+
+use crate::{Egress, Gate};
 
 /// How long connecting may take. As for peers.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,24 +49,78 @@ fn reason_of(status: u16) -> String {
 #[derive(Clone, Debug)]
 pub struct Http {
     client: reqwest::Client,
+    gate: Option<Gate>,
+}
+
+/// Resolves names, and leaves out the addresses that the gate refuses.
+#[derive(Debug)]
+struct Names(Gate);
+
+impl reqwest::dns::Resolve for Names {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let gate = self.0.clone();
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let (admitted, refused): (Vec<SocketAddr>, Vec<SocketAddr>) =
+                found.partition(|address| !gate.refuses_address(address.ip()));
+            if admitted.is_empty() && !refused.is_empty() {
+                return Err(BLOCKED.into());
+            }
+            Ok(Box::new(admitted.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
+}
+
+/// What is said where the gate lets nobody go.
+const BLOCKED: &str = "its address is blocked";
+
+/// Tells whether a URL names an address that the gate refuses; names are the resolver's.
+fn refused(gate: Option<&Gate>, url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let ip: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    ip.is_some_and(|ip| gate.is_some_and(|gate| gate.refuses_address(ip)))
+}
+
+fn redirects(gate: Option<Gate>) -> reqwest::redirect::Policy {
+    reqwest::redirect::Policy::custom(move |attempt| {
+        if attempt.previous().len() > MAX_REDIRECTS {
+            attempt.error("too many redirects")
+        } else if refused(gate.as_ref(), attempt.url()) {
+            attempt.error(BLOCKED)
+        } else {
+            attempt.follow()
+        }
+    })
 }
 
 impl Http {
-    /// Sets up the client, which calls itself `agent` and leaves from `bind`.
-    pub fn new(agent: &str, bind: Option<IpAddr>) -> Result<Http, HttpError> {
+    /// Sets up the client, which calls itself `agent`, leaves by `egress`, and goes nowhere that `gate` does not let it.
+    pub fn new(agent: &str, egress: &Egress, gate: Option<Gate>) -> Result<Http, HttpError> {
         // Fails only when a provider is installed already, which is then as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
+        let setup = |error: reqwest::Error| HttpError::Setup(chain(&error));
+        let mut builder = reqwest::Client::builder();
+        if let Some(proxy) = &egress.proxy {
+            // Whatever the environment says; names are resolved by the proxy.
+            builder = builder.no_proxy().proxy(reqwest::Proxy::all(proxy.url()).map_err(setup)?);
+        } else if let Some(gate) = &gate {
+            builder = builder.dns_resolver(Arc::new(Names(gate.clone())));
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(device) = &egress.device {
+            builder = builder.interface(device);
+        }
+        let client = builder
             .user_agent(agent)
-            .local_address(bind)
+            .local_address(egress.address)
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
+            .redirect(redirects(gate.clone()))
             // Idle connections of many trackers would count against the open-file limit.
             .pool_max_idle_per_host(2)
             .build()
-            .map_err(|error| HttpError::Setup(chain(&error)))?;
-        Ok(Http { client })
+            .map_err(setup)?;
+        Ok(Http { client, gate })
     }
 
     /// Fetches a body of at most `max_bytes` within `timeout`. Any status but success is an error.
@@ -81,6 +138,7 @@ impl Http {
         timeout: Duration,
     ) -> Result<(Option<HttpError>, Bytes), HttpError> {
         // The next question is half an hour away, and there are trackers that reset a connection which they let seem open.
+        self.check(url)?;
         let request = self.client.get(url).header(reqwest::header::CONNECTION, "close").timeout(timeout);
         let response = request.send().await.map_err(|error| HttpError::NoAnswer(chain(&error)))?;
         let failure = (!response.status().is_success()).then(|| status_error(&response));
@@ -88,9 +146,15 @@ impl Http {
         Ok((failure, body))
     }
 
+    fn check(&self, url: &str) -> Result<(), HttpError> {
+        let is_refused = reqwest::Url::parse(url).is_ok_and(|url| refused(self.gate.as_ref(), &url));
+        if is_refused { Err(HttpError::NoAnswer(BLOCKED.to_owned())) } else { Ok(()) }
+    }
+
     /// Asks for `length` bytes from `offset` on (RFC 9110, 14.2). A server that answers with the whole file is an
     /// error of status 200, unless the whole file was asked for.
     pub async fn get_range(&self, url: &str, offset: u64, length: u64, whole: bool) -> Result<Body, HttpError> {
+        self.check(url)?;
         let mut request = self.client.get(url);
         if !whole {
             let last = offset.saturating_add(length).saturating_sub(1);
@@ -178,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_bounded() {
-        let http = Http::new("test", None).unwrap();
+        let http = Http::new("test", &Egress::default(), None).unwrap();
         let url = server("HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello").await;
         assert_eq!(http.get(&url, 5, TIMEOUT).await.unwrap(), "hello");
         assert_eq!(http.get(&url, 4, TIMEOUT).await.unwrap_err(), HttpError::TooLong(4));
@@ -186,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_names_the_status_and_the_wait() {
-        let http = Http::new("test", None).unwrap();
+        let http = Http::new("test", &Egress::default(), None).unwrap();
         let answer = "HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy";
         let url = server(answer).await;
         let error = http.get(&url, 100, TIMEOUT).await.unwrap_err();
@@ -196,8 +260,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_blocked_server_is_not_asked_by_name_by_address_or_by_a_redirect() {
+        let limits = crate::GateLimits { connections: 9, per_torrent: 9, per_address: 9, per_person: 9 };
+        let gate = Gate::new(limits);
+        let http = Http::new("test", &Egress::default(), Some(gate.clone())).unwrap();
+        let url = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi").await;
+        let by_name = url.replace("127.0.0.1", "localhost");
+        assert_eq!(http.get(&url, 9, TIMEOUT).await.unwrap(), "hi");
+        let block = ["127.0.0.1", "::1"].iter().map(|ip| ip.parse::<crate::Target>().unwrap()).collect();
+        gate.set_policy(crate::Policy { block, ..crate::Policy::default() });
+        for url in [&url, &by_name] {
+            let error = http.get(url, 9, TIMEOUT).await.unwrap_err().to_string();
+            assert!(error.contains("blocked"), "{url}: {error}");
+        }
+    }
+
+    #[tokio::test]
     async fn nobody_at_the_other_end_is_said_so() {
-        let http = Http::new("test", None).unwrap();
+        let http = Http::new("test", &Egress::default(), None).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         drop(listener);
@@ -207,7 +287,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_without_ranges_is_an_error() {
-        let http = Http::new("test", None).unwrap();
+        let http = Http::new("test", &Egress::default(), None).unwrap();
         let url = server("HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello").await;
         let error = http.get_range(&url, 1, 2, false).await.unwrap_err();
         assert_eq!(error, HttpError::Status { status: 200, retry_after: None });

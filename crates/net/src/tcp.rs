@@ -3,8 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
+
+use crate::Egress;
 
 /// How many connections may wait to be accepted. The size at which Linux caps it by default since 5.4 is 4,096; other
 /// clients ask for some hundreds at most.
@@ -28,7 +30,7 @@ pub enum ListenError {
 
 /// Listens on `address`. Port 0 takes a free port; read it from the listener. IPv6 sockets take IPv6 only, so that both
 /// families can have the same port.
-pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+pub fn listen(address: SocketAddr, egress: &Egress) -> Result<TcpListener, ListenError> {
     let open = || -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
@@ -38,6 +40,7 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
         // earlier run.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
+        egress.bind_device(SockRef::from(&socket))?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
@@ -51,13 +54,15 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
 
 /// Listens on every address. Where several share port 0, the port that the first one got is tried for the others, so
 /// that IPv4 and IPv6 answer on the same one. An IPv6 wildcard on a machine without IPv6 is left out.
-pub fn listen_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+pub fn listen_all(addresses: &[SocketAddr], egress: &Egress) -> Result<Vec<TcpListener>, ListenError> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     for &wanted in addresses {
         let taken = listeners.first().and_then(|l| l.local_addr().ok()).map(|a| a.port());
         let listener = match taken {
-            Some(port) if wanted.port() == 0 => listen(SocketAddr::new(wanted.ip(), port)).or_else(|_| listen(wanted)),
-            _ => listen(wanted),
+            Some(port) if wanted.port() == 0 => {
+                listen(SocketAddr::new(wanted.ip(), port), egress).or_else(|_| listen(wanted, egress))
+            }
+            _ => listen(wanted, egress),
         };
         match listener {
             Ok(listener) => listeners.push(listener),
@@ -78,16 +83,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named_and_port_0_finds_another() {
-        let first = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let first = listen("127.0.0.1:0".parse().unwrap(), &Egress::default()).unwrap();
         let address = first.local_addr().unwrap();
-        let error = listen(address).unwrap_err();
+        let error = listen(address, &Egress::default()).unwrap_err();
         assert!(error.to_string().contains(&format!("{address} is taken")), "{error}");
-        assert_ne!(listen("127.0.0.1:0".parse().unwrap()).unwrap().local_addr().unwrap(), address);
+        assert_ne!(listen("127.0.0.1:0".parse().unwrap(), &Egress::default()).unwrap().local_addr().unwrap(), address);
     }
 
     #[tokio::test]
     async fn both_families_get_the_same_port() {
-        let listeners = listen_all(&["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]);
+        let listeners = listen_all(&["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()], &Egress::default());
         // A machine without IPv6 refuses ::1; there is nothing to compare then.
         let Ok(listeners) = listeners else { return };
         let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
@@ -96,7 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_foreign_address_is_refused_with_its_name() {
-        let error = listen("192.0.2.1:6881".parse().unwrap()).unwrap_err();
+        let error = listen("192.0.2.1:6881".parse().unwrap(), &Egress::default()).unwrap_err();
         assert!(error.to_string().starts_with("cannot listen on 192.0.2.1:6881"), "{error}");
     }
 }

@@ -55,6 +55,8 @@ pub struct UdpConfig {
     pub seed: u64,
     /// The DHT; `None`: off.
     pub dht: Option<DhtConfig>,
+    /// The interface that everything goes by; `None`: where the system's routes lead.
+    pub device: Option<String>,
     /// Whose addresses nothing is exchanged with; `None`: nobody's.
     pub gate: Option<Gate>,
 }

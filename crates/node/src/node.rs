@@ -138,9 +138,14 @@ async fn start_session(
     controls: &Controls,
 ) -> Result<Session, NodeError> {
     let limits = controls.limits();
+    let egress = network.egress().map_err(NodeError::Network)?;
+    let everywhere = |port| match egress.address {
+        Some(address) => vec![SocketAddr::new(address, port)],
+        None => everywhere(port),
+    };
     let session_config = |listen: Vec<SocketAddr>| SessionConfig {
         listen,
-        bind: None,
+        egress: egress.clone(),
         database: database.clone(),
         folder: config.download_folder.clone(),
         incomplete: config.incomplete(),

@@ -110,6 +110,7 @@ fn dht(bind: IpAddr, known: &[SocketAddr]) -> Result<Udp, Failure> {
             seed: 1,
             dht: Some(DhtConfig::default()),
             gate: None,
+            device: None,
         },
         Clock::start(),
     )?;

@@ -48,7 +48,11 @@ pub struct Session {
 
 impl Session {
     /// Opens the listening sockets, reads the stored torrents and goes on with them.
-    pub async fn start(config: SessionConfig) -> Result<Session, SessionError> {
+    pub async fn start(mut config: SessionConfig) -> Result<Session, SessionError> {
+        if config.egress.proxy.is_some() {
+            config.network = through_proxy(config.network);
+            config.listen.clear();
+        }
         let system = |error: &dyn std::fmt::Display| SessionError::System(error.to_string());
         let clock = Clock::start();
         let mut seed = [0; 8];
@@ -65,12 +69,13 @@ impl Session {
             keep_bytes: config.memory_bytes / 8,
             ..DiskConfig::default()
         };
-        let dialler = Dialler::new(config.bind, carriers(&config.network), &udp);
+        let visible = config.egress.narrow(&addresses);
+        let dialler = Dialler::new(config.egress.clone(), carriers(&config.network), &udp);
         dialler.set_limit(limits.dials);
         let shared = Arc::new(Shared {
             clock,
             peer_id: draw_peer_id(seed),
-            http: Http::new(&config.client.replace(' ', "/"), config.bind)?,
+            http: Http::new(&config.client.replace(' ', "/"), &config.egress, Some(gate.clone()))?,
             client: config.client,
             port,
             announced: watch::channel(port).0,
@@ -79,13 +84,14 @@ impl Session {
             gate,
             dialler,
             udp,
-            lsd: config.network.lsd.then(|| Lsd::start(&addresses, clock, seed)),
-            mapping: config.network.port_mapping.then(|| PortMapping::start(&addresses)),
+            lsd: config.network.lsd.then(|| Lsd::start(&visible, clock, seed)),
+            mapping: config.network.port_mapping.then(|| PortMapping::start(&visible)),
             store,
             events: broadcast::channel(EVENT_QUEUE).0,
             incomplete: config.incomplete,
             preallocate: config.preallocate,
             network: config.network,
+            proxied: config.egress.proxy.is_some(),
             plain_peers: PlainPeers::default(),
             limits: Mutex::new(limits),
             held: AtomicBool::new(config.held),
@@ -284,7 +290,7 @@ impl Session {
         if handle.confined {
             return Err(TorrentError::Confined);
         }
-        let addresses = add::resolve(peer).await.map_err(TorrentError::Input)?;
+        let addresses = self.resolve(peer).await.map_err(TorrentError::Input)?;
         handle.asks.send(Ask::Candidates(Source::Hint, addresses)).await.map_err(|_| TorrentError::Unknown(id))
     }
 
@@ -429,6 +435,11 @@ fn set_budget(gate: &Gate, limits: &Limits) {
     gate.set_limits(gate_limits(limits));
     let all = net::Rates { down: limits.down_bytes_per_s, up: limits.up_bytes_per_s };
     gate.budget().set(net::Shares { all, ..gate.budget().shares() });
+}
+
+/// A proxy carries TCP that we open: everything else would pass beside it.
+fn through_proxy(network: NetworkConfig) -> NetworkConfig {
+    NetworkConfig { dht: None, lsd: false, tcp: true, utp: false, port_mapping: false, holepunch: false, ..network }
 }
 
 fn carriers(network: &NetworkConfig) -> CarrierPolicy {

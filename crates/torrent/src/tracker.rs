@@ -36,6 +36,9 @@ const SCRAPE_REST: Duration = Duration::from_secs(30 * 60);
 /// How many announces and scrapes of one torrent may be under way. The announcer has one a track; this bounds goodbyes.
 const MAX_EXCHANGES: usize = 64;
 
+/// What is said of UDP trackers behind a proxy.
+const BESIDE_THE_PROXY: &str = "UDP trackers are not asked: the proxy carries TCP only";
+
 /// What the torrent orders.
 #[derive(Debug)]
 pub(crate) enum TrackerOrder {
@@ -345,6 +348,7 @@ async fn announce(
     request: AnnounceRequest,
 ) -> Result<AnnounceResponse, TrackerError> {
     match tracker.transport() {
+        Transport::Udp(_) if shared.proxied => Err(TrackerError::Unreachable(BESIDE_THE_PROXY.to_owned())),
         Transport::Udp(target) => shared.udp.trackers.announce(target, request).await,
         Transport::Http => {
             let mut url = http::announce_url(tracker, &request);
@@ -369,6 +373,7 @@ async fn announce(
 async fn scrape(shared: &Shared, tracker: &TrackerUrl, hashes: InfoHashes) -> Result<ScrapeResponse, TrackerError> {
     let names: Vec<_> = hashes.wire().collect();
     match tracker.transport() {
+        Transport::Udp(_) if shared.proxied => Err(TrackerError::Unreachable(BESIDE_THE_PROXY.to_owned())),
         Transport::Udp(target) => shared.udp.trackers.scrape(target, names).await,
         Transport::Http => {
             let refused = || TrackerError::Unreachable("its address has no form that can be scraped".to_owned());

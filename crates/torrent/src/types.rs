@@ -19,8 +19,8 @@ pub type TorrentId = InfoHashV1;
 pub struct SessionConfig {
     /// The addresses to accept peers on; port 0 takes a free one. Empty: no incoming connections.
     pub listen: Vec<SocketAddr>,
-    /// The address that outgoing connections leave from, where the user binds them to an interface.
-    pub bind: Option<std::net::IpAddr>,
+    /// By which way everything leaves. With a proxy, what is not TCP is off, whatever `network` says.
+    pub egress: net::Egress,
     /// The node's database.
     pub database: db::Db,
     /// Where content goes when an [`Add`] names no folder.

@@ -300,28 +300,31 @@ pub async fn who(command: args::Who, context: &Context) -> Result<u8> {
         }
     } else {
         // By person, service and carrier: connections, rates now, and what was carried since the start.
-        let mut sums: BTreeMap<(String, String, String), (u64, u64, u64, u64, u64)> = BTreeMap::new();
+        let mut sums: BTreeMap<[String; 3], Sum> = BTreeMap::new();
         let whose = |person: &Option<String>| {
             person.as_deref().map_or_else(|| "strangers".to_owned(), |id| short("person", id))
         };
         for it in &usage.connections {
-            let sum = sums.entry((whose(&it.person), it.service.clone(), it.carrier.clone())).or_default();
-            (sum.0, sum.1, sum.2) = (sum.0 + 1, sum.1 + it.download_bytes_per_s, sum.2 + it.upload_bytes_per_s);
+            let sum = sums.entry([whose(&it.person), it.service.clone(), it.carrier.clone()]).or_default();
+            sum.connections += 1;
+            sum.down += it.download_bytes_per_s;
+            sum.up += it.upload_bytes_per_s;
         }
         for it in &usage.totals {
-            let sum = sums.entry((whose(&it.person), it.service.clone(), it.carrier.clone())).or_default();
-            (sum.3, sum.4) = (sum.3 + it.downloaded_bytes, sum.4 + it.uploaded_bytes);
+            let sum = sums.entry([whose(&it.person), it.service.clone(), it.carrier.clone()]).or_default();
+            sum.received += it.downloaded_bytes;
+            sum.sent += it.uploaded_bytes;
         }
-        for ((who, service, carrier), (connections, down, up, received, sent)) in sums {
+        for ([who, service, carrier], sum) in sums {
             table.row(vec![
                 clean(&who),
                 clean(&service),
                 show::carrier(&carrier),
-                connections.to_string(),
-                show::rate_or_blank(down),
-                show::rate_or_blank(up),
-                format_bytes(received),
-                format_bytes(sent),
+                sum.connections.to_string(),
+                show::rate_or_blank(sum.down),
+                show::rate_or_blank(sum.up),
+                format_bytes(sum.received),
+                format_bytes(sum.sent),
             ]);
         }
     }
@@ -331,6 +334,18 @@ pub async fn who(command: args::Who, context: &Context) -> Result<u8> {
     }
     table.print()?;
     Ok(0)
+}
+
+/// What somebody uses of a service over a carrier.
+#[derive(Debug, Default)]
+struct Sum {
+    connections: u64,
+    /// Bytes per second, now.
+    down: u64,
+    up: u64,
+    /// Bytes, since the node started.
+    received: u64,
+    sent: u64,
 }
 
 fn report(days: &[UsageTotal], context: &Context) -> Result<u8> {

@@ -370,6 +370,7 @@ mod tests {
             seed,
             dht: Some(dht),
             gate: None,
+            device: None,
         };
         Udp::start(config, Clock::start()).unwrap()
     }

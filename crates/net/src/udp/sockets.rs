@@ -11,6 +11,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use super::UdpConfig;
+use crate::Egress;
 
 /// What the kernel is asked to hold for us, each way, in bytes; it gives what its own limit allows (`net.core.rmem_max`).
 /// At 1 Gbit/s it is 30 ms, about the longest that the task lets a socket wait on a busy machine.
@@ -44,6 +45,7 @@ pub(super) struct Sockets {
 impl Sockets {
     /// Opens a socket for each family that the configuration (or the system) has, on its port where that is free.
     pub(super) fn open(config: &UdpConfig) -> io::Result<Sockets> {
+        let egress = Egress { device: config.device.clone(), ..Egress::default() };
         let wanted = |any: IpAddr| {
             let alike = |ip: &IpAddr| ip.is_ipv4() == any.is_ipv4();
             let listen = config.listen.iter().find(|address| alike(&address.ip()));
@@ -54,7 +56,7 @@ impl Sockets {
             let port = listen.or(config.listen.first()).map_or(0, |address| address.port());
             Some(SocketAddr::new(ip, port))
         };
-        let v4 = wanted(Ipv4Addr::UNSPECIFIED.into()).map(Socket::open).transpose()?;
+        let v4 = wanted(Ipv4Addr::UNSPECIFIED.into()).map(|address| Socket::open(address, &egress)).transpose()?;
         // The same port for both, where it may be any.
         let drawn = v4.as_ref().map_or(0, |socket: &Socket| socket.local.port());
         let v6 = wanted(Ipv6Addr::UNSPECIFIED.into()).and_then(|mut address| {
@@ -62,7 +64,7 @@ impl Sockets {
                 address.set_port(drawn);
             }
             // A machine may have no IPv6 at all.
-            Socket::open(address).ok()
+            Socket::open(address, &egress).ok()
         });
         Ok(Sockets { v4, v6 })
     }
@@ -91,13 +93,14 @@ impl Sockets {
 }
 
 impl Socket {
-    fn open(wanted: SocketAddr) -> io::Result<Socket> {
+    fn open(wanted: SocketAddr, egress: &Egress) -> io::Result<Socket> {
         let bind = |port| -> io::Result<socket2::Socket> {
             let address = SocketAddr::new(wanted.ip(), port);
             let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
             if wanted.is_ipv6() {
                 socket.set_only_v6(true)?;
             }
+            egress.bind_device(SockRef::from(&socket))?;
             socket.set_nonblocking(true)?;
             socket.bind(&address.into())?;
             Ok(socket)
@@ -217,7 +220,8 @@ mod tests {
     async fn answers_leave_from_the_address_that_was_spoken_to() {
         let listen = vec!["0.0.0.0:0".parse().unwrap()];
         let (bind, dht, gate, memory_bytes) = (None, None, None, 64 << 20);
-        let config = UdpConfig { bind, listen, utp: false, accept: false, memory_bytes, seed: 1, dht, gate };
+        let config =
+            UdpConfig { bind, listen, utp: false, accept: false, memory_bytes, seed: 1, dht, gate, device: None };
         let mut sockets = Sockets::open(&config).unwrap();
         let bob = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let port = sockets.local_addrs().0.unwrap().port();

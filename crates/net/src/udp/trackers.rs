@@ -217,6 +217,7 @@ mod tests {
             seed: 1,
             dht: None,
             gate: None,
+            device: None,
         };
         let udp = Udp::start(config, Clock::start()).unwrap().trackers;
         let target = UdpTarget { host: "127.0.0.1".into(), port, url_data: String::new() };

@@ -1,6 +1,7 @@
 //! `[network]` of the settings: how peers are found and reached. Everything is on unless it is switched off by name.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -43,6 +44,12 @@ pub struct NetworkConfig {
     pub encryption: Encryption,
     /// Where the DHT is entered, as `host:port`, while no node of it is known; empty: nowhere.
     pub bootstrap: Vec<String>,
+    /// The address that everything leaves from and comes in at.
+    pub address: Option<IpAddr>,
+    /// The interface that everything leaves and comes in by; Linux only.
+    pub interface: Option<String>,
+    /// The SOCKS5 proxy that everything goes through; what is not TCP is off then.
+    pub proxy: Option<String>,
 }
 
 /// What a connection to a peer runs over.
@@ -116,6 +123,9 @@ impl Default for NetworkConfig {
             prefer: None,
             encryption: Encryption::default(),
             bootstrap: BOOTSTRAP.map(str::to_owned).to_vec(),
+            address: None,
+            interface: None,
+            proxy: None,
         }
     }
 }
@@ -161,6 +171,17 @@ impl NetworkConfig {
         }
     }
 
+    /// Returns by which way everything leaves.
+    pub(crate) fn egress(&self) -> Result<net::Egress, String> {
+        let proxy = self.proxy.as_ref().map(|proxy| proxy.parse()).transpose();
+        let proxy = proxy.map_err(|error: net::ParseProxyError| format!("proxy: {error}"))?;
+        // IFNAMSIZ of Linux, less the end of the string.
+        if let Some(name) = self.interface.as_ref().filter(|name| name.is_empty() || name.len() > 15) {
+            return Err(format!("interface: no interface is called {name:?}"));
+        }
+        Ok(net::Egress { address: self.address, device: self.interface.clone(), proxy })
+    }
+
     /// Checks what the types do not. The error is one sentence.
     pub(super) fn check(&self) -> Result<(), String> {
         if !self.tcp && !self.utp {
@@ -169,6 +190,7 @@ impl NetworkConfig {
         if self.bootstrap.len() > MAX_BOOTSTRAP {
             return Err(format!("at most {MAX_BOOTSTRAP} bootstrap hosts can be named"));
         }
+        self.egress()?;
         self.bootstrap.iter().try_for_each(|host| check_host_port(host))
     }
 

@@ -28,8 +28,10 @@ impl Controls {
             if let Some(groups) = &change.groups {
                 table(doc, &["meet"])?["groups"] = array(groups.iter().map(String::as_str));
             }
-            if let Some(paused) = change.paused {
-                doc["paused"] = toml_edit::value(paused);
+            match change.paused {
+                Some(true) => doc["paused"] = toml_edit::value(true),
+                Some(false) => drop(doc.remove("paused")),
+                None => {}
             }
             for (name, opposite, list) in [("allow", "block", &change.allow), ("block", "allow", &change.block)] {
                 change_targets(doc, name, opposite, list)?;

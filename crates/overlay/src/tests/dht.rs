@@ -15,6 +15,7 @@ fn dht_node(last: u8, known: Option<SocketAddr>) -> Udp {
         seed: last.into(),
         dht: Some(DhtConfig::default()),
         gate: None,
+        device: None,
     };
     let udp = Udp::start(config, Clock::start()).unwrap();
     known.into_iter().for_each(|known| dht(&udp).add_node(known));

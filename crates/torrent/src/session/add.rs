@@ -50,7 +50,7 @@ impl Session {
         }
         let mut addresses = Vec::new();
         for peer in &peers {
-            match resolve(peer).await {
+            match self.resolve(peer).await {
                 Ok(found) => addresses.extend(found),
                 // What the user typed must be right; what a link names may be gone.
                 Err(reason) if add.peers.contains(peer) => return Err(AddError::Hint(reason)),
@@ -112,6 +112,14 @@ impl Session {
         }
         self.hint(id, addresses).await;
         Ok(Added { id, known: true })
+    }
+
+    /// Turns `host:port` into addresses. Behind a proxy names are not asked for: the question would pass beside it.
+    pub(super) async fn resolve(&self, peer: &str) -> Result<Vec<SocketAddr>, String> {
+        if self.shared.proxied && peer.parse::<SocketAddr>().is_err() {
+            return Err(format!("{peer}: behind a proxy a peer is named by its address, as 192.0.2.7:6881 is"));
+        }
+        resolve(peer).await
     }
 
     async fn hint(&self, id: TorrentId, addresses: Vec<SocketAddr>) {

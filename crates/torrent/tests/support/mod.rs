@@ -93,7 +93,7 @@ pub async fn open(home: &Path) -> Session {
 pub async fn open_with(home: &Path, change: impl FnOnce(&mut SessionConfig)) -> Session {
     let mut config = SessionConfig {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
-        bind: None,
+        egress: net::Egress::default(),
         database: db::Db::open(&home.join("node.db")).unwrap(),
         folder: home.join("files"),
         incomplete: Incomplete::Suffix,

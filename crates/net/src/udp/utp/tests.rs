@@ -22,6 +22,7 @@ fn node(seed: u64) -> (Udp, SocketAddr) {
         seed,
         dht: None,
         gate: None,
+        device: None,
     };
     let udp = Udp::start(config, Clock::start()).unwrap();
     let address = udp.local_addrs().0.unwrap();
