@@ -44,3 +44,9 @@ def links(s):
         simulate(s, "--links")
     with s.case("random streams over links that lose, delay and repeat packets arrive whole and do not stall"):
         simulate(s, "--streams", "--runs", "5000")
+
+
+@suite("a topic of 200 nodes", limit=3600, prove=True)
+def topic(s):
+    with s.case("every message reaches all that are awake, with at most three copies for each, while nodes come, go and get stuck"):
+        simulate(s, "gossip", "--runs", "100")

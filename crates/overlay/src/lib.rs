@@ -12,12 +12,15 @@ mod admission;
 mod carriage;
 mod connection;
 mod error;
+pub mod gossip;
 mod hint;
 mod lookup;
 mod mapping;
 mod metered;
 mod overlay;
 mod ping;
+#[cfg(feature = "relay")]
+pub mod relay;
 mod relays;
 mod router;
 mod service;

@@ -109,6 +109,16 @@ impl Overlay {
         self.shared.endpoint.bound_sockets()
     }
 
+    /// Returns the node's secret key, for what it signs elsewhere in this crate.
+    pub(crate) fn secret(&self) -> [u8; 32] {
+        self.shared.endpoint.secret_key().to_bytes()
+    }
+
+    /// Waits until the overlay was shut down. Holds nothing of it.
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + use<> {
+        self.shared.endpoint.closed()
+    }
+
     /// Adds a service, or replaces the one of the same name, from the next stream on.
     pub fn serve(&self, service: Arc<dyn Service>) {
         self.shared.endpoint.set_alpns(self.shared.router.serve(service));
