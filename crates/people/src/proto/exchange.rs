@@ -53,7 +53,7 @@ pub enum Purpose {
     /// To take an invitation of this person.
     Ask(PersonId, Secret),
     /// To become a node of the other's person, under this name.
-    Join(Secret, Name, NodeKey),
+    Join(Secret, Name, Box<NodeKey>),
 }
 
 /// Which end this is.

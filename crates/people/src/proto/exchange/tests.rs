@@ -157,7 +157,7 @@ fn a_phone_joins_with_the_code_and_has_the_whole_book() {
     let (mut laptop, mut bob) = (book(1, 10, &[10]), book(2, 20, &[20]));
     befriend(&mut bob, 2, 20, &mut laptop);
     let code = Secret([9; 16]);
-    let join = |secret| Purpose::Join(secret, name("phone"), key(11));
+    let join = |secret| Purpose::Join(secret, name("phone"), Box::new(key(11)));
     let mut phone = Book::new(key(11).id(), Stored::default());
     let wrong = run(&mut phone, join(Secret([8; 16])), &mut laptop, Some(code), &[1]);
     assert_eq!(wrong[0], Err(Failure::Refused(Refused::Code)));
