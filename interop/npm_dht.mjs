@@ -11,9 +11,12 @@ const secret = seed => crypto.createPrivateKey({ key: Buffer.concat([Buffer.from
 const publicOf = key => Buffer.from(crypto.createPublicKey(key).export({ format: 'jwk' }).x, 'base64url')
 const verify = (signature, message, key) => crypto.verify(null, message, { key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(key).toString('base64url') }, format: 'jwk' }, signature)
 
+// spread over the keys, so that no bucket of a node that is to know all of them overflows: half of random ids may be more than its eight
+const id = i => Buffer.concat([Buffer.from([Math.floor(256 * i / places.length)]), crypto.randomBytes(19)])
+
 const nodes = await Promise.all(places.map((place, i) => new Promise(resolve => {
   const [ip, port] = place.split(':')
-  const node = new Client({ bootstrap: i ? [places[0]] : [], host: false, verify, maxAge: Infinity })
+  const node = new Client({ nodeId: id(i), bootstrap: i ? [places[0]] : [], host: false, verify, maxAge: Infinity })
   node.on('error', error => process.stderr.write(String(error) + '\n'))
   node.on('warning', error => process.stderr.write(String(error) + '\n'))
   node.listen(Number(port), ip, () => resolve(node))
