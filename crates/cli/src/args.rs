@@ -2,6 +2,7 @@
 
 mod controls;
 mod dht;
+mod people;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +14,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use controls::{Allow, Block, Budget, Offer, Rest, Rule, Schedule, ScheduleCommand, Who};
 pub use dht::{Dht, DhtCommand, DhtGet, DhtNode, DhtPut};
+pub use people::{
+    Contact, ContactAdd, ContactCommand, ContactInvite, ContactVerify, Give, Id, IdPasswd, IdRestore, IdShow, Init,
+    NodeArgs, NodeCommand, NodeJoin, NodeRevoke, PassphraseChoice,
+};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, with one sentence on stderr; 2 the command line is wrong; \
                           130 stopped by Ctrl-C before it was done.";
@@ -81,6 +86,15 @@ pub enum Command {
     Offer(Offer),
     /// Show who uses what now, by person, service and carrier
     Who(Who),
+    /// Make an identity, by which other people and nodes know you
+    Init(Init),
+    /// Show who you are; export or restore the recovery phrase
+    #[command(subcommand)]
+    Id(Id),
+    /// List, add and revoke your nodes
+    Node(NodeArgs),
+    /// Invite, add, list and block contacts
+    Contact(Contact),
     /// Show the DHT, look for peers in it, get and store items
     Dht(Dht),
     /// Create, show, verify and edit .torrent files, without a node

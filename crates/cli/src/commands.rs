@@ -9,6 +9,7 @@ mod info;
 mod limit;
 mod list;
 mod peers;
+mod people;
 mod share;
 mod shell;
 mod torrent;
@@ -71,6 +72,10 @@ async fn run_async(command: Command, context: Context) -> Result<u8> {
         Command::Block(command) => controls::block(command, &context).await,
         Command::Offer(command) => controls::offer(command, &context).await,
         Command::Who(command) => controls::who(command, &context).await,
+        Command::Init(command) => people::init::run(command, &context).await,
+        Command::Id(command) => people::id::run(command, &context).await,
+        Command::Node(command) => people::nodes::run(command, &context).await,
+        Command::Contact(command) => people::contact::run(command, &context).await,
         Command::Dht(command) => dht::run(command, &context).await,
         Command::Torrent(command) => torrent::run(command, &context),
         Command::Completions(command) => shell::completions(&command),

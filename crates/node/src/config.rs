@@ -2,6 +2,7 @@
 
 mod controls;
 mod network;
+mod overlay;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use serde::de::{Deserializer, Error as _};
 use crate::{NodeError, OfferConfig, UpdatesConfig};
 pub use controls::{BudgetConfig, MeetConfig, ServiceConfig, ShareConfig, ToConfig, Who, WindowConfig};
 pub use network::{Carrier, Encryption, NetworkConfig, NetworkOptions, Part, check_host_port};
+pub use overlay::OverlayConfig;
 
 /// How much payload may be in memory at once where the settings do not say; half of it for what arrives. Measured on
 /// loopback at 800 MB/s: a download takes the same CPU time and wall time with 24, 32 and 64 MiB, and uses what it is
@@ -47,6 +49,8 @@ pub struct Config {
     pub seed: SeedConfig,
     /// How peers are found and reached.
     pub network: NetworkConfig,
+    /// How other nodes are met by their keys.
+    pub overlay: OverlayConfig,
     /// What is offered to strangers.
     pub offer: OfferConfig,
     /// How shares that change are followed.
@@ -92,6 +96,7 @@ impl Default for Config {
             disk: DiskConfig::default(),
             seed: SeedConfig::default(),
             network: NetworkConfig::default(),
+            overlay: OverlayConfig::default(),
             offer: OfferConfig::default(),
             updates: UpdatesConfig::default(),
         }

@@ -52,6 +52,9 @@ pub enum NodeError {
     /// As many shares that change as there may be.
     #[error("{0} shares that change are kept already: remove one")]
     TooManyUpdates(usize),
+    /// The overlay did not start.
+    #[error("{0}")]
+    Overlay(#[from] overlay::StartError),
     /// The database did not open.
     #[error("{0}")]
     Database(#[from] db::DbError),

@@ -2,7 +2,7 @@
 //!
 //! Owns `config.toml`, `lock` (held by the one node that runs here), `api` (the address of its API, present while it
 //! runs), `token` (the secret that callers of the API show; only its owner can read it), `port` (the last port for
-//! peers), `dht` (what the DHT knew last) and `compeer.db`.
+//! peers), `overlay-port` (the last one for nodes), `keys/` (see `people::keys`), `dht` (what the DHT knew last) and `compeer.db`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -112,6 +112,16 @@ impl Home {
         self.write("port", &port.to_string())
     }
 
+    /// Returns the port on which other nodes were awaited last.
+    pub(crate) fn last_overlay_port(&self) -> Option<u16> {
+        fs::read_to_string(self.folder.join("overlay-port")).ok()?.trim().parse().ok()
+    }
+
+    /// Remembers the port on which other nodes are awaited.
+    pub(crate) fn write_overlay_port(&self, port: u16) -> Result<(), NodeError> {
+        self.write("overlay-port", &port.to_string())
+    }
+
     /// Returns what the DHT knew last; nothing where that is damaged or absent.
     pub(crate) fn dht(&self) -> net::dht::Snapshot {
         net::dht::Snapshot::decode(&fs::read(self.folder.join("dht")).unwrap_or_default())
@@ -146,11 +156,12 @@ pub fn draw_secret_key() -> io::Result<net::dht::SecretKey> {
     Ok(net::dht::SecretKey::from_bytes(&secret))
 }
 
-fn file_error(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> NodeError {
+pub(crate) fn file_error(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> NodeError {
     move |source| NodeError::File { path: path.to_owned(), action, source }
 }
 
-fn create_private_folder(folder: &Path) -> io::Result<()> {
+/// Creates a folder, and those above it, that only its owner can look into.
+pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -12,6 +12,7 @@ mod hints;
 mod home;
 mod jobs;
 mod node;
+mod people;
 mod server;
 mod services;
 mod updates;
@@ -21,13 +22,16 @@ mod urls;
 pub use net::dht;
 
 pub use config::{
-    BudgetConfig, Carrier, Config, Encryption, MeetConfig, NetworkConfig, NetworkOptions, Part, ServiceConfig,
+    BudgetConfig, Carrier, Config, Encryption, MeetConfig, NetworkConfig, NetworkOptions, OverlayConfig, Part, ServiceConfig,
     ShareConfig, ToConfig, Who, WindowConfig, check_host_port,
 };
+/// The pure parts of persons, for those who read links and phrases.
+pub use ::people::proto::{ContactLink, JoinLink, Name, Phrase};
 pub use error::NodeError;
 pub use home::{Home, HomeLock, draw_secret_key};
 pub use jobs::Progress;
 pub use node::{Node, Options};
+pub use people::{IdentityError, Keys, Origin, SecretError, settle};
 pub use server::{MAX_BODY_BYTES, openapi};
 pub use services::{OfferConfig, Service};
 pub use updates::UpdatesConfig;

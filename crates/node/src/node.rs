@@ -1,6 +1,7 @@
 //! The node: a session, its API, and the lock of its home.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rpc::NodeMode;
@@ -11,6 +12,7 @@ use torrent::{Session, SessionConfig, SessionError};
 
 use crate::config::{NetworkConfig, NetworkOptions};
 use crate::controls::Controls;
+use crate::people::People;
 use crate::server::{self, AppState};
 use crate::services::Services;
 use crate::updates::Updates;
@@ -72,7 +74,7 @@ impl Node {
         let database = db::Db::open(&home.database())?;
         let given = net::Rates { down: options.down_limit, up: options.up_limit };
         let controls = Controls::start(&home, given, database.clone()).await?;
-        let session = start_session(&home, &config, &options, &network, database, &controls).await?;
+        let session = start_session(&home, &config, &options, &network, &database, &controls).await?;
         let follower = controls.run(session.clone());
         let saver = session.dht().map(|dht| tokio::spawn(save_dht(dht, home.clone())));
 
@@ -84,9 +86,22 @@ impl Node {
         let updates = Updates::start(home.clone(), session.clone(), &config.updates, suffix, keeps)?;
         let services = Services::start(&config.offer, &options.offer).await?;
 
+        let people = People::open(&home, database).await?;
+        if let Some(people) = &people {
+            session.gate().know(Arc::new(people.clone()));
+        }
+        // QUIC goes through no SOCKS5 proxy, and the overlay's socket is bound to addresses, not to interfaces.
+        let egress = network.egress().map_err(NodeError::Network)?;
+        let overlay = network.overlay && egress.proxy.is_none() && egress.device.is_none();
+        if let Some(people) = people.as_ref().filter(|_| overlay) {
+            let listen = egress.address.or(options.listen.map(|address| address.ip()));
+            people.start(&home, &config.overlay, &network, listen, &session).await?;
+        }
+
         let state = AppState::new(server::Parts {
             session,
             controls,
+            people,
             services,
             updates,
             token,
@@ -123,6 +138,9 @@ impl Node {
             save_once(&dht, &self.home).await;
         }
         self.follower.abort();
+        if let Some(people) = self.state.people() {
+            people.shut_down().await;
+        }
         self.state.session().shutdown().await;
         self.state.controls().write_usage().await;
         self.server.abort();
@@ -134,7 +152,7 @@ async fn start_session(
     config: &Config,
     options: &Options,
     network: &NetworkConfig,
-    database: db::Db,
+    database: &db::Db,
     controls: &Controls,
 ) -> Result<Session, NodeError> {
     let limits = controls.limits();

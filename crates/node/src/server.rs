@@ -11,6 +11,7 @@ mod events;
 mod guard;
 mod jobs;
 mod network;
+mod people;
 mod problem;
 mod services;
 mod session;
@@ -24,7 +25,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use rpc::NodeMode;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
@@ -32,6 +33,7 @@ use torrent::Session;
 
 use crate::controls::Controls;
 use crate::jobs::Jobs;
+use crate::people::People;
 use crate::services::Services;
 use crate::updates::Updates;
 pub use doc::openapi;
@@ -58,6 +60,8 @@ struct Inner {
 pub(crate) struct Parts {
     pub(crate) session: Session,
     pub(crate) controls: Controls,
+    /// `None`: the home has no identity.
+    pub(crate) people: Option<People>,
     pub(crate) services: Services,
     pub(crate) updates: Updates,
     pub(crate) token: String,
@@ -81,6 +85,10 @@ impl AppState {
 
     pub(crate) fn controls(&self) -> &Controls {
         &self.0.parts.controls
+    }
+
+    pub(crate) fn people(&self) -> Option<&People> {
+        self.0.parts.people.as_ref()
     }
 
     pub(crate) fn jobs(&self) -> &Jobs {
@@ -131,8 +139,20 @@ fn router(state: AppState) -> Router {
         .route("/dht/swarms/{id}", get(dht::scrape))
         .route("/dht/items", post(dht::put))
         .route("/dht/items/{id}", get(dht::get).delete(dht::forget));
+    let people = Router::new()
+        .route("/identity", get(people::identity))
+        .route("/identity/meet", post(people::meet))
+        .route("/nodes", get(people::nodes))
+        .route("/nodes/code", post(people::add_node).delete(people::await_nobody))
+        .route("/nodes/join", post(people::join))
+        .route("/nodes/{node}/revoke", post(people::revoke_node))
+        .route("/contacts", get(people::contacts).post(people::add_contact))
+        .route("/contacts/{contact}", get(people::contact).patch(people::change_contact).delete(people::remove_contact))
+        .route("/invites", get(people::invites).post(people::invite))
+        .route("/invites/{invite}", delete(people::revoke_invite));
     let guarded = torrents
         .merge(dht)
+        .merge(people)
         .route("/network", get(network::info))
         .route("/session", get(session::info))
         .route("/limits", get(session::limits).put(session::limit))

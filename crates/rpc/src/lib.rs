@@ -8,6 +8,7 @@ mod dht;
 mod event;
 mod job;
 mod network;
+mod people;
 mod problem;
 mod service;
 mod session;
@@ -25,6 +26,10 @@ pub use dht::{
 pub use event::{Delta, Event};
 pub use job::{CopyRequest, Job, JobKind, JobState, ShareRequest, Skipped, TorrentFormat};
 pub use network::{NetworkInfo, NetworkPart};
+pub use people::{
+    ContactChange, ContactInfo, ContactNode, ContactRequest, ContactState, IdentityInfo, InviteInfo, InviteRequest,
+    InviteState, JoinCode, JoinRequest, MeetRequest, PersonNode, UnlockRequest,
+};
 pub use problem::Problem;
 pub use service::{ServiceInfo, TrackerRequests, TrackerStats};
 pub use session::{NodeMode, SessionInfo};

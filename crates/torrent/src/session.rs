@@ -120,6 +120,11 @@ impl Session {
         self.shared.udp.dht.clone()
     }
 
+    /// Returns the gate, for other services to ask.
+    pub fn gate(&self) -> Gate {
+        self.shared.gate.clone()
+    }
+
     /// Returns how peers are found and reached.
     pub fn network(&self) -> &NetworkConfig {
         &self.shared.network

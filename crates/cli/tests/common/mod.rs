@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Far beyond what any step takes: a test that gets there hangs.
-const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A folder for a test, with a home in it.
 pub struct Place {
@@ -112,7 +112,8 @@ pub fn finish(command: Command) -> Output {
 }
 
 impl Running {
-    fn start(mut command: Command) -> Running {
+    /// Starts a command that was prepared.
+    pub fn start(mut command: Command) -> Running {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());

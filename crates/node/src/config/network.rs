@@ -38,6 +38,10 @@ pub struct NetworkConfig {
     pub mapping: bool,
     /// Meet peers behind routers with the help of a third (BEP 55).
     pub holepunch: bool,
+    /// Meet other nodes by their keys, where the node has an identity.
+    pub overlay: bool,
+    /// Use the public relays of iroh where there is no other way to a node.
+    pub relays: bool,
     /// The carrier that is tried first, where both are on.
     pub prefer: Option<Carrier>,
     /// Whether connections are obfuscated ("protocol encryption").
@@ -92,6 +96,10 @@ pub enum Part {
     Mapping,
     /// Hole punching.
     Holepunch,
+    /// Meeting other nodes by their keys.
+    Overlay,
+    /// The public relays.
+    Relays,
 }
 
 /// What a command says about the network; the rest is in the settings.
@@ -120,6 +128,8 @@ impl Default for NetworkConfig {
             utp: true,
             mapping: true,
             holepunch: true,
+            overlay: true,
+            relays: true,
             prefer: None,
             encryption: Encryption::default(),
             bootstrap: BOOTSTRAP.map(str::to_owned).to_vec(),
@@ -203,15 +213,27 @@ impl NetworkConfig {
             Part::Utp => &mut self.utp,
             Part::Mapping => &mut self.mapping,
             Part::Holepunch => &mut self.holepunch,
+            Part::Overlay => &mut self.overlay,
+            Part::Relays => &mut self.relays,
         }
     }
 }
 
 impl Part {
     /// The names of all parts, as they are written in the settings and on the command line.
-    pub const NAMES: [&str; 7] = ["dht", "pex", "lsd", "tcp", "utp", "mapping", "holepunch"];
+    pub const NAMES: [&str; 9] = ["dht", "pex", "lsd", "tcp", "utp", "mapping", "holepunch", "overlay", "relays"];
 
-    const ALL: [Part; 7] = [Part::Dht, Part::Pex, Part::Lsd, Part::Tcp, Part::Utp, Part::Mapping, Part::Holepunch];
+    const ALL: [Part; 9] = [
+        Part::Dht,
+        Part::Pex,
+        Part::Lsd,
+        Part::Tcp,
+        Part::Utp,
+        Part::Mapping,
+        Part::Holepunch,
+        Part::Overlay,
+        Part::Relays,
+    ];
 
     /// Returns its name.
     pub fn name(self) -> &'static str {
@@ -280,6 +302,7 @@ mod tests {
     fn everything_is_on_until_it_is_switched_off_by_name() {
         let every = NetworkConfig::default();
         assert!(every.dht && every.pex && every.lsd && every.tcp && every.utp && every.mapping && every.holepunch);
+        assert!(every.overlay && every.relays);
         assert_eq!(every.check(), Ok(()));
         for name in Part::NAMES {
             let part: Part = name.parse().unwrap();

@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use super::{controls, dht, events, jobs, network, services, session, torrents, updates};
+use super::{controls, dht, events, jobs, network, people, services, session, torrents, updates};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,7 +19,9 @@ use super::{controls, dht, events, jobs, network, services, session, torrents, u
         torrents::choose_files, torrents::trackers, torrents::limits, torrents::limit, torrents::metainfo,
         jobs::share, jobs::copy, jobs::list, jobs::one, jobs::cancel, events::events, document,
         network::info, dht::info, dht::nodes, dht::add, dht::nearest, dht::ping, dht::peers, dht::scrape, dht::get,
-        dht::put, dht::forget,
+        dht::put, dht::forget, people::identity, people::meet, people::nodes, people::add_node, people::await_nobody,
+        people::join, people::revoke_node, people::contacts, people::add_contact, people::contact,
+        people::change_contact, people::remove_contact, people::invites, people::invite, people::revoke_invite,
     ),
     components(schemas(rpc::Event)),
     security(("token" = [])),

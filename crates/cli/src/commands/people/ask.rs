@@ -1,0 +1,128 @@
+//! Asking at the terminal: a line, a passphrase, a recovery phrase.
+
+use std::io::{IsTerminal as _, Read as _};
+
+use anyhow::{Context as _, Result, bail};
+use console::Term;
+use reqwest::Method;
+use rpc::UnlockRequest;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::args::PassphraseChoice;
+use crate::client::{Client, ClientError};
+
+/// Where a passphrase is taken from instead of a keyboard.
+const VARIABLE: &str = "COMPEER_PASSPHRASE";
+
+/// The longest phrase that is read: 24 words of 8 letters, with room for spaces.
+const MAX_PHRASE_BYTES: u64 = 1024;
+
+/// Whether somebody is there who can answer.
+pub fn somebody() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks for a line; an empty answer is the default.
+pub fn line(question: &str, default: &str) -> Result<String> {
+    let term = Term::stderr();
+    term.write_str(&format!("{question} [{default}]: "))?;
+    let answer = term.read_line()?;
+    Ok(if answer.trim().is_empty() { default.to_owned() } else { answer.trim().to_owned() })
+}
+
+/// Asks for an existing passphrase.
+pub fn passphrase() -> Result<String> {
+    if let Some(set) = variable() {
+        return Ok(set);
+    }
+    if !somebody() {
+        bail!("the secret is protected by a passphrase: set {VARIABLE}, or run this at a terminal");
+    }
+    hidden("Passphrase: ")
+}
+
+/// Finds out by what a secret is to be protected from now on; `None`: by the permissions of its file.
+pub fn new_passphrase(choice: PassphraseChoice, ask: bool) -> Result<Option<String>> {
+    if choice.no_passphrase {
+        return Ok(None);
+    }
+    if let Some(set) = variable() {
+        return Ok(Some(set));
+    }
+    if !ask && !choice.passphrase {
+        return Ok(None);
+    }
+    if !somebody() {
+        bail!("no passphrase: set {VARIABLE}, or take --no-passphrase");
+    }
+    let term = Term::stderr();
+    if !choice.passphrase {
+        term.write_line(
+            "A passphrase protects the secret of your identity on this computer. Without one, whoever can",
+        )?;
+        term.write_line(
+            "read your files can be you. It is asked for when you add or revoke a node, not at each start.",
+        )?;
+    }
+    let first = hidden("Passphrase (empty: none): ")?;
+    if first.is_empty() {
+        return Ok(None);
+    }
+    if hidden("The same again: ")? != first {
+        bail!("the two passphrases differ: nothing was changed");
+    }
+    Ok(Some(first))
+}
+
+/// Reads a recovery phrase from the keyboard, or from what is piped in.
+pub fn phrase() -> Result<node::Phrase> {
+    let text = if somebody() {
+        let term = Term::stderr();
+        term.write_line("Type the 24 words of the recovery phrase; the first four letters of each are enough.")?;
+        let mut text = String::new();
+        while text.split_whitespace().count() < 24 {
+            let more = term.read_line().context("cannot read the recovery phrase")?;
+            if more.trim().is_empty() {
+                break;
+            }
+            text.push_str(&more);
+            text.push(' ');
+        }
+        text
+    } else {
+        let mut text = String::new();
+        std::io::stdin().take(MAX_PHRASE_BYTES).read_to_string(&mut text).context("cannot read the recovery phrase")?;
+        text
+    };
+    Ok(node::Phrase::parse(&text)?)
+}
+
+/// Calls what may need the passphrase: without it first, then with it.
+pub async fn unlocked<B: Serialize, T: DeserializeOwned>(
+    client: &Client,
+    path: &str,
+    body: impl Fn(UnlockRequest) -> B,
+) -> Result<T> {
+    match client.call(Method::POST, path, &body(UnlockRequest { passphrase: variable() })).await {
+        Err(error) if is_locked(&error) => {
+            let passphrase = Some(passphrase()?);
+            Ok(client.call(Method::POST, path, &body(UnlockRequest { passphrase })).await?)
+        }
+        other => Ok(other?),
+    }
+}
+
+fn is_locked(error: &ClientError) -> bool {
+    error.is_kind("passphrase-needed")
+}
+
+fn variable() -> Option<String> {
+    std::env::var(VARIABLE).ok().filter(|text| !text.is_empty())
+}
+
+fn hidden(question: &str) -> Result<String> {
+    let term = Term::stderr();
+    term.write_str(question)?;
+    Ok(term.read_secure_line()?)
+}

@@ -1,0 +1,190 @@
+//! `compeer node`.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use base::NodeId;
+use node::{Home, JoinLink, Keys};
+use reqwest::Method;
+use rpc::{IdentityInfo, JoinCode, JoinRequest, MeetRequest, PersonNode};
+
+use super::super::Context;
+use super::{ask, at_home, id, in_touch, init, with};
+use crate::args::{NodeArgs, NodeCommand, NodeJoin, NodeOptions, NodeRevoke};
+use crate::interrupt::Interrupt;
+use crate::out::{self, clean};
+use crate::{INTERRUPTED, show};
+
+/// How often to look whether the other computer has joined.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Runs the command.
+pub async fn run(args: NodeArgs, context: &Context) -> Result<u8> {
+    match args.command {
+        NodeCommand::List => list(&args.node, context).await,
+        NodeCommand::Add => add(&args.node, context).await,
+        NodeCommand::Join(command) => join(command, &args.node, context).await,
+        NodeCommand::Revoke(command) => revoke(command, &args.node, context).await,
+        NodeCommand::Meet(command) => meet(&places(&command.nodes)?, None, &args.node, context).await,
+    }
+}
+
+async fn list(options: &NodeOptions, context: &Context) -> Result<u8> {
+    let nodes: Vec<PersonNode> =
+        with(at_home(options, context).await?, async |node| Ok(node.client.get("/nodes").await?)).await?;
+    print(&nodes, context)
+}
+
+fn print(nodes: &[PersonNode], context: &Context) -> Result<u8> {
+    if context.json {
+        out::json(&nodes)?;
+        return Ok(0);
+    }
+    let mut table = out::Table::new(&["name", "node", "state"], &[], 0);
+    for node in nodes {
+        let state = match (node.revoked, node.this, node.connected) {
+            (true, ..) => "revoked",
+            (_, true, _) => "this one",
+            (.., true) => "connected",
+            _ => "",
+        };
+        table.row(vec![clean(&node.name), node.id.clone(), state.to_owned()]);
+    }
+    table.print()?;
+    Ok(0)
+}
+
+async fn add(options: &NodeOptions, context: &Context) -> Result<u8> {
+    let mut interrupt = Interrupt::listen()?;
+    with(in_touch(options, context).await?, async |node| {
+        let client = &node.client;
+        let before: BTreeSet<String> = live(client.get("/nodes").await?).into_iter().map(|node| node.id).collect();
+        let code: JoinCode = ask::unlocked(client, "/nodes/code", |unlock| unlock).await?;
+        if context.json {
+            out::json(&code)?;
+        } else {
+            out::line(&code.code)?;
+            eprintln!(
+                "On the other computer: compeer node join 'CODE', with the line above, within {}.",
+                show::seconds(code.valid_s)
+            );
+            eprintln!(
+                "Whoever has the code before that can be one of your nodes: show it to nobody. Ctrl-C takes it back."
+            );
+        }
+        let deadline = Instant::now() + Duration::from_secs(code.valid_s);
+        while Instant::now() < deadline {
+            tokio::select! {
+                () = interrupt.wait() => {
+                    client.tell(Method::DELETE, "/nodes/code", None::<&()>).await?;
+                    return Ok(INTERRUPTED);
+                }
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = live(client.get("/nodes").await?);
+            if let Some(new) = now.into_iter().find(|node| !before.contains(&node.id)) {
+                if context.json {
+                    out::json(&new)?;
+                } else {
+                    out::line(format!("{} is your node now: {}", clean(&new.name), new.id))?;
+                }
+                return Ok(0);
+            }
+        }
+        bail!("nobody came with the code: run this again for another one")
+    })
+    .await
+}
+
+fn live(nodes: Vec<PersonNode>) -> Vec<PersonNode> {
+    nodes.into_iter().filter(|node| !node.revoked).collect()
+}
+
+async fn join(command: NodeJoin, options: &NodeOptions, context: &Context) -> Result<u8> {
+    // A damaged code is told before anything is made.
+    command.code.parse::<JoinLink>()?;
+    let home = Home::open(context.home.as_deref())?;
+    let keys = Keys::of(&home);
+    if keys.node()?.is_none() {
+        if home.lock()?.is_none() {
+            bail!("a node is running for {}: end it, then run this again", home.folder().display());
+        }
+        keys.node_or_draw()?;
+    }
+    let name = command.name.unwrap_or_else(init::computer_name);
+    let request = JoinRequest { code: command.code, name: name.to_string() };
+    let info: IdentityInfo = with(in_touch(options, context).await?, async |node| {
+        Ok(node.client.call(Method::POST, "/nodes/join", &request).await?)
+    })
+    .await?;
+    if !context.json {
+        eprintln!("This computer is one of {}'s nodes now. `compeer up` runs it.", clean(&info.name));
+    }
+    id::print(&info, context)
+}
+
+async fn revoke(command: NodeRevoke, options: &NodeOptions, context: &Context) -> Result<u8> {
+    let nodes: Vec<PersonNode> = with(in_touch(options, context).await?, async |node| {
+        // The path is a word of the API: a name with a slash has to be given by its id.
+        ask::unlocked(&node.client, &format!("/nodes/{}/revoke", escaped(&command.name)), |unlock| unlock).await
+    })
+    .await?;
+    if !context.json {
+        eprintln!(
+            "{} is refused by whoever hears of it; your contacts are told as they are met.",
+            clean(&command.name)
+        );
+    }
+    print(&nodes, context)
+}
+
+/// A node, and where it may be.
+pub type Place = (NodeId, Vec<String>);
+
+/// Reads `NODE[@HINT]`, several hints of one node together.
+pub fn places(texts: &[String]) -> Result<Vec<Place>> {
+    let mut places: Vec<Place> = Vec::new();
+    for text in texts {
+        let (node, hint) = text.split_once('@').map_or((text.as_str(), None), |(node, hint)| (node, Some(hint)));
+        let node = node.parse::<NodeId>()?;
+        let hints = hint.map(str::to_owned);
+        match places.iter_mut().find(|place| place.0 == node) {
+            Some(place) => place.1.extend(hints),
+            None => places.push((node, hints.into_iter().collect())),
+        }
+    }
+    Ok(places)
+}
+
+/// Meets the first of the nodes that answers.
+pub async fn meet(
+    places: &[Place],
+    passphrase: Option<String>,
+    options: &NodeOptions,
+    context: &Context,
+) -> Result<u8> {
+    let info = with(in_touch(options, context).await?, async |attached| {
+        let mut last = Err(anyhow::anyhow!("no node is named"));
+        for (node, hints) in places {
+            let body = |unlock: rpc::UnlockRequest| MeetRequest {
+                node: node.to_string(),
+                hints: hints.clone(),
+                passphrase: passphrase.clone().or(unlock.passphrase),
+            };
+            last = ask::unlocked::<_, IdentityInfo>(&attached.client, "/identity/meet", body).await;
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    })
+    .await?;
+    id::print(&info, context)
+}
+
+/// Writes what may stand in one part of a path.
+pub fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

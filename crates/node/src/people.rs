@@ -1,0 +1,234 @@
+//! The person that this node belongs to, its other nodes and its contacts; and the overlay, by which they meet.
+//!
+//! A home without `keys/node` has no identity: its node runs without the overlay. Owns the book, behind one lock that is
+//! never held across an `.await`; every change goes through [`People::update`], which stores it before it returns.
+
+mod directory;
+mod exchange;
+mod identity;
+mod keys;
+mod spread;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base::{GroupId, PersonId};
+use db::{Db, DbError};
+use overlay::Overlay;
+use people::Store;
+use people::proto::{Book, JoinLink, LinkNode, NodeKey, PersonKey, Secret};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::config::{NetworkConfig, OverlayConfig};
+use crate::{Home, NodeError};
+pub(crate) use exchange::MeetError;
+pub use identity::{IdentityError, Origin, settle};
+pub use keys::{Keys, SecretError};
+
+/// How long a code that adds a node is good: time to walk to the other computer. Arbitrary.
+pub(crate) const CODE_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// Says in which groups a person is with us. Supplied by the groups.
+pub(crate) trait Circles: Send + Sync + 'static {
+    /// Returns the groups that we share with a person. Must return at once.
+    fn groups_of(&self, person: PersonId) -> Vec<GroupId>;
+}
+
+/// The handle. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct People(Arc<Inner>);
+
+struct Inner {
+    key: NodeKey,
+    keys: Keys,
+    store: Store,
+    book: Mutex<Book>,
+    /// Held while changes are written, so that they come to the store in the order in which they were made.
+    writing: tokio::sync::Mutex<()>,
+    overlay: OnceLock<Overlay>,
+    circles: OnceLock<Arc<dyn Circles>>,
+    /// The person key, after somebody typed the passphrase for something that takes a while.
+    unlocked: Mutex<Option<(PersonKey, Instant)>>,
+    /// What a node that joins has to show, and until when.
+    awaited: Mutex<Option<(Secret, Instant)>>,
+    news: Notify,
+    spreading: Mutex<Option<JoinHandle<()>>>,
+    started: Instant,
+}
+
+impl fmt::Debug for People {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("People").field("node", &self.0.key.id()).finish_non_exhaustive()
+    }
+}
+
+impl People {
+    /// Opens the book of a home; `None` where no identity was made.
+    pub(crate) async fn open(home: &Home, database: Db) -> Result<Option<People>, NodeError> {
+        let keys = Keys::of(home);
+        let Some(key) = keys.node()? else { return Ok(None) };
+        let store = Store::open(database).await?;
+        let book = Mutex::new(Book::new(key.id(), store.load().await?));
+        Ok(Some(People(Arc::new(Inner {
+            key,
+            keys,
+            store,
+            book,
+            writing: Default::default(),
+            overlay: OnceLock::new(),
+            circles: OnceLock::new(),
+            unlocked: Mutex::new(None),
+            awaited: Mutex::new(None),
+            news: Notify::new(),
+            spreading: Mutex::new(None),
+            started: Instant::now(),
+        }))))
+    }
+
+    /// Starts the overlay with the node's key.
+    pub(crate) async fn start(
+        &self,
+        home: &Home,
+        config: &OverlayConfig,
+        network: &NetworkConfig,
+        listen: Option<IpAddr>,
+        session: &torrent::Session,
+    ) -> Result<(), NodeError> {
+        let settings = |bind: Vec<SocketAddr>| overlay::Settings {
+            secret: self.0.key.secret(),
+            bind,
+            relays: overlay::Relays { known: config.relays.clone(), public: network.relays },
+            publish: config.publish,
+            mdns: network.lsd,
+            dht: session.dht(),
+            gate: session.gate(),
+            directory: Arc::new(self.clone()),
+        };
+        let started = match (&config.listen, listen) {
+            (Some(listen), _) => Overlay::start(settings(listen.clone()), Vec::new()).await?,
+            (None, Some(ip)) => Overlay::start(settings(vec![SocketAddr::new(ip, 0)]), Vec::new()).await?,
+            (None, None) => {
+                // The port of the last time keeps the hints of old links good, but any free one will do.
+                let last = home.last_overlay_port().unwrap_or(0);
+                match Overlay::start(settings(everywhere(last)), Vec::new()).await {
+                    Err(_) if last != 0 => Overlay::start(settings(everywhere(0)), Vec::new()).await?,
+                    other => other?,
+                }
+            }
+        };
+        if let Some(address) = started.bound().first() {
+            home.write_overlay_port(address.port())?;
+        }
+        started.serve(Arc::new(exchange::PeopleService::new(self.clone())));
+        // The first start is the only one: a node starts its people once.
+        let _ = self.0.overlay.set(started);
+        *lock(&self.0.spreading) = Some(tokio::spawn(self.clone().spread()));
+        Ok(())
+    }
+
+    /// Returns the overlay; `None` where the settings switched it off.
+    pub(crate) fn overlay(&self) -> Option<&Overlay> {
+        self.0.overlay.get()
+    }
+
+    /// Returns the node's key.
+    pub(crate) fn key(&self) -> &NodeKey {
+        &self.0.key
+    }
+
+    /// Returns the keys in the home.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// Says who knows the groups.
+    pub(crate) fn set_circles(&self, circles: Arc<dyn Circles>) {
+        // Wired once.
+        let _ = self.0.circles.set(circles);
+    }
+
+    /// Locks the book, to read it. Not to be held across an `.await`.
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        // The book stays consistent across a panic elsewhere: nothing in it panics between two changes.
+        self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the book, and returns when the change is stored. `change` gets the time as Unix milliseconds.
+    pub(crate) async fn update<T>(&self, change: impl FnOnce(&mut Book, u64) -> T) -> Result<T, DbError> {
+        let writing = self.0.writing.lock().await;
+        let (result, changes) = {
+            let mut book = self.book();
+            let result = change(&mut book, now_ms());
+            (result, Store::changes(&mut book))
+        };
+        self.0.store.write(changes).await?;
+        drop(writing);
+        self.enforce();
+        Ok(result)
+    }
+
+    /// Opens the person key: the one that was unlocked, or the one that lies open.
+    pub(crate) fn person_key(&self) -> Result<PersonKey, SecretError> {
+        let unlocked = lock(&self.0.unlocked).clone();
+        match unlocked {
+            Some((key, until)) if Instant::now() < until => Ok(key),
+            _ => self.0.keys.person(None),
+        }
+    }
+
+    /// Opens the person key with a passphrase, where one is needed, and keeps it at hand for `life`. Takes a moment.
+    pub(crate) async fn unlock(&self, passphrase: Option<String>, life: Duration) -> Result<PersonKey, SecretError> {
+        let keys = self.0.keys.clone();
+        let opened = tokio::task::spawn_blocking(move || keys.person(passphrase.as_deref())).await;
+        let key = opened.unwrap_or(Err(SecretError::Absent))?;
+        *lock(&self.0.unlocked) = Some((key.clone(), Instant::now() + life));
+        Ok(key)
+    }
+
+    /// Awaits one node that shows the secret of the link, for [`CODE_LIFE`]. A later call replaces an earlier one.
+    pub(crate) fn await_node(&self) -> Result<JoinLink, SecretError> {
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(|_| SecretError::Absent)?;
+        let secret = Secret(secret);
+        *lock(&self.0.awaited) = Some((secret, Instant::now() + CODE_LIFE));
+        Ok(JoinLink { node: LinkNode { node: self.key().id(), hints: self.own_hints() }, secret })
+    }
+
+    /// Takes the code back that a node may join with.
+    pub(crate) fn await_nobody(&self) {
+        *lock(&self.0.awaited) = None;
+    }
+
+    /// Returns what a node that joins has to show now.
+    fn awaited(&self) -> Option<Secret> {
+        lock(&self.0.awaited).filter(|(_, until)| Instant::now() < *until).map(|(secret, _)| secret)
+    }
+
+    /// Ends the overlay. Takes some seconds at most.
+    pub(crate) async fn shut_down(&self) {
+        if let Some(spreading) = lock(&self.0.spreading).take() {
+            spreading.abort();
+        }
+        if let Some(overlay) = self.overlay() {
+            overlay.shut_down().await;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each holds one value that is replaced as a whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Unix time in milliseconds.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn everywhere(port: u16) -> Vec<SocketAddr> {
+    vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))]
+}

@@ -1,0 +1,87 @@
+//! Meeting contacts and our own other nodes now and then, and soon after there is news: so lists of nodes, revocations
+//! and answers to invitations come around although not everybody is always there.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base::{NodeId, PersonId};
+use futures_util::StreamExt as _;
+use people::proto::exchange::Purpose;
+use people::proto::{ContactLink, Relation};
+
+use super::People;
+
+/// How many are dialled at a time. Arbitrary: a dialling waits most of its time.
+const AT_ONCE: usize = 8;
+
+/// The first pause after a start or after news; each further one is twice as long. Arbitrary.
+const SHORTEST: Duration = Duration::from_secs(15);
+
+/// The longest pause. Arbitrary: who comes meets us as well.
+const LONGEST: Duration = Duration::from_secs(20 * 60);
+
+/// How long news is collected before it is told: an exchange of own nodes brings many. Arbitrary.
+const COLLECT: Duration = Duration::from_millis(500);
+
+impl People {
+    /// Runs until it is dropped.
+    pub(super) async fn spread(self) {
+        let mut pause = SHORTEST;
+        loop {
+            self.meet_everybody().await;
+            let woken = tokio::time::timeout(pause, self.0.news.notified()).await.is_ok();
+            if woken {
+                tokio::time::sleep(COLLECT).await;
+                pause = SHORTEST;
+            } else {
+                pause = (pause * 2).min(LONGEST);
+            }
+        }
+    }
+
+    /// Says that there is something to tell.
+    pub(crate) fn has_news(&self) {
+        self.0.news.notify_one();
+    }
+
+    async fn meet_everybody(&self) {
+        let (own, siblings, contacts): (_, Vec<NodeId>, BTreeSet<PersonId>) = {
+            let book = self.book();
+            let own = book.own().map(people::proto::KnownPerson::id);
+            let siblings = book.own().map(|own| own.nodes().map(|(node, _)| *node).collect()).unwrap_or_default();
+            (own, siblings, book.contacts().filter(|c| c.is_live()).map(|c| c.person).collect())
+        };
+        let Some(own) = own else { return };
+        let others = siblings.into_iter().filter(|node| *node != self.key().id());
+        let siblings = others.map(|node| async move { drop(self.meet(node, Purpose::Meet(own), &[]).await) });
+        futures_util::stream::iter(siblings).buffer_unordered(AT_ONCE).collect::<()>().await;
+        let contacts = contacts.into_iter().map(|person| async move { drop(self.meet_person(person).await) });
+        futures_util::stream::iter(contacts).buffer_unordered(AT_ONCE).collect::<()>().await;
+    }
+
+    /// Where a person may be met, and what for.
+    pub(super) fn places(&self, person: PersonId) -> (Vec<NodeId>, Purpose) {
+        let book = self.book();
+        let known = book.person(&person).map(|known| known.nodes().map(|(node, _)| *node).collect::<Vec<_>>());
+        let contact = book.contact(&person).filter(|contact| contact.relation == Relation::Asked);
+        let link = contact.and_then(|contact| contact.link.as_ref()?.parse::<ContactLink>().ok());
+        match link {
+            Some(link) => {
+                let mut nodes: Vec<_> = link.nodes.iter().map(|node| node.node).collect();
+                nodes.extend(known.unwrap_or_default());
+                (nodes, Purpose::Ask(person, link.secret))
+            }
+            None => (known.unwrap_or_default(), Purpose::Meet(person)),
+        }
+    }
+
+    /// Closes every connection with a node that is no longer admitted.
+    pub(super) fn enforce(&self) {
+        let Some(overlay) = self.overlay() else { return };
+        for node in overlay.connections().into_iter().map(|connection| connection.node).collect::<BTreeSet<_>>() {
+            if !self.book().admits(&node) {
+                overlay.close(node);
+            }
+        }
+    }
+}
