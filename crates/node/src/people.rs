@@ -103,6 +103,7 @@ impl People {
             relays: overlay::Relays { known: config.relays.clone(), public: network.relays },
             publish: config.publish,
             mdns: network.lsd,
+            map_port: network.mapping,
             dht: session.dht(),
             gate: session.gate(),
             directory: Arc::new(self.clone()),

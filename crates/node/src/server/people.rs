@@ -56,8 +56,8 @@ pub(crate) async fn meet(
     Body(request): Body<MeetRequest>,
 ) -> Result<Json<IdentityInfo>, ApiError> {
     let people = people(&state)?.clone();
-    let node: NodeId = request.node.parse().map_err(|e| ApiError::bad_request(format!("{e}")))?;
-    let hints: Result<Vec<overlay::Hint>, _> = request.hints.iter().map(|hint| hint.parse()).collect();
+    let node = request.node.parse::<NodeId>().map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let hints: Result<Vec<overlay::Hint>, _> = request.hints.iter().map(|hint| hint.parse::<overlay::Hint>()).collect();
     let hints = hints.map_err(|error| ApiError::bad_request(error.to_string()))?;
     let person = people.book().own().ok_or_else(nobody)?.id();
     people.unlock(request.passphrase, CALL_LIFE).await?;
@@ -67,7 +67,7 @@ pub(crate) async fn meet(
 
 /// Lists the nodes of this person.
 #[utoipa::path(get, path = "/api/v1/nodes", responses(
-    (status = 200, description = "The nodes, those that were revoked last", body = [PersonNode]),
+    (status = 200, description = "The nodes, those that were revoked last", body = Vec<PersonNode>),
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "The node belongs to nobody", body = Problem),
 ))]
@@ -138,7 +138,7 @@ pub(crate) async fn join(
     if people.book().own().is_some() {
         return Err(ApiError::conflict("this node belongs to somebody already: choose another --home"));
     }
-    let link: JoinLink = request.code.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let link = request.code.parse::<JoinLink>().map_err(|error| ApiError::bad_request(error.to_string()))?;
     let name = name(&request.name)?;
     let hints: Vec<_> = link.node.hints.iter().filter_map(|hint| hint.parse().ok()).collect();
     let purpose = Purpose::Join(link.secret, name, people.key().clone());
@@ -149,7 +149,7 @@ pub(crate) async fn join(
 /// Takes a node of this person out of the list, for ever.
 #[utoipa::path(post, path = "/api/v1/nodes/{node}/revoke", request_body = UnlockRequest,
     params(("node" = String, Path, description = "Its id or name")), responses(
-    (status = 200, description = "The nodes that are left, those that were revoked last", body = [PersonNode]),
+    (status = 200, description = "The nodes that are left, those that were revoked last", body = Vec<PersonNode>),
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "There is no such node", body = Problem),
     (status = 409, description = "The passphrase is wrong, or the secret is not here", body = Problem),
@@ -164,7 +164,7 @@ pub(crate) async fn revoke_node(
         let book = people.book();
         let own = book.own().ok_or_else(nobody)?;
         let list = own.newest().list();
-        let node = meant.parse().ok().filter(|node| own.has(node)).or_else(|| list.named(&meant));
+        let node = meant.parse::<NodeId>().ok().filter(|node| own.has(node)).or_else(|| list.named(&meant));
         let node = node.ok_or_else(|| ApiError::not_found(format!("you have no node {meant:?}")))?;
         if node == book.node() {
             return Err(ApiError::conflict("this is the node that answers: revoke it from another one"));
@@ -181,7 +181,7 @@ pub(crate) async fn revoke_node(
 
 /// Lists contacts.
 #[utoipa::path(get, path = "/api/v1/contacts", responses(
-    (status = 200, description = "Contacts, and persons that are blocked", body = [ContactInfo]),
+    (status = 200, description = "Contacts, and persons that are blocked", body = Vec<ContactInfo>),
     (status = 401, description = "No token", body = Problem),
 ))]
 pub(crate) async fn contacts(State(state): State<AppState>) -> Result<Json<Vec<ContactInfo>>, ApiError> {
@@ -206,7 +206,7 @@ pub(crate) async fn add_contact(
 ) -> Result<Json<ContactInfo>, ApiError> {
     let people = people(&state)?.clone();
     people.book().own().ok_or_else(nobody)?;
-    let link: ContactLink = request.link.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let link = request.link.parse::<ContactLink>().map_err(|error| ApiError::bad_request(error.to_string()))?;
     let petname = request.name.as_deref().map(name).transpose()?;
     people.update(|book, now| book.ask(&link, petname, now)).await.map_err(local)??;
     match people.meet_person(link.person).await {
@@ -295,7 +295,7 @@ pub(crate) async fn remove_contact(State(state): State<AppState>, Word(meant): W
 
 /// Lists the invitations that were given out.
 #[utoipa::path(get, path = "/api/v1/invites", responses(
-    (status = 200, description = "The invitations, the newest last", body = [InviteInfo]),
+    (status = 200, description = "The invitations, the newest last", body = Vec<InviteInfo>),
     (status = 401, description = "No token", body = Problem),
 ))]
 pub(crate) async fn invites(State(state): State<AppState>) -> Result<Json<Vec<InviteInfo>>, ApiError> {
