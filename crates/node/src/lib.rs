@@ -21,12 +21,12 @@ mod urls;
 /// The types of items of the DHT, for those who sign them.
 pub use net::dht;
 
-pub use config::{
-    BudgetConfig, Carrier, Config, Encryption, MeetConfig, NetworkConfig, NetworkOptions, OverlayConfig, Part, ServiceConfig,
-    ShareConfig, ToConfig, Who, WindowConfig, check_host_port,
-};
 /// The pure parts of persons, for those who read links and phrases.
 pub use ::people::proto::{ContactLink, JoinLink, Name, Phrase};
+pub use config::{
+    BudgetConfig, Carrier, Config, Encryption, MeetConfig, NetworkConfig, NetworkOptions, OverlayConfig, Part,
+    ServiceConfig, ShareConfig, ToConfig, Who, WindowConfig, check_host_port,
+};
 pub use error::NodeError;
 pub use home::{Home, HomeLock, draw_secret_key};
 pub use jobs::Progress;

@@ -1,7 +1,6 @@
 //! The node: a session, its API, and the lock of its home.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rpc::NodeMode;
@@ -88,7 +87,7 @@ impl Node {
 
         let people = People::open(&home, database).await?;
         if let Some(people) = &people {
-            session.gate().know(Arc::new(people.clone()));
+            people.inform(session.gate());
         }
         // QUIC goes through no SOCKS5 proxy, and the overlay's socket is bound to addresses, not to interfaces.
         let egress = network.egress().map_err(NodeError::Network)?;

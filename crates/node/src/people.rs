@@ -50,6 +50,8 @@ struct Inner {
     writing: tokio::sync::Mutex<()>,
     overlay: OnceLock<Overlay>,
     circles: OnceLock<Arc<dyn Circles>>,
+    /// Judges what stands again when the book changed.
+    gate: OnceLock<net::Gate>,
     /// The person key, after somebody typed the passphrase for something that takes a while.
     unlocked: Mutex<Option<(PersonKey, Instant)>>,
     /// What a node that joins has to show, and until when.
@@ -80,6 +82,7 @@ impl People {
             writing: Default::default(),
             overlay: OnceLock::new(),
             circles: OnceLock::new(),
+            gate: OnceLock::new(),
             unlocked: Mutex::new(None),
             awaited: Mutex::new(None),
             news: Notify::new(),
@@ -145,7 +148,15 @@ impl People {
         &self.0.keys
     }
 
+    /// Tells the gate whom we know, now and whenever that changes.
+    pub(crate) fn inform(&self, gate: net::Gate) {
+        gate.know(Arc::new(self.clone()));
+        // A node has one gate.
+        let _ = self.0.gate.set(gate);
+    }
+
     /// Says who knows the groups.
+    #[allow(dead_code, reason = "groups call it, as soon as a node has some")]
     pub(crate) fn set_circles(&self, circles: Arc<dyn Circles>) {
         // Wired once.
         let _ = self.0.circles.set(circles);

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use base::{NodeId, PersonId};
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use people::proto::exchange::Purpose;
 use people::proto::{ContactLink, Relation};
 
 use super::People;
 
 /// How many are dialled at a time. Arbitrary: a dialling waits most of its time.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
 
 /// The first pause after a start or after news; each further one is twice as long. Arbitrary.
 const SHORTEST: Duration = Duration::from_secs(15);
@@ -28,8 +29,15 @@ impl People {
     pub(super) async fn spread(self) {
         let mut pause = SHORTEST;
         loop {
-            self.meet_everybody().await;
-            let woken = tokio::time::timeout(pause, self.0.news.notified()).await.is_ok();
+            let round = async {
+                self.meet_everybody().await;
+                tokio::time::sleep(pause).await;
+            };
+            // News does not wait for those who do not answer: the round begins again.
+            let woken = tokio::select! {
+                () = round => false,
+                () = self.0.news.notified() => true,
+            };
             if woken {
                 tokio::time::sleep(COLLECT).await;
                 pause = SHORTEST;
@@ -53,10 +61,17 @@ impl People {
         };
         let Some(own) = own else { return };
         let others = siblings.into_iter().filter(|node| *node != self.key().id());
-        let siblings = others.map(|node| async move { drop(self.meet(node, Purpose::Meet(own), &[]).await) });
-        futures_util::stream::iter(siblings).buffer_unordered(AT_ONCE).collect::<()>().await;
-        let contacts = contacts.into_iter().map(|person| async move { drop(self.meet_person(person).await) });
-        futures_util::stream::iter(contacts).buffer_unordered(AT_ONCE).collect::<()>().await;
+        // Bounded by the book: 32 nodes and 8,192 contacts.
+        let mut meetings: Vec<BoxFuture<'static, ()>> = Vec::new();
+        for node in others {
+            let people = self.clone();
+            meetings.push(Box::pin(async move { drop(people.meet(node, Purpose::Meet(own), &[]).await) }));
+        }
+        for person in contacts {
+            let people = self.clone();
+            meetings.push(Box::pin(async move { drop(people.meet_person(person).await) }));
+        }
+        futures_util::stream::iter(meetings).buffer_unordered(AT_ONCE).collect::<()>().await;
     }
 
     /// Where a person may be met, and what for.
@@ -75,8 +90,11 @@ impl People {
         }
     }
 
-    /// Closes every connection with a node that is no longer admitted.
+    /// Ends what is no longer admitted now that the book has changed.
     pub(super) fn enforce(&self) {
+        if let Some(gate) = self.0.gate.get() {
+            gate.review();
+        }
         let Some(overlay) = self.overlay() else { return };
         for node in overlay.connections().into_iter().map(|connection| connection.node).collect::<BTreeSet<_>>() {
             if !self.book().admits(&node) {

@@ -394,6 +394,11 @@ impl Book {
         self.hints.get(node).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns where all nodes may be reached.
+    pub fn places(&self) -> impl Iterator<Item = (NodeId, &[String])> {
+        self.hints.iter().map(|(node, hints)| (*node, hints.as_slice()))
+    }
+
     /// Remembers where a node may be reached: the first [`MAX_HINTS`] that can be hints.
     pub fn learn_hints(&mut self, node: NodeId, hints: &[String]) {
         let hints: Vec<_> = hints.iter().filter(|hint| is_hint(hint)).take(MAX_HINTS).cloned().collect();

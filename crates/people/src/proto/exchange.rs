@@ -7,8 +7,8 @@
 //! neither learns of contacts that the other has alone; each sends what is newer, and both are done:
 //!
 //! ```text
-//! dialler   Hello                [Consent | Update]  [Records…] Known   Lists… Done
-//! listener         Welcome|Refuse [Update]           [Records…] Known   Lists… Done
+//! dialler   Hello                [Consent | Update]  [Records… Places…] Known   Lists… Done
+//! listener         Welcome|Refuse [Update]           [Records… Places…] Known   Lists… Done
 //! ```
 //!
 //! A stranger can make the listener verify one list and compare one secret, nothing more. Invariant: before the other

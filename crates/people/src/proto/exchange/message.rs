@@ -1,5 +1,7 @@
 //! The messages of an exchange. A list of nodes is bytes here: it is verified where somebody wants it, not before.
 
+use base::NodeId;
+
 use crate::proto::codec::{DecodeError, Reader, Writer};
 use crate::proto::contact::{MAX_RECORD_BYTES, Record};
 use crate::proto::link::{MAX_HINT_BYTES, MAX_HINTS, Secret};
@@ -21,7 +23,11 @@ pub(super) const RECORDS_PER_FRAME: usize = 64;
 /// How many lists one end tells that it knows: those of the contacts and fellow members that fit into a frame.
 pub(super) const MAX_KNOWN: usize = 4096;
 
-const _: () = assert!(RECORDS_PER_FRAME * (MAX_RECORD_BYTES + 4) < MAX_FRAME_BYTES && MAX_KNOWN * 32 < MAX_FRAME_BYTES);
+const _: () = assert!(
+    RECORDS_PER_FRAME * (MAX_RECORD_BYTES + 4) < MAX_FRAME_BYTES
+        && RECORDS_PER_FRAME * (33 + MAX_HINTS * (MAX_HINT_BYTES + 4)) < MAX_FRAME_BYTES
+        && MAX_KNOWN * 32 < MAX_FRAME_BYTES
+);
 
 /// Why one node refuses another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,8 +70,15 @@ pub(super) struct KnownList {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Message {
-    Hello { list: Vec<u8>, hints: Vec<String>, wish: Wish },
-    Welcome { list: Vec<u8>, hints: Vec<String> },
+    Hello {
+        list: Vec<u8>,
+        hints: Vec<String>,
+        wish: Wish,
+    },
+    Welcome {
+        list: Vec<u8>,
+        hints: Vec<String>,
+    },
     Refuse(Refused),
     Consent(Consent),
     Update(Vec<u8>),
@@ -73,6 +86,8 @@ pub(super) enum Message {
     Lists(Vec<Vec<u8>>),
     Records(Vec<Record>),
     Done,
+    /// Where nodes may be reached.
+    Places(Vec<(NodeId, Vec<String>)>),
 }
 
 impl Message {
@@ -110,6 +125,12 @@ impl Message {
                 }
             }
             Message::Done => drop(to.u8(8)),
+            Message::Places(places) => {
+                to.u8(9).u8(places.len() as u8);
+                for (node, hints) in places {
+                    write_hints(to.fixed(&node.0), hints);
+                }
+            }
         }
         to.finish()
     }
@@ -160,6 +181,11 @@ impl Message {
                 Message::Records((0..count).map(one).collect::<Result<_, _>>()?)
             }
             8 => Message::Done,
+            9 => {
+                let count = limited(usize::from(from.u8()?), RECORDS_PER_FRAME)?;
+                let one = |_| Ok((NodeId(from.fixed()?), read_hints(&mut from)?));
+                Message::Places((0..count).map(one).collect::<Result<_, DecodeError>>()?)
+            }
             _ => return Err(DecodeError::Value),
         };
         from.finish()?;

@@ -34,6 +34,10 @@ impl Exchange {
             for some in records.chunks(RECORDS_PER_FRAME) {
                 self.send(Message::Records(some.to_vec()));
             }
+            let places: Vec<_> = book.places().map(|(node, hints)| (node, hints.to_vec())).collect();
+            for some in places.chunks(RECORDS_PER_FRAME) {
+                self.send(Message::Places(some.to_vec()));
+            }
         }
         let persons = book.persons().filter(|known| book.is_of_interest(&known.id())).take(MAX_KNOWN);
         let known = persons.map(|known| known_list(&self.salt, known)).collect();
@@ -46,6 +50,14 @@ impl Exchange {
             Message::Records(records) if sync.own => {
                 for record in records {
                     self.news |= book.merge(record);
+                }
+            }
+            Message::Places(places) if sync.own => {
+                // What we heard of the node itself is better than what another one heard.
+                for (node, hints) in places {
+                    if book.hints(&node).is_empty() {
+                        book.learn_hints(node, &hints);
+                    }
                 }
             }
             Message::Lists(lists) => {

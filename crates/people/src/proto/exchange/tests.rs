@@ -172,6 +172,8 @@ fn a_phone_joins_with_the_code_and_has_the_whole_book() {
     assert_eq!(phone.own(), laptop.own());
     assert_eq!(ids(&phone), [person(2).id()]);
     assert_eq!(phone.person_of(&key(20).id()), Some(person(2).id()), "with the lists of contacts");
+    assert_eq!(phone.hints(&key(20).id()), laptop.hints(&key(20).id()), "and where they are");
+    assert!(!phone.hints(&key(20).id()).is_empty());
     // Bob hears of the phone from the phone itself.
     assert!(run(&mut phone, Purpose::Meet(person(2).id()), &mut bob, None, &[])[0].is_ok());
     assert_eq!(bob.person_of(&key(11).id()), Some(person(1).id()));
