@@ -2,6 +2,7 @@
 
 mod controls;
 mod dht;
+mod group;
 mod people;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use controls::{Allow, Block, Budget, Offer, Rest, Rule, Schedule, ScheduleCommand, Who};
 pub use dht::{Dht, DhtCommand, DhtGet, DhtNode, DhtPut};
+pub use group::{Group, GroupCreate, GroupInvite, RoleName};
 pub use people::{
     Contact, ContactAdd, ContactCommand, ContactInvite, ContactVerify, Give, Id, IdPasswd, IdRestore, IdShow, Init,
     NodeArgs, NodeCommand, NodeJoin, NodeRevoke, PassphraseChoice,
@@ -93,6 +95,9 @@ pub enum Command {
     Id(Id),
     /// List, add and revoke your nodes
     Node(NodeArgs),
+    /// Begin groups of people, come into them, say who belongs to them
+    #[command(subcommand)]
+    Group(Group),
     /// Invite, add, list and block contacts
     Contact(Contact),
     /// Show the DHT, look for peers in it, get and store items

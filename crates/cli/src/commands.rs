@@ -5,6 +5,7 @@ mod controls;
 mod dht;
 mod files;
 mod get;
+mod group;
 mod info;
 mod limit;
 mod list;
@@ -77,6 +78,7 @@ async fn run_async(command: Command, context: Context) -> Result<u8> {
         Command::Node(command) => people::nodes::run(command, &context).await,
         Command::Contact(command) => people::contact::run(command, &context).await,
         Command::Dht(command) => dht::run(command, &context).await,
+        Command::Group(command) => group::run(command, &context).await,
         Command::Torrent(command) => torrent::run(command, &context),
         Command::Completions(command) => shell::completions(&command),
         Command::Man => shell::man(),

@@ -55,6 +55,9 @@ pub enum NodeError {
     /// The overlay did not start.
     #[error("{0}")]
     Overlay(#[from] overlay::StartError),
+    /// There is no randomness.
+    #[error("the operating system gives no random numbers: {0}")]
+    Random(String),
     /// The database did not open.
     #[error("{0}")]
     Database(#[from] db::DbError),

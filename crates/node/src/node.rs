@@ -11,6 +11,7 @@ use torrent::{Session, SessionConfig, SessionError};
 
 use crate::config::{NetworkConfig, NetworkOptions};
 use crate::controls::Controls;
+use crate::groups::Groups;
 use crate::people::People;
 use crate::server::{self, AppState};
 use crate::services::Services;
@@ -94,13 +95,22 @@ impl Node {
         let overlay = network.overlay && egress.proxy.is_none() && egress.device.is_none();
         if let Some(people) = people.as_ref().filter(|_| overlay) {
             let listen = egress.address.or(options.listen.map(|address| address.ip()));
+        let people = People::open(&home, database.clone()).await?;
+        if let Some(people) = people.as_ref().filter(|_| network.overlay) {
+            let listen = options.listen.map(|address| address.ip());
             people.start(&home, &config.overlay, &network, listen, &session).await?;
         }
+
+        let groups = match &people {
+            Some(people) => Some(Groups::start(people.clone(), database).await?),
+            None => None,
+        };
 
         let state = AppState::new(server::Parts {
             session,
             controls,
             people,
+            groups,
             services,
             updates,
             token,
@@ -120,6 +130,12 @@ impl Node {
     /// Returns where the API is.
     pub fn api(&self) -> SocketAddr {
         self.api
+    }
+
+    /// Returns the groups.
+    #[cfg(test)]
+    pub(crate) fn groups(&self) -> Option<&Groups> {
+        self.state.groups()
     }
 
     /// Tells the trackers, makes everything durable and ends. Takes a few seconds at most.

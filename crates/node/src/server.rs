@@ -8,6 +8,7 @@ mod controls;
 mod dht;
 mod doc;
 mod events;
+mod groups;
 mod guard;
 mod jobs;
 mod network;
@@ -25,13 +26,14 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use rpc::NodeMode;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use torrent::Session;
 
 use crate::controls::Controls;
+use crate::groups::Groups;
 use crate::jobs::Jobs;
 use crate::people::People;
 use crate::services::Services;
@@ -62,6 +64,7 @@ pub(crate) struct Parts {
     pub(crate) controls: Controls,
     /// `None`: the home has no identity.
     pub(crate) people: Option<People>,
+    pub(crate) groups: Option<Groups>,
     pub(crate) services: Services,
     pub(crate) updates: Updates,
     pub(crate) token: String,
@@ -85,6 +88,10 @@ impl AppState {
 
     pub(crate) fn controls(&self) -> &Controls {
         &self.0.parts.controls
+    }
+
+    pub(crate) fn groups(&self) -> Option<&Groups> {
+        self.0.parts.groups.as_ref()
     }
 
     pub(crate) fn people(&self) -> Option<&People> {
@@ -150,9 +157,18 @@ fn router(state: AppState) -> Router {
         .route("/contacts/{contact}", get(people::contact).patch(people::change_contact).delete(people::remove_contact))
         .route("/invites", get(people::invites).post(people::invite))
         .route("/invites/{invite}", delete(people::revoke_invite));
+    let groups = Router::new()
+        .route("/groups", get(groups::list).post(groups::create))
+        .route("/groups/join", post(groups::join))
+        .route("/groups/unlock", post(groups::unlock))
+        .route("/groups/{id}", get(groups::one).patch(groups::rename).delete(groups::leave))
+        .route("/groups/{id}/invitations", post(groups::invite))
+        .route("/groups/{id}/invitations/{invitation}", delete(groups::cancel))
+        .route("/groups/{id}/members/{person}", put(groups::role).delete(groups::expel));
     let guarded = torrents
         .merge(dht)
         .merge(people)
+        .merge(groups)
         .route("/network", get(network::info))
         .route("/session", get(session::info))
         .route("/limits", get(session::limits).put(session::limit))

@@ -6,6 +6,7 @@
 mod controls;
 mod dht;
 mod event;
+mod group;
 mod job;
 mod network;
 mod people;
@@ -24,6 +25,10 @@ pub use dht::{
     DhtPutRequest, DhtScrape, DhtStored, DhtTraffic,
 };
 pub use event::{Delta, Event};
+pub use group::{
+    GroupDetail, GroupInfo, GroupInvitation, GroupInviteRequest, GroupKind, GroupLink, GroupMember, GroupRename,
+    GroupRequest, GroupRole, GroupRoleRequest, GroupUnlock,
+};
 pub use job::{CopyRequest, Job, JobKind, JobState, ShareRequest, Skipped, TorrentFormat};
 pub use network::{NetworkInfo, NetworkPart};
 pub use people::{

@@ -19,6 +19,9 @@ pub(crate) struct Id(pub(crate) TorrentId);
 /// What the path names, whatever it is.
 pub(crate) struct Word(pub(crate) String);
 
+/// The two things that the path names.
+pub(crate) struct Words(pub(crate) (String, String));
+
 /// The query.
 pub(crate) struct Params<T>(pub(crate) T);
 
@@ -80,6 +83,17 @@ impl FromRequestParts<AppState> for Word {
             .await
             .map_err(|error| ApiError::bad_request(error.body_text()))?;
         Ok(Word(text))
+    }
+}
+
+impl FromRequestParts<AppState> for Words {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Words, ApiError> {
+        let Path(words) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| ApiError::bad_request(error.body_text()))?;
+        Ok(Words(words))
     }
 }
 

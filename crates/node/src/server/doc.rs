@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use super::{controls, dht, events, jobs, network, people, services, session, torrents, updates};
+use super::{controls, dht, events, groups, jobs, network, people, services, session, torrents, updates};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,8 @@ use super::{controls, dht, events, jobs, network, people, services, session, tor
         jobs::share, jobs::copy, jobs::list, jobs::one, jobs::cancel, events::events, document,
         network::info, dht::info, dht::nodes, dht::add, dht::nearest, dht::ping, dht::peers, dht::scrape, dht::get,
         dht::put, dht::forget, people::identity, people::meet, people::nodes, people::add_node, people::await_nobody,
+        groups::list, groups::create, groups::join, groups::unlock, groups::one, groups::rename, groups::leave,
+        groups::invite, groups::cancel, groups::role, groups::expel,
         people::join, people::revoke_node, people::contacts, people::add_contact, people::contact,
         people::change_contact, people::remove_contact, people::invites, people::invite, people::revoke_invite,
     ),

@@ -1,0 +1,236 @@
+//! `compeer group`.
+
+use std::io::{self, BufRead as _};
+
+use anyhow::{Context as _, Result, bail};
+use reqwest::Method;
+use rpc::{
+    GroupDetail, GroupInfo, GroupInviteRequest, GroupKind, GroupLink, GroupMember, GroupRename, GroupRequest,
+    GroupRole, GroupRoleRequest, GroupUnlock,
+};
+
+use super::Context;
+use crate::args::{Group, GroupCreate, GroupInvite, RoleName};
+use crate::attach::attach;
+use crate::client::Client;
+use crate::out::{self, Table, clean};
+use crate::show;
+
+/// Runs the command.
+pub async fn run(command: Group, context: &Context) -> Result<u8> {
+    let attached = attach(context.home.as_deref()).await?;
+    let client = &attached.client;
+    match command {
+        Group::Create(command) => create(client, command, context).await?,
+        Group::Invite(command) => invite(client, command, context).await?,
+        Group::Join(command) => {
+            let group: GroupInfo = client.call(Method::POST, "/groups/join", &GroupLink { link: command.link }).await?;
+            say(context, &group, || format!("You are a member of {}.", called(&group)))?;
+        }
+        Group::List => list(client, context).await?,
+        Group::Show(which) => show_one(client, &which.group, context).await?,
+        Group::Members(which) => {
+            let group = detail(client, &which.group).await?;
+            if context.json { out::json(&group.people)? } else { members(&group.people)? }
+        }
+        Group::Role(command) => {
+            let group = detail(client, &command.group).await?;
+            let member = member(&group, &command.person)?;
+            let role = if command.role == RoleName::Admin { GroupRole::Admin } else { GroupRole::Member };
+            let path = format!("/groups/{}/members/{}", group.info.id, member.person);
+            client.tell(Method::PUT, &path, Some(&GroupRoleRequest { role })).await?;
+            done(client, &group, context, || format!("{} is {} now.", name_of(member), shown(role))).await?;
+        }
+        Group::Remove(command) => {
+            let group = detail(client, &command.group).await?;
+            let member = member(&group, &command.person)?;
+            let path = format!("/groups/{}/members/{}", group.info.id, member.person);
+            client.tell(Method::DELETE, &path, None::<&()>).await?;
+            let text = || format!("{} is no member of {} any more.", name_of(member), called(&group.info));
+            done(client, &group, context, text).await?;
+        }
+        Group::Cancel(command) => {
+            let group = detail(client, &command.group).await?;
+            let meant = |id: &str| id.starts_with(&command.invitation);
+            let found: Vec<_> = group.invitations.iter().filter(|invitation| meant(&invitation.id)).collect();
+            let [invitation] = found[..] else {
+                bail!("{:?} means {} invitations of {}", command.invitation, found.len(), called(&group.info));
+            };
+            let path = format!("/groups/{}/invitations/{}", group.info.id, invitation.id);
+            client.tell(Method::DELETE, &path, None::<&()>).await?;
+            done(client, &group, context, || "The invitation lets nobody in any more.".to_owned()).await?;
+        }
+        Group::Rename(command) => {
+            let group = find(client, &command.group).await?;
+            let path = format!("/groups/{}", group.id);
+            let group: GroupInfo = client.call(Method::PATCH, &path, &GroupRename { name: command.name }).await?;
+            say(context, &group, || format!("The group is called {} now.", called(&group)))?;
+        }
+        Group::Leave(which) => {
+            let group = find(client, &which.group).await?;
+            client.tell(Method::DELETE, &format!("/groups/{}", group.id), None::<&()>).await?;
+            say(context, &group, || format!("You left {}.", called(&group)))?;
+        }
+        Group::Unlock => {
+            let passphrase = passphrase()?;
+            client.tell(Method::POST, "/groups/unlock", Some(&GroupUnlock { passphrase })).await?;
+            list(client, context).await?;
+        }
+    }
+    Ok(0)
+}
+
+async fn create(client: &Client, command: GroupCreate, context: &Context) -> Result<()> {
+    let kind = match (command.open, command.private) {
+        (true, _) => GroupKind::Open,
+        (_, true) => GroupKind::Private,
+        _ => GroupKind::ByInvitation,
+    };
+    let group: GroupInfo = client.call(Method::POST, "/groups", &GroupRequest { name: command.name, kind }).await?;
+    say(context, &group, || {
+        format!("The group {} begins with you. `compeer group invite` prints a link for others.", called(&group))
+    })
+}
+
+async fn invite(client: &Client, command: GroupInvite, context: &Context) -> Result<()> {
+    let group = find(client, &command.group).await?;
+    let request = GroupInviteRequest {
+        person: command.person,
+        uses: if command.standing { 0 } else { command.uses },
+        role: if command.admin { GroupRole::Admin } else { GroupRole::Member },
+    };
+    let link: GroupLink = client.call(Method::POST, &format!("/groups/{}/invitations", group.id), &request).await?;
+    if context.json { out::json(&link) } else { out::line(&link.link) }
+}
+
+async fn list(client: &Client, context: &Context) -> Result<()> {
+    let groups: Vec<GroupInfo> = client.get("/groups").await?;
+    if context.json {
+        return out::json(&groups);
+    }
+    let mut table = Table::new(&["NAME", "KIND", "YOU", "MEMBERS", "MET", "ID"], &[3, 4], 0);
+    for group in &groups {
+        table.row(vec![
+            called(group),
+            group.kind.map_or("", shown_kind).to_owned(),
+            group.role.map_or("no member", shown).to_owned(),
+            group.members.to_string(),
+            group.connected.to_string(),
+            group.id[..16].to_owned(),
+        ]);
+    }
+    table.print()
+}
+
+async fn show_one(client: &Client, meant: &str, context: &Context) -> Result<()> {
+    let group = detail(client, meant).await?;
+    if context.json {
+        return out::json(&group);
+    }
+    let info = &group.info;
+    out::line(format!("{}  {}", called(info), info.kind.map_or("", shown_kind)))?;
+    out::line(format!("id       {}", info.id))?;
+    out::line(format!("you      {}", info.role.map_or("no member", shown)))?;
+    out::line(format!("met      {}", show::count(info.connected as usize, "stream", "streams")))?;
+    if info.locked {
+        out::line("key      locked, or on another computer: `compeer group unlock`")?;
+    } else if !info.has_key {
+        out::line("key      not here yet")?;
+    }
+    out::line("")?;
+    members(&group.people)?;
+    for invitation in &group.invitations {
+        let whom = invitation.person.as_deref().map_or("whoever has the link".to_owned(), |id| id[..16].to_owned());
+        let left = invitation.left.map_or("any number".to_owned(), |left| format!("{left} more"));
+        out::line(format!("invited  {}  {whom}, {left}, as {}", &invitation.id[..8], shown(invitation.role)))?;
+    }
+    for person in &group.expelled {
+        out::line(format!("expelled {}", &person[..16]))?;
+    }
+    Ok(())
+}
+
+fn members(people: &[GroupMember]) -> Result<()> {
+    let mut table = Table::new(&["NAME", "ROLE", "ID"], &[], 0);
+    for member in people {
+        let own = if member.own { " (you)" } else { "" };
+        table.row(vec![
+            format!("{}{own}", name_of(member)),
+            shown(member.role).to_owned(),
+            member.person[..16].to_owned(),
+        ]);
+    }
+    table.print()
+}
+
+/// Finds the group that is meant: by its name, its id, or the beginning of that.
+async fn find(client: &Client, meant: &str) -> Result<GroupInfo> {
+    let groups: Vec<GroupInfo> = client.get("/groups").await?;
+    let is = |group: &GroupInfo| group.name.as_deref() == Some(meant) || group.id.starts_with(meant);
+    let mut found: Vec<GroupInfo> = groups.into_iter().filter(is).collect();
+    match (found.pop(), found.len()) {
+        (Some(group), 0) => Ok(group),
+        (Some(_), more) => bail!("{meant:?} can mean {} groups: write the beginning of the id", more + 1),
+        (None, _) => bail!("there is no group {meant:?}: `compeer group list` shows those that there are"),
+    }
+}
+
+async fn detail(client: &Client, meant: &str) -> Result<GroupDetail> {
+    let group = find(client, meant).await?;
+    Ok(client.get(&format!("/groups/{}", group.id)).await?)
+}
+
+fn member<'a>(group: &'a GroupDetail, meant: &str) -> Result<&'a GroupMember> {
+    let is = |member: &&GroupMember| member.name.as_deref() == Some(meant) || member.person.starts_with(meant);
+    let found: Vec<&GroupMember> = group.people.iter().filter(is).collect();
+    match found[..] {
+        [member] => Ok(member),
+        [] => bail!("{} has no member {meant:?}: `compeer group members` shows them", called(&group.info)),
+        _ => bail!("{meant:?} can mean {} members: write the beginning of the id", found.len()),
+    }
+}
+
+async fn done(client: &Client, group: &GroupDetail, context: &Context, text: impl FnOnce() -> String) -> Result<()> {
+    if !context.json {
+        return out::line(text());
+    }
+    out::json(&client.get::<GroupDetail>(&format!("/groups/{}", group.info.id)).await?)
+}
+
+fn say(context: &Context, group: &GroupInfo, text: impl FnOnce() -> String) -> Result<()> {
+    if context.json { out::json(group) } else { out::line(text()) }
+}
+
+fn called(group: &GroupInfo) -> String {
+    group.name.as_deref().map_or_else(|| group.id[..16].to_owned(), clean)
+}
+
+fn name_of(member: &GroupMember) -> String {
+    member.name.as_deref().map_or_else(|| member.person[..16].to_owned(), clean)
+}
+
+fn shown(role: GroupRole) -> &'static str {
+    match role {
+        GroupRole::Member => "member",
+        GroupRole::Admin => "admin",
+    }
+}
+
+fn shown_kind(kind: GroupKind) -> &'static str {
+    match kind {
+        GroupKind::Open => "open",
+        GroupKind::ByInvitation => "by invitation",
+        GroupKind::Private => "private",
+    }
+}
+
+fn passphrase() -> Result<String> {
+    let term = console::Term::stderr();
+    if term.is_term() {
+        term.write_str("Passphrase: ")?;
+        return term.read_secure_line().context("the passphrase cannot be read");
+    }
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).context("the passphrase cannot be read")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,384 @@
+//! The groups that this node's person belongs to: their copies, the streams between members, and what the API asks.
+//!
+//! Owns one [`Circle`] a group. Its state machine (`people::proto::group::Replica`) is behind a lock of its own that is
+//! held while what it wants is stored, so that nothing is told before it is durable; whoever only asks who belongs to a
+//! group reads what was published last and waits for nobody.
+
+mod circle;
+mod meeting;
+mod streams;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base::{GroupId, NodeId, Now, PersonId, WallTime};
+use db::{Db, DbError};
+use people::GroupStore;
+use people::proto::group::change::link_key;
+use people::proto::group::{ChangeId, Command, GroupLink, Identity, Invitee, Kind, Refusal, Replica, Role, Roster};
+use people::proto::{Name, PersonKey, SignedNodeList};
+use tokio::sync::{Notify, watch};
+
+use crate::NodeError;
+use crate::people::{Circles, People};
+use circle::Circle;
+
+/// How many groups a node is in. Arbitrary; each may hold some megabytes.
+const MAX_GROUPS: usize = 256;
+
+/// How long a command waits for the streams that it needs.
+const JOIN_PATIENCE: Duration = Duration::from_secs(45);
+
+/// Why a command about groups is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GroupError {
+    /// The node does not know such a group.
+    #[error("there is no such group here: `compeer group list` shows those that there are")]
+    Unknown,
+    /// Too many.
+    #[error("a node is in at most {MAX_GROUPS} groups: leave one")]
+    TooMany,
+    /// The overlay is off.
+    #[error("the overlay is switched off: without it there is nobody to meet")]
+    NoOverlay,
+    /// No person.
+    #[error("this node belongs to nobody yet: run `compeer init`")]
+    NoPerson,
+    /// We are in it.
+    #[error("you are a member of this group already")]
+    Already,
+    /// Nobody could be asked.
+    #[error("no member could be reached: try again when one of them is there")]
+    Unreachable,
+    /// Somebody was asked and said no.
+    #[error("a member was reached and did not let you in: the invitation was used up or taken back, or is not for you")]
+    Refused,
+    /// The state machine refuses.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// No randomness.
+    #[error("the operating system gives no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// What is published of a group: read without waiting.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// The state; `None` until somebody told it.
+    pub(crate) roster: Option<Arc<Roster>>,
+    /// What the group is called, where we can read it.
+    pub(crate) name: Option<Name>,
+    /// How many streams to members stand.
+    pub(crate) sessions: usize,
+    /// Whether the present members' key is here.
+    pub(crate) has_key: bool,
+}
+
+/// The groups of this node. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Groups(Arc<Inner>);
+
+struct Inner {
+    people: People,
+    store: GroupStore,
+    identity: Mutex<Identity>,
+    circles: Mutex<BTreeMap<GroupId, Arc<Circle>>>,
+    /// Counts the changes of who belongs to what.
+    changed: watch::Sender<u64>,
+    /// Wakes the task that looks for members.
+    wake: Notify,
+}
+
+impl fmt::Debug for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Groups").field("groups", &self.0.all().len()).finish()
+    }
+}
+
+impl Groups {
+    /// Opens the groups of a home whose node belongs to somebody, and meets their members over the overlay.
+    pub(crate) async fn start(people: People, database: Db) -> Result<Groups, NodeError> {
+        let store = GroupStore::open(database).await?;
+        // A person's key that a passphrase seals, or that is on another computer, is not at hand: the copies follow.
+        let person = people.book().own().map(|own| own.id());
+        let identity = match people.person_key() {
+            Ok(key) if person.is_none_or(|person| person == key.id()) => Identity::new(key),
+            _ => Identity::locked(person.unwrap_or(PersonId([0; 32]))),
+        };
+        let groups = Groups(Arc::new(Inner {
+            people,
+            identity: Mutex::new(identity.clone()),
+            circles: Mutex::default(),
+            changed: watch::Sender::new(0),
+            wake: Notify::new(),
+            store,
+        }));
+        for stored in groups.0.store.load().await? {
+            let changes = stored.changes.iter().map(Vec::as_slice);
+            let seed = random().map_err(|error| NodeError::Random(error.to_string()))?;
+            let replica = Replica::restore(stored.id, identity.clone(), seed, changes, now());
+            groups.insert(replica, stored.nodes);
+        }
+        groups.0.watch_members().await?;
+        groups.0.people.set_circles(Arc::new(groups.clone()));
+        if let Some(overlay) = groups.0.people.overlay() {
+            overlay.serve(Arc::new(streams::GroupService(groups.clone())));
+            tokio::spawn(meeting::run(Arc::downgrade(&groups.0)));
+        }
+        Ok(groups)
+    }
+
+    /// Whether a person belongs to a group. Returns at once.
+    pub(crate) fn is_member(&self, group: GroupId, person: PersonId) -> bool {
+        self.view(group).and_then(|view| view.roster).is_some_and(|roster| roster.has(&person))
+    }
+
+    /// Returns who belongs to a group, as far as is known. Returns at once.
+    pub(crate) fn members(&self, group: GroupId) -> BTreeSet<PersonId> {
+        let roster = self.view(group).and_then(|view| view.roster);
+        roster.map(|roster| roster.members.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// Returns a number that grows whenever who belongs to a group changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// Returns all groups.
+    pub(crate) fn list(&self) -> Vec<(GroupId, View)> {
+        self.0.all().iter().map(|circle| (circle.group(), circle.view())).collect()
+    }
+
+    /// Returns what is known of a group.
+    pub(crate) fn view(&self, group: GroupId) -> Option<View> {
+        self.0.circle(group).map(|circle| circle.view())
+    }
+
+    /// Returns whose groups these are.
+    pub(crate) fn person(&self) -> PersonId {
+        self.0.identity().person()
+    }
+
+    /// Returns the book of people, for names.
+    pub(crate) fn people(&self) -> &People {
+        &self.0.people
+    }
+
+    /// Whether the person's key is at hand.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.0.identity().is_locked()
+    }
+
+    /// Takes the person's key, which a passphrase sealed, until the node ends.
+    pub(crate) async fn unlock(&self, key: PersonKey) -> Result<(), GroupError> {
+        *self.0.identity() = Identity::new(key.clone());
+        for circle in self.0.all() {
+            let key = key.clone();
+            self.drive(&circle, |replica| replica.unlock(key, now())).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins a group and returns it.
+    pub(crate) async fn create(&self, name: &Name, kind: Kind) -> Result<GroupId, GroupError> {
+        let identity = self.identity()?;
+        if self.0.lock_circles().len() >= MAX_GROUPS {
+            return Err(GroupError::TooMany);
+        }
+        let replica = Replica::create(identity, kind, name, random()?, now()).ok_or(Refusal::Locked)?;
+        let group = replica.group();
+        self.0.store.add(group, Vec::new()).await?;
+        let circle = self.insert(replica, Vec::new());
+        self.drive(&circle, |_| ()).await?;
+        Ok(group)
+    }
+
+    /// Does what the person wants with a group.
+    pub(crate) async fn command(&self, group: GroupId, command: Command) -> Result<ChangeId, GroupError> {
+        let circle = self.0.circle(group).ok_or(GroupError::Unknown)?;
+        let done = self.drive(&circle, |replica| replica.command(now(), command)).await?;
+        self.0.wake.notify_one();
+        Ok(done?)
+    }
+
+    /// Invites, and returns a link that leads in. `person`: for this one alone. `uses`: how many can come in by it, 0: any
+    /// number.
+    pub(crate) async fn invite(
+        &self,
+        group: GroupId,
+        person: Option<PersonId>,
+        uses: u16,
+        role: Role,
+    ) -> Result<GroupLink, GroupError> {
+        let kind = self.view(group).and_then(|view| view.roster).ok_or(GroupError::Unknown)?.kind;
+        let invitation = match person {
+            Some(person) => {
+                let command = Command::Invite { to: Invitee::Person(person), uses: 1, role };
+                Some((self.command(group, command).await?, None))
+            }
+            // Whoever has the link of an open group may come in.
+            None if kind == Kind::Open && role == Role::Member => None,
+            None => {
+                let secret = random()?;
+                let command = Command::Invite { to: Invitee::Link(link_key(&secret)), uses, role };
+                Some((self.command(group, command).await?, Some(secret)))
+            }
+        };
+        self.link(group, invitation)
+    }
+
+    fn link(&self, group: GroupId, invitation: Option<(ChangeId, Option<[u8; 32]>)>) -> Result<GroupLink, GroupError> {
+        let view = self.view(group).ok_or(GroupError::Unknown)?;
+        let private = view.roster.as_ref().is_none_or(|roster| roster.kind == Kind::Private);
+        let overlay = self.0.people.overlay().ok_or(GroupError::NoOverlay)?;
+        Ok(GroupLink {
+            group,
+            invitation,
+            nodes: vec![overlay.node()],
+            hints: overlay.own_hints().iter().map(ToString::to_string).collect(),
+            name: view.name.filter(|_| !private),
+        })
+    }
+
+    /// Comes into a group by a link: asks each node that it names until one lets us in. Takes up to a minute.
+    pub(crate) async fn join(&self, link: &GroupLink) -> Result<GroupId, GroupError> {
+        let identity = self.identity()?;
+        let known = self.0.circle(link.group);
+        if known.is_some() && self.is_member(link.group, identity.person()) {
+            return Err(GroupError::Already);
+        }
+        if known.is_none() && self.0.lock_circles().len() >= MAX_GROUPS {
+            return Err(GroupError::TooMany);
+        }
+        let request = identity.request(link.group, link.invitation, now()).ok_or(Refusal::Locked)?;
+        let mut failure = GroupError::Unreachable;
+        for node in &link.nodes {
+            match self.knock(link, *node, request.clone()).await {
+                Ok(()) => {
+                    let member = self.until_member(link.group, identity.person());
+                    let waited = tokio::time::timeout(JOIN_PATIENCE, member).await;
+                    return waited.map(|()| link.group).map_err(|_| GroupError::Unreachable);
+                }
+                Err(streams::Knock::Refused) => failure = GroupError::Refused,
+                Err(streams::Knock::Unreachable) => {}
+                Err(streams::Knock::Failed(error)) => return Err(error),
+            }
+        }
+        Err(failure)
+    }
+
+    async fn until_member(&self, group: GroupId, person: PersonId) {
+        let mut changes = self.changes();
+        // The sender lives as long as we do.
+        while !self.is_member(group, person) && changes.changed().await.is_ok() {}
+    }
+
+    /// Leaves a group: tells the others, and forgets it. Who is no member just forgets it.
+    pub(crate) async fn leave(&self, group: GroupId) -> Result<(), GroupError> {
+        let circle = self.0.circle(group).ok_or(GroupError::Unknown)?;
+        if self.is_member(group, self.person()) {
+            self.command(group, Command::Leave).await?;
+            circle.farewell().await;
+        }
+        self.0.store.remove(group).await?;
+        self.0.lock_circles().remove(&group);
+        self.0.changed.send_modify(|n| *n += 1);
+        Ok(())
+    }
+
+    fn identity(&self) -> Result<Identity, GroupError> {
+        let mut identity = self.0.identity();
+        if identity.is_locked()
+            && let Ok(key) = self.0.people.person_key()
+        {
+            // Since we started, the person came to be, or took the passphrase away.
+            *identity = Identity::new(key);
+        }
+        if self.0.people.book().own().is_none() {
+            return Err(GroupError::NoPerson);
+        }
+        if identity.is_locked() { Err(Refusal::Locked.into()) } else { Ok(identity.clone()) }
+    }
+
+    fn insert(&self, replica: Replica, nodes: Vec<NodeId>) -> Arc<Circle> {
+        let circle = Arc::new(Circle::new(replica, nodes));
+        self.0.lock_circles().insert(circle.group(), circle.clone());
+        circle
+    }
+
+    /// Lets a replica do something, and does what it then wants.
+    async fn drive<T>(&self, circle: &Circle, act: impl FnOnce(&mut Replica) -> T) -> Result<T, DbError> {
+        let (result, changed) = circle.drive(&self.0.store, act).await?;
+        if changed {
+            self.announce().await?;
+        }
+        Ok(result)
+    }
+
+    /// Tells whoever waits that something about a group changed.
+    async fn announce(&self) -> Result<(), DbError> {
+        self.0.watch_members().await?;
+        self.0.changed.send_modify(|n| *n += 1);
+        self.0.wake.notify_one();
+        Ok(())
+    }
+}
+
+impl Circles for Groups {
+    fn groups_of(&self, person: PersonId) -> Vec<GroupId> {
+        let has = |circle: &Arc<Circle>| circle.view().roster.is_some_and(|roster| roster.has(&person));
+        self.0.all().into_iter().filter(has).map(|circle| circle.group()).collect()
+    }
+}
+
+impl Inner {
+    fn identity(&self) -> MutexGuard<'_, Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_circles(&self) -> MutexGuard<'_, BTreeMap<GroupId, Arc<Circle>>> {
+        self.circles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn circle(&self, group: GroupId) -> Option<Arc<Circle>> {
+        self.lock_circles().get(&group).cloned()
+    }
+
+    fn all(&self) -> Vec<Arc<Circle>> {
+        self.lock_circles().values().cloned().collect()
+    }
+
+    /// Tells the book of whom it is to keep the lists of nodes.
+    async fn watch_members(&self) -> Result<(), DbError> {
+        let members: BTreeSet<PersonId> = {
+            let rosters = self.all().into_iter().filter_map(|circle| circle.view().roster);
+            rosters.flat_map(|roster| roster.members.keys().copied().collect::<Vec<_>>()).collect()
+        };
+        self.people.update(|book, _| book.watch(members)).await
+    }
+
+    /// Returns our own list of nodes, as others take it.
+    fn own_list(&self) -> Option<SignedNodeList> {
+        self.people.book().own().map(|own| own.newest().clone())
+    }
+}
+
+/// Reads both clocks.
+fn now() -> Now {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Now { mono: base::Instant::from_start(START.elapsed()), wall: WallTime(wall) }
+}
+
+fn random() -> Result<[u8; 32], getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,225 @@
+//! One group: its replica, and the queues to the streams of its sessions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use base::{GroupId, NodeId, PersonId};
+use db::DbError;
+use people::GroupStore;
+use people::proto::group::{Event, Input, Message, Output, Replica, SessionId};
+use tokio::sync::mpsc;
+
+use super::{View, now};
+
+/// How many messages may wait for one stream. A whole log takes some hundred, and each holds references, not copies; a
+/// stream that does not take them is ended.
+const QUEUE: usize = 1024;
+
+/// How long whoever leaves waits for the last words to be sent.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What one stream has to do.
+pub(super) enum Order {
+    /// Send a message.
+    Send(Message),
+    /// Send what was ordered before, and end.
+    End,
+}
+
+/// A group of this node.
+pub(super) struct Circle {
+    group: GroupId,
+    /// The replica and its streams. Held while changes are stored: what depends on them is sent after that.
+    live: tokio::sync::Mutex<Live>,
+    view: Mutex<View>,
+    nodes: Mutex<Nodes>,
+}
+
+struct Live {
+    replica: Replica,
+    queues: BTreeMap<SessionId, (PersonId, mpsc::Sender<Order>)>,
+    sessions: SessionId,
+}
+
+/// Which nodes are met, and when others were tried.
+#[derive(Default)]
+pub(super) struct Nodes {
+    /// From a link, for as long as no roster names any.
+    pub(super) named: Vec<NodeId>,
+    /// To which a stream stands, how many each.
+    pub(super) met: BTreeMap<NodeId, usize>,
+    /// When a node was tried last, and how often in vain.
+    pub(super) tried: BTreeMap<NodeId, (Instant, u32)>,
+    /// Those that were told that they belong here.
+    pub(super) told: BTreeSet<NodeId>,
+    /// What was told last of the members' nodes.
+    pub(super) told_people: Vec<(PersonId, u64)>,
+}
+
+impl Circle {
+    pub(super) fn new(replica: Replica, named: Vec<NodeId>) -> Circle {
+        Circle {
+            group: replica.group(),
+            view: Mutex::new(view_of(&replica, 0)),
+            live: tokio::sync::Mutex::new(Live { replica, queues: BTreeMap::new(), sessions: 0 }),
+            nodes: Mutex::new(Nodes { named, ..Nodes::default() }),
+        }
+    }
+
+    pub(super) fn group(&self) -> GroupId {
+        self.group
+    }
+
+    /// Returns what was published last.
+    pub(super) fn view(&self) -> View {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn nodes(&self) -> std::sync::MutexGuard<'_, Nodes> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the replica do something and does what it wants: stores, then sends. Returns whether there is something new
+    /// for others to read.
+    pub(super) async fn drive<T>(
+        &self,
+        store: &GroupStore,
+        act: impl FnOnce(&mut Replica) -> T,
+    ) -> Result<(T, bool), DbError> {
+        let mut live = self.live.lock().await;
+        let result = act(&mut live.replica);
+        let changed = self.settle(&mut live, store).await?;
+        Ok((result, changed))
+    }
+
+    /// Begins a session and returns what its stream has to do.
+    pub(super) async fn connect(
+        &self,
+        store: &GroupStore,
+        person: PersonId,
+    ) -> Result<(SessionId, mpsc::Receiver<Order>, bool), DbError> {
+        let mut live = self.live.lock().await;
+        let (orders, queue) = mpsc::channel(QUEUE);
+        live.sessions += 1;
+        let session = live.sessions;
+        live.queues.insert(session, (person, orders));
+        live.replica.handle(now(), Input::Connected { session, person });
+        let changed = self.settle(&mut live, store).await?;
+        Ok((session, queue, changed))
+    }
+
+    /// Notes that a stream ended.
+    pub(super) async fn close(&self, store: &GroupStore, session: SessionId) -> Result<bool, DbError> {
+        let mut live = self.live.lock().await;
+        live.queues.remove(&session);
+        live.replica.handle(now(), Input::Closed { session });
+        self.settle(&mut live, store).await
+    }
+
+    async fn settle(&self, live: &mut Live, store: &GroupStore) -> Result<bool, DbError> {
+        let settled = live.settle(self.group, store).await;
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        if settled.as_ref().is_ok_and(|changed| !changed) {
+            view.sessions = live.queues.len();
+        } else {
+            *view = view_of(&live.replica, live.queues.len());
+        }
+        drop(view);
+        settled
+    }
+
+    /// Sends something on every stream, or on one.
+    pub(super) async fn tell(&self, only: Option<SessionId>, messages: &[Message]) {
+        let live = self.live.lock().await;
+        let queues = live.queues.iter().filter(|(session, _)| only.is_none_or(|only| only == **session));
+        // Who is only listened to is told of nobody.
+        for (_, (_, queue)) in queues.filter(|(_, (person, _))| live.replica.has(person)) {
+            for message in messages {
+                // What a full queue leaves out is told again when something changes.
+                let _ = queue.try_send(Order::Send(message.clone()));
+            }
+        }
+    }
+
+    /// Returns when the replica has something to do by itself.
+    pub(super) async fn due(&self) -> Option<base::Instant> {
+        self.live.lock().await.replica.poll_timeout()
+    }
+
+    /// Waits until the last words are on their way.
+    pub(super) async fn farewell(&self) {
+        let gone = async {
+            while !self.nodes().met.is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        // Whoever does not listen hears it from the others.
+        let _ = tokio::time::timeout(FAREWELL, gone).await;
+    }
+
+    /// Counts a stream to a node, until the guard drops.
+    pub(super) fn meet(self: &Arc<Self>, node: NodeId) -> Met {
+        let mut nodes = self.nodes();
+        *nodes.met.entry(node).or_default() += 1;
+        nodes.tried.remove(&node);
+        Met { circle: self.clone(), node }
+    }
+}
+
+/// A stream to a node stands.
+pub(super) struct Met {
+    circle: Arc<Circle>,
+    node: NodeId,
+}
+
+impl Drop for Met {
+    fn drop(&mut self) {
+        let mut nodes = self.circle.nodes();
+        if let Some(count) = nodes.met.get_mut(&self.node) {
+            *count -= 1;
+            if *count == 0 {
+                nodes.met.remove(&self.node);
+            }
+        }
+    }
+}
+
+impl Live {
+    async fn settle(&mut self, group: GroupId, store: &GroupStore) -> Result<bool, DbError> {
+        let mut changed = false;
+        while let Some(output) = self.replica.poll_output() {
+            match output {
+                Output::Persist(changes) => store.append(group, changes).await?,
+                Output::Send { session, message } => {
+                    let full =
+                        |(_, queue): &(PersonId, mpsc::Sender<Order>)| queue.try_send(Order::Send(message)).is_err();
+                    if self.queues.get(&session).is_some_and(full) {
+                        self.queues.remove(&session);
+                        self.replica.handle(now(), Input::Closed { session });
+                    }
+                }
+                Output::Disconnect { session, blame } => {
+                    if blame {
+                        tracing::debug!(?group, session, "a member sent what is no change of the group");
+                    }
+                    if let Some((_, queue)) = self.queues.remove(&session) {
+                        // Full or gone: dropping the queue ends the stream as well.
+                        let _ = queue.try_send(Order::End);
+                    }
+                }
+                Output::Event(Event::Changed | Event::Epoch(_) | Event::Out) => changed = true,
+            }
+        }
+        Ok(changed)
+    }
+}
+
+fn view_of(replica: &Replica, sessions: usize) -> View {
+    View {
+        roster: replica.roster().cloned().map(Arc::new),
+        name: replica.name(),
+        sessions,
+        has_key: replica.epoch().is_some(),
+    }
+}

@@ -1,0 +1,366 @@
+//! The streams of the overlay's service "group": frames, greetings, and what runs over them.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{NodeId, PersonId};
+use db::DbError;
+use futures_util::future::BoxFuture;
+use overlay::{Hint, Peer, Service, Stream};
+use people::proto::SignedNodeList;
+use people::proto::group::message::{Fellow, MAX_FELLOW_HINTS, MAX_FELLOWS, MAX_MESSAGE_BYTES, tag};
+use people::proto::group::{Command, GroupLink, Input, JoinRequest, Kind, Message, Refusal, Replica};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::circle::{Circle, Order};
+use super::{GroupError, Groups, now, random};
+
+/// The name of the service.
+pub(super) const SERVICE: &str = "group";
+
+/// How long the other end may take to greet, and to answer.
+const GREETING: Duration = Duration::from_secs(20);
+
+/// How long a message may take to be written: whoever does not read for so long is gone.
+const WRITING: Duration = Duration::from_secs(60);
+
+/// Receives streams.
+pub(super) struct GroupService(pub(super) Groups);
+
+impl Service for GroupService {
+    fn name(&self) -> &'static str {
+        SERVICE
+    }
+
+    fn serve(self: Arc<Self>, peer: Peer, stream: Stream) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            // A stranger, and somebody who names a group that is not here, gets the end of the stream and nothing else.
+            if let Err(error) = self.0.receive(peer.node, stream).await {
+                tracing::debug!(node = ?peer.node, %error, "a stream of the service group ended");
+            }
+        })
+    }
+}
+
+/// Why nobody let us in.
+pub(super) enum Knock {
+    Refused,
+    Unreachable,
+    Failed(GroupError),
+}
+
+impl From<io::Error> for Knock {
+    fn from(_: io::Error) -> Knock {
+        Knock::Unreachable
+    }
+}
+
+impl From<GroupError> for Knock {
+    fn from(error: GroupError) -> Knock {
+        Knock::Failed(error)
+    }
+}
+
+impl From<DbError> for Knock {
+    fn from(error: DbError) -> Knock {
+        Knock::Failed(error.into())
+    }
+}
+
+impl Groups {
+    async fn receive(&self, node: NodeId, mut stream: Stream) -> io::Result<()> {
+        let own = self.0.people.key().id();
+        let greeting = timeout(GREETING, read(&mut stream)).await??;
+        let find =
+            |wanted: &[u8; 32]| self.0.all().into_iter().find(|circle| tag(circle.group(), node, own) == *wanted);
+        match greeting {
+            Message::Hello { tag, list } => {
+                let Some(circle) = find(&tag) else { return Ok(()) };
+                let Some(person) = self.recognise(node, &list).await? else { return Ok(()) };
+                let roster = circle.view().roster;
+                if roster.as_ref().is_some_and(|roster| roster.expelled.contains(&person)) {
+                    return Ok(());
+                }
+                // Whom we do not know may have come in while we were away: we listen, and say nothing of ourselves.
+                let known = roster.is_none_or(|roster| roster.has(&person));
+                self.welcome(&mut stream, known).await?;
+                self.run(circle, node, person, stream).await
+            }
+            Message::Join { tag, request, list } => {
+                let Some(circle) = find(&tag) else { return Ok(()) };
+                self.let_in(circle, node, *request, &list, stream).await
+            }
+            Message::Belongs { group } => {
+                let person = self.0.people.book().person_of(&node);
+                // Of a stranger we would believe nothing, and a few groups a minute are enough.
+                if person.is_some() && self.0.circle(group).is_none() && self.0.lock_circles().len() < super::MAX_GROUPS
+                {
+                    tracing::debug!(?node, "a fellow member names a group that we belong to");
+                    self.adopt(group, node).await.map_err(io::Error::other)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a group that a fellow member named: its members will tell whether we belong to it.
+    async fn adopt(&self, group: base::GroupId, node: NodeId) -> Result<(), GroupError> {
+        let identity = self.0.identity().clone();
+        self.0.store.add(group, vec![node]).await?;
+        self.insert(Replica::new(group, identity, random()?), vec![node]);
+        self.0.wake.notify_one();
+        Ok(())
+    }
+
+    async fn let_in(
+        &self,
+        circle: Arc<Circle>,
+        node: NodeId,
+        request: JoinRequest,
+        list: &[u8],
+        mut stream: Stream,
+    ) -> io::Result<()> {
+        let person = request.person;
+        let Some(list) = list_of(list, node).filter(|list| list.person() == person) else { return Ok(()) };
+        if !self.0.people.book().admits(&node) {
+            return Ok(());
+        }
+        let command = Command::Admit(Box::new(request));
+        let admitted =
+            self.drive(&circle, |replica| replica.command(now(), command)).await.map_err(io::Error::other)?;
+        match admitted {
+            // Already: the answer of the first time was lost.
+            Ok(_) | Err(Refusal::Already) => {}
+            Err(refusal) => {
+                tracing::debug!(?node, %refusal, "somebody wants to come into a group");
+                let private = circle.view().roster.is_none_or(|roster| roster.kind == Kind::Private);
+                return if private { Ok(()) } else { write(&mut stream, &Message::Refused).await };
+            }
+        }
+        // Since then the person is of interest to the book.
+        let learnt = self.0.people.update(|book, _| {
+            book.learn(&list);
+            book.person_of(&node) == Some(person)
+        });
+        if !learnt.await.map_err(io::Error::other)? {
+            return Ok(());
+        }
+        self.welcome(&mut stream, true).await?;
+        self.run(circle, node, person, stream).await
+    }
+
+    async fn welcome(&self, stream: &mut Stream, known: bool) -> io::Result<()> {
+        let own = self.0.own_list().filter(|_| known);
+        write(stream, &Message::Welcome { list: own.map(|list| list.encode()).unwrap_or_default() }).await
+    }
+
+    /// Returns whose node this is, after taking in the list that it shows. What we know from elsewhere and is newer counts.
+    async fn recognise(&self, node: NodeId, list: &[u8]) -> io::Result<Option<PersonId>> {
+        let shown = list_of(list, node);
+        let learnt = self.0.people.update(|book, _| {
+            shown.iter().for_each(|list| {
+                book.learn(list);
+            });
+            // The list of somebody whom we do not know yet is believed for this stream, unless we know better.
+            let shown = shown.as_ref().map(SignedNodeList::person).filter(|person| book.person(person).is_none());
+            book.admits(&node).then(|| book.person_of(&node).or(shown)).flatten()
+        });
+        learnt.await.map_err(io::Error::other)
+    }
+
+    /// Asks a node to let us in; returns when the stream to it stands.
+    pub(super) async fn knock(&self, link: &GroupLink, node: NodeId, request: JoinRequest) -> Result<(), Knock> {
+        let overlay = self.0.people.overlay().ok_or(GroupError::NoOverlay)?;
+        let own = self.0.own_list().ok_or(GroupError::NoPerson)?;
+        let hints: Vec<Hint> = link.hints.iter().filter_map(|hint| hint.parse().ok()).collect();
+        let Ok(mut stream) = overlay.open(node, SERVICE, &hints).await else { return Err(Knock::Unreachable) };
+        let tag = tag(link.group, overlay.node(), node);
+        let message = Message::Join { tag, request: Box::new(request), list: own.encode() };
+        write(&mut stream, &message).await?;
+        let list = match timeout(GREETING, read(&mut stream)).await {
+            Ok(Ok(Message::Welcome { list })) => list,
+            Ok(Ok(_)) => return Err(Knock::Refused),
+            // The end without a word: of a private group, a refusal as well.
+            Ok(Err(_)) => return Err(Knock::Refused),
+            Err(_) => return Err(Knock::Unreachable),
+        };
+        let list = list_of(&list, node).ok_or(Knock::Refused)?;
+        let person = list.person();
+        let circle = match self.0.circle(link.group) {
+            Some(circle) => circle,
+            None => {
+                let identity = self.identity()?;
+                self.0.store.add(link.group, link.nodes.clone()).await?;
+                let seed = random().map_err(GroupError::Random)?;
+                self.insert(Replica::new(link.group, identity, seed), link.nodes.clone())
+            }
+        };
+        let hints = link.hints.clone();
+        self.0.people.update(|book, _| book.learn_hints(node, &hints)).await?;
+        let groups = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = groups.run(circle, node, person, stream).await {
+                tracing::debug!(?node, %error, "a stream of the service group ended");
+            }
+        });
+        Ok(())
+    }
+
+    /// Opens a stream to a node of a member, and serves it until it ends. Returns whether it stood.
+    pub(super) async fn visit(&self, circle: Arc<Circle>, node: NodeId) -> bool {
+        let (Some(overlay), Some(own)) = (self.0.people.overlay(), self.0.own_list()) else { return false };
+        let hello = Message::Hello { tag: tag(circle.group(), overlay.node(), node), list: own.encode() };
+        let Ok(mut stream) = overlay.open(node, SERVICE, &[]).await else { return false };
+        if write(&mut stream, &hello).await.is_err() {
+            return false;
+        }
+        let Ok(Ok(Message::Welcome { list })) = timeout(GREETING, read(&mut stream)).await else {
+            self.tell_belongs(&circle, node).await;
+            return false;
+        };
+        let Ok(Some(person)) = self.recognise(node, &list).await else { return false };
+        if let Err(error) = self.run(circle, node, person, stream).await {
+            tracing::debug!(?node, %error, "a stream of the service group ended");
+        }
+        true
+    }
+
+    /// Tells a member's node, once, that the person belongs to a group which the node does not seem to know.
+    async fn tell_belongs(&self, circle: &Circle, node: NodeId) {
+        let person = self.0.people.book().person_of(&node);
+        let ours = person.zip(circle.view().roster).is_some_and(|(person, roster)| roster.has(&person));
+        if !ours || !circle.nodes().told.insert(node) {
+            return;
+        }
+        let Some(overlay) = self.0.people.overlay() else { return };
+        if let Ok(mut stream) = overlay.open(node, SERVICE, &[]).await {
+            // It will come, or not.
+            let _ = write(&mut stream, &Message::Belongs { group: circle.group() }).await;
+            let _ = stream.shutdown().await;
+        }
+    }
+
+    /// Serves a stream between two members until it ends.
+    async fn run(&self, circle: Arc<Circle>, node: NodeId, person: PersonId, stream: Stream) -> io::Result<()> {
+        let _met = circle.meet(node);
+        let (session, orders, changed) = circle.connect(&self.0.store, person).await.map_err(io::Error::other)?;
+        if changed {
+            self.announce().await.map_err(io::Error::other)?;
+        }
+        circle.tell(Some(session), &self.fellows(&circle)).await;
+        let (reading, writing) = tokio::io::split(stream);
+        let result = tokio::select! {
+            result = self.listen(&circle, session, reading) => result,
+            result = speak(orders, writing) => result,
+        };
+        if circle.close(&self.0.store, session).await.map_err(io::Error::other)? {
+            self.announce().await.map_err(io::Error::other)?;
+        }
+        self.0.wake.notify_one();
+        result
+    }
+
+    async fn listen(&self, circle: &Circle, session: u64, mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
+        loop {
+            match read(&mut stream).await? {
+                Message::People(fellows) => self.learn(circle, fellows).await?,
+                message => {
+                    let input = Input::Received { session, message };
+                    self.drive(circle, |replica| replica.handle(now(), input)).await.map_err(io::Error::other)?;
+                }
+            }
+        }
+    }
+
+    /// Takes in what a member tells of other members' nodes.
+    async fn learn(&self, circle: &Circle, fellows: Vec<Fellow>) -> io::Result<()> {
+        let Some(roster) = circle.view().roster else { return Ok(()) };
+        let lists: Vec<(SignedNodeList, Vec<(NodeId, String)>)> = fellows
+            .into_iter()
+            .filter_map(|fellow| Some((SignedNodeList::decode(&fellow.list).ok()?, fellow.hints)))
+            .filter(|(list, _)| roster.has(&list.person()))
+            .collect();
+        let news = self.0.people.update(|book, _| {
+            let mut news = false;
+            for (list, hints) in lists {
+                news |= book.learn(&list);
+                for node in list.list().nodes.keys().copied() {
+                    if book.person_of(&node) != Some(list.person()) {
+                        continue;
+                    }
+                    let of_node: Vec<String> =
+                        hints.iter().filter(|(named, _)| *named == node).map(|(_, hint)| hint.clone()).collect();
+                    // What a node told of itself is better than what others heard of it.
+                    if book.hints(&node).is_empty() {
+                        book.learn_hints(node, &of_node);
+                    }
+                }
+            }
+            news
+        });
+        if news.await.map_err(io::Error::other)? {
+            self.0.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Says which nodes the members have, and where they may be reached.
+    pub(super) fn fellows(&self, circle: &Circle) -> Vec<Message> {
+        let Some(roster) = circle.view().roster else { return Vec::new() };
+        let Some(overlay) = self.0.people.overlay() else { return Vec::new() };
+        let own: Vec<String> = overlay.own_hints().iter().map(ToString::to_string).collect();
+        let book = self.0.people.book();
+        let fellows: Vec<Fellow> = roster
+            .members
+            .keys()
+            .filter_map(|person| book.person(person))
+            .map(|known| {
+                let hints_of = |node: NodeId| {
+                    let hints = if node == overlay.node() { own.as_slice() } else { book.hints(&node) };
+                    hints.iter().map(move |hint| (node, hint.clone())).collect::<Vec<_>>()
+                };
+                let hints = known.nodes().flat_map(|(node, _)| hints_of(*node)).take(MAX_FELLOW_HINTS).collect();
+                Fellow { list: known.newest().encode(), hints }
+            })
+            .collect();
+        fellows.chunks(MAX_FELLOWS).map(|some| Message::People(some.to_vec())).collect()
+    }
+}
+
+/// Reads a list of nodes and checks that it names this one.
+fn list_of(bytes: &[u8], node: NodeId) -> Option<SignedNodeList> {
+    SignedNodeList::decode(bytes).ok().filter(|list| list.list().nodes.contains_key(&node))
+}
+
+async fn speak(mut orders: mpsc::Receiver<Order>, mut stream: impl AsyncWrite + Unpin) -> io::Result<()> {
+    while let Some(Order::Send(message)) = orders.recv().await {
+        write(&mut stream, &message).await?;
+    }
+    stream.shutdown().await
+}
+
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Message> {
+    let len = stream.read_u32().await? as usize;
+    if len > MAX_MESSAGE_BYTES {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    // Grows with what arrives: a length alone costs nothing.
+    let mut bytes = Vec::new();
+    stream.take(len as u64).read_to_end(&mut bytes).await?;
+    if bytes.len() < len {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Message::decode(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+async fn write(stream: &mut (impl AsyncWrite + Unpin), message: &Message) -> io::Result<()> {
+    let body = message.encode();
+    // `MAX_MESSAGE_BYTES` is far below 4 GiB.
+    let mut bytes = (body.len() as u32).to_be_bytes().to_vec();
+    bytes.extend_from_slice(&body);
+    timeout(WRITING, stream.write_all(&bytes)).await?
+}

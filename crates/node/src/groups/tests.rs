@@ -1,0 +1,139 @@
+//! Alice, Bob and Carol have a node each, and meet over the overlay on loopback.
+
+use std::time::Duration;
+
+use people::Store;
+use people::proto::group::{Kind, Role};
+use people::proto::{Book, Name, NodeList, PersonKey};
+
+use super::*;
+use crate::people::Keys;
+use crate::{Home, NetworkOptions, Node, Options, Part};
+
+/// How long something that has to happen may take on a busy computer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Person {
+    home: tempfile::TempDir,
+    node: Option<Node>,
+}
+
+impl Person {
+    /// Somebody with an identity and a node; `sealed` by a passphrase.
+    async fn new(name: &str, passphrase: Option<&str>) -> Person {
+        // An error means that another test was first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[overlay]\nlisten = [\"127.0.0.1:0\"]\npublish = false\n";
+        std::fs::write(folder.path().join("config.toml"), text).unwrap();
+        let home = Home::open(Some(folder.path())).unwrap();
+        let keys = Keys::of(&home);
+        let (node, phrase) = (keys.node_or_draw().unwrap(), keys.draw_phrase().unwrap());
+        keys.keep_phrase(&phrase, passphrase).unwrap();
+        let person: PersonKey = phrase.person_key();
+        let mut list = NodeList::new(person.id(), Name::new(name).unwrap()).next();
+        list.add(node.id(), &Name::new("laptop").unwrap(), 0, node.consent(person.id())).unwrap();
+        let database = db::Db::open(&home.database()).unwrap();
+        let store = Store::open(database).await.unwrap();
+        let mut book = Book::new(node.id(), store.load().await.unwrap());
+        book.adopt(person.sign(list).unwrap());
+        store.save(&mut book).await.unwrap();
+        let mut person = Person { home: folder, node: None };
+        person.start().await;
+        person
+    }
+
+    async fn start(&mut self) {
+        let home = Home::open(Some(self.home.path())).unwrap();
+        let lock = home.lock().unwrap().unwrap();
+        let without = [Part::Dht, Part::Pex, Part::Lsd, Part::Utp, Part::Mapping, Part::Relays].to_vec();
+        let options = Options {
+            mode: rpc::NodeMode::Daemon,
+            listen: Some("127.0.0.1:0".parse().unwrap()),
+            api: None,
+            down_limit: None,
+            up_limit: None,
+            network: NetworkOptions { without, ..NetworkOptions::default() },
+            offer: Vec::new(),
+        };
+        self.node = Some(Node::start(home, lock, options).await.unwrap());
+    }
+
+    async fn stop(&mut self) {
+        self.node.take().unwrap().shutdown().await;
+    }
+
+    fn groups(&self) -> &Groups {
+        self.node.as_ref().unwrap().groups().unwrap()
+    }
+
+    fn id(&self) -> PersonId {
+        self.groups().person()
+    }
+
+    async fn until(&self, what: &str, holds: impl Fn(&Groups) -> bool) {
+        let wait = async {
+            while !holds(self.groups()) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "{what}: {:?}", self.groups().list());
+    }
+}
+
+fn has(group: GroupId, count: usize) -> impl Fn(&Groups) -> bool {
+    move |groups| groups.members(group).len() == count
+}
+
+fn called(group: GroupId, name: &str) -> impl Fn(&Groups) -> bool {
+    move |groups| groups.view(group).unwrap().name.is_some_and(|called| called.as_str() == name)
+}
+
+#[tokio::test]
+async fn people_come_in_by_links_and_who_is_expelled_learns_nothing_more() {
+    let (mut alice, bob, carol) =
+        tokio::join!(Person::new("Alice", None), Person::new("Bob", None), Person::new("Carol", None));
+    let group = alice.groups().create(&Name::new("Tea").unwrap(), Kind::Private).await.unwrap();
+    let link = alice.groups().invite(group, None, 1, Role::Member).await.unwrap();
+    assert!(link.name.is_none(), "the link of a private group does not say what it is called");
+    assert_eq!(bob.groups().join(&link).await.unwrap(), group);
+    bob.until("the name", called(group, "Tea")).await;
+    assert!(matches!(carol.groups().join(&link).await, Err(GroupError::Refused)), "once is once");
+    let link = alice.groups().invite(group, Some(carol.id()), 1, Role::Member).await.unwrap();
+    carol.groups().join(&link).await.unwrap();
+    bob.until("Carol is known to Bob", has(group, 3)).await;
+    // Bob and Carol learnt of one another's nodes from Alice: without her they go on.
+    bob.until("Bob meets Carol", |groups| groups.view(group).unwrap().sessions > 1).await;
+    alice.stop().await;
+    let refused = bob.groups().command(group, Command::Rename(Name::new("Coffee").unwrap())).await;
+    assert!(matches!(refused, Err(GroupError::Refusal(Refusal::NotAdmin))));
+    alice.start().await;
+    alice.until("Alice's group is there again", has(group, 3)).await;
+    alice.groups().command(group, Command::Role(bob.id(), Role::Admin)).await.unwrap();
+    let is_admin = |groups: &Groups| groups.view(group).unwrap().roster.unwrap().is_admin(&groups.person());
+    bob.until("Bob is an admin", is_admin).await;
+
+    bob.groups().command(group, Command::Expel(carol.id())).await.unwrap();
+    bob.groups().command(group, Command::Rename(Name::new("Coffee").unwrap())).await.unwrap();
+    alice.until("Alice hears of it", called(group, "Coffee")).await;
+    assert!(!alice.groups().is_member(group, carol.id()));
+    assert!(bob.groups().groups_of(carol.id()).is_empty());
+    carol.until("nobody speaks to Carol", |groups| groups.view(group).unwrap().sessions == 0).await;
+    assert!(called(group, "Tea")(carol.groups()));
+
+    bob.groups().leave(group).await.unwrap();
+    assert!(bob.groups().list().is_empty());
+    alice.until("Alice is alone", has(group, 1)).await;
+}
+
+#[tokio::test]
+async fn a_key_that_a_passphrase_seals_is_unlocked_for_groups() {
+    let alice = Person::new("Alice", Some("tea")).await;
+    let name = Name::new("Tea").unwrap();
+    let locked = alice.groups().create(&name, Kind::Open).await;
+    assert!(matches!(locked, Err(GroupError::Refusal(Refusal::Locked))));
+    let key = Keys::of(&Home::open(Some(alice.home.path())).unwrap()).person(Some("tea")).unwrap();
+    alice.groups().unlock(key).await.unwrap();
+    let group = alice.groups().create(&name, Kind::Open).await.unwrap();
+    assert!(alice.groups().is_member(group, alice.id()));
+}

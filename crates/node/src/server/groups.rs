@@ -1,0 +1,351 @@
+//! Groups: who belongs to them, and what the person of this node does to them.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use base::{GroupId, PersonId};
+use data_encoding::BASE64URL_NOPAD;
+use people::proto::Name;
+use people::proto::group::{self, ChangeId, Command, Invitee, Kind, Role};
+use rpc::{
+    GroupDetail, GroupInfo, GroupInvitation, GroupInviteRequest, GroupKind, GroupLink, GroupMember, GroupRename,
+    GroupRequest, GroupRole, GroupRoleRequest, GroupUnlock, Problem,
+};
+
+use super::AppState;
+use super::body::{Body, Word, Words};
+use super::problem::ApiError;
+use crate::groups::{GroupError, Groups, View};
+
+/// Lists the groups.
+#[utoipa::path(get, path = "/api/v1/groups", responses(
+    (status = 200, description = "The groups", body = Vec<GroupInfo>),
+    (status = 401, description = "No token", body = Problem),
+    (status = 409, description = "The node belongs to nobody", body = Problem),
+))]
+pub(crate) async fn list(State(state): State<AppState>) -> Result<Json<Vec<GroupInfo>>, ApiError> {
+    let groups = groups(&state)?;
+    Ok(Json(groups.list().into_iter().map(|(id, view)| info(groups, id, &view)).collect()))
+}
+
+/// Begins a group; its first member and admin is the person of this node.
+#[utoipa::path(post, path = "/api/v1/groups", request_body = GroupRequest, responses(
+    (status = 201, description = "The group", body = GroupInfo),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 409, description = "The node belongs to nobody, or the person's key is locked", body = Problem),
+    (status = 415, description = "Not JSON", body = Problem),
+))]
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    Body(request): Body<GroupRequest>,
+) -> Result<(StatusCode, Json<GroupInfo>), ApiError> {
+    let groups = groups(&state)?;
+    let kind = match request.kind {
+        GroupKind::Open => Kind::Open,
+        GroupKind::ByInvitation => Kind::ByInvitation,
+        GroupKind::Private => Kind::Private,
+    };
+    let group = groups.create(&name(&request.name)?, kind).await?;
+    Ok((StatusCode::CREATED, Json(one_info(groups, group)?)))
+}
+
+/// Comes into a group by a link. Takes up to a minute.
+#[utoipa::path(post, path = "/api/v1/groups/join", request_body = GroupLink, responses(
+    (status = 200, description = "The group", body = GroupInfo),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 403, description = "A member was reached and did not let us in", body = Problem),
+    (status = 409, description = "The node belongs to nobody, or the person's key is locked, or is a member", body = Problem),
+    (status = 415, description = "Not JSON", body = Problem),
+    (status = 502, description = "No member could be reached", body = Problem),
+))]
+pub(crate) async fn join(
+    State(state): State<AppState>,
+    Body(request): Body<GroupLink>,
+) -> Result<Json<GroupInfo>, ApiError> {
+    let groups = groups(&state)?;
+    let link = group::GroupLink::parse(&request.link).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let group = groups.join(&link).await?;
+    Ok(Json(one_info(groups, group)?))
+}
+
+/// Unlocks the person's key for groups, until the node ends.
+#[utoipa::path(post, path = "/api/v1/groups/unlock", request_body = GroupUnlock, responses(
+    (status = 204, description = "It is unlocked"),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 403, description = "The passphrase is wrong", body = Problem),
+    (status = 409, description = "The node belongs to nobody, or does not hold the key", body = Problem),
+    (status = 415, description = "Not JSON", body = Problem),
+))]
+pub(crate) async fn unlock(
+    State(state): State<AppState>,
+    Body(request): Body<GroupUnlock>,
+) -> Result<StatusCode, ApiError> {
+    let groups = groups(&state)?;
+    let keys = groups.people().keys().clone();
+    // Argon2 takes a moment, on purpose.
+    let opened = tokio::task::spawn_blocking(move || keys.person(Some(&request.passphrase))).await;
+    let key = opened.map_err(|error| ApiError::local(error.to_string()))?.map_err(|error| {
+        let detail = error.to_string();
+        match error {
+            crate::SecretError::Absent => ApiError::conflict(detail),
+            crate::SecretError::Keystore(_) => ApiError::forbidden(detail),
+            crate::SecretError::File(_) => ApiError::local(detail),
+        }
+    })?;
+    groups.unlock(key).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tells everything about one group.
+#[utoipa::path(get, path = "/api/v1/groups/{id}", params(("id" = String, Path, description = "The group's id")), responses(
+    (status = 200, description = "The group", body = GroupDetail),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "No such group", body = Problem),
+    (status = 409, description = "The node belongs to nobody", body = Problem),
+))]
+pub(crate) async fn one(State(state): State<AppState>, Word(id): Word) -> Result<Json<GroupDetail>, ApiError> {
+    let groups = groups(&state)?;
+    let id = group_id(&id)?;
+    let view = groups.view(id).ok_or(GroupError::Unknown)?;
+    Ok(Json(detail(groups, id, &view)))
+}
+
+/// Calls a group otherwise.
+#[utoipa::path(patch, path = "/api/v1/groups/{id}", request_body = GroupRename,
+    params(("id" = String, Path, description = "The group's id")), responses(
+    (status = 200, description = "The group", body = GroupInfo),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "No such group", body = Problem),
+    (status = 409, description = "Not an admin, or the person's key is locked", body = Problem),
+    (status = 415, description = "Not JSON", body = Problem),
+))]
+pub(crate) async fn rename(
+    State(state): State<AppState>,
+    Word(id): Word,
+    Body(request): Body<GroupRename>,
+) -> Result<Json<GroupInfo>, ApiError> {
+    let (groups, id) = (groups(&state)?, group_id(&id)?);
+    groups.command(id, Command::Rename(name(&request.name)?)).await?;
+    Ok(Json(one_info(groups, id)?))
+}
+
+/// Leaves a group, and forgets it.
+#[utoipa::path(delete, path = "/api/v1/groups/{id}", params(("id" = String, Path, description = "The group's id")), responses(
+    (status = 204, description = "Left"),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "No such group", body = Problem),
+    (status = 409, description = "The person's key is locked", body = Problem),
+))]
+pub(crate) async fn leave(State(state): State<AppState>, Word(id): Word) -> Result<StatusCode, ApiError> {
+    groups(&state)?.leave(group_id(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Invites: a person, or whoever has the link that is returned.
+#[utoipa::path(post, path = "/api/v1/groups/{id}/invitations", request_body = GroupInviteRequest,
+    params(("id" = String, Path, description = "The group's id")), responses(
+    (status = 201, description = "The link", body = GroupLink),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "No such group, or no such contact", body = Problem),
+    (status = 409, description = "Not an admin, or the person's key is locked", body = Problem),
+    (status = 415, description = "Not JSON", body = Problem),
+))]
+pub(crate) async fn invite(
+    State(state): State<AppState>,
+    Word(id): Word,
+    Body(request): Body<GroupInviteRequest>,
+) -> Result<(StatusCode, Json<GroupLink>), ApiError> {
+    let (groups, id) = (groups(&state)?, group_id(&id)?);
+    let person = request.person.as_deref().map(|meant| contact(groups, meant)).transpose()?;
+    let link = groups.invite(id, person, request.uses, role_of(request.role)).await?;
+    Ok((StatusCode::CREATED, Json(GroupLink { link: link.to_string() })))
+}
+
+/// Takes an invitation back.
+#[utoipa::path(delete, path = "/api/v1/groups/{id}/invitations/{invitation}",
+    params(("id" = String, Path, description = "The group's id"),
+           ("invitation" = String, Path, description = "The invitation's id")), responses(
+    (status = 204, description = "It lets nobody in any more"),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "No such group or invitation", body = Problem),
+    (status = 409, description = "Not an admin, or the person's key is locked", body = Problem),
+))]
+pub(crate) async fn cancel(State(state): State<AppState>, Words(words): Words) -> Result<StatusCode, ApiError> {
+    let (id, invitation) = words;
+    let (groups, id) = (groups(&state)?, group_id(&id)?);
+    let wrong = || ApiError::bad_request(format!("{invitation:?} is not the id of an invitation"));
+    let bytes = BASE64URL_NOPAD.decode(invitation.as_bytes()).map_err(|_| wrong())?;
+    let invitation = ChangeId(bytes.try_into().map_err(|_| wrong())?);
+    groups.command(id, Command::Cancel(invitation)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives a member a role.
+#[utoipa::path(put, path = "/api/v1/groups/{id}/members/{person}", request_body = GroupRoleRequest,
+    params(("id" = String, Path, description = "The group's id"),
+           ("person" = String, Path, description = "The person's id")), responses(
+    (status = 204, description = "Done"),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "No such group or member", body = Problem),
+    (status = 409, description = "Not an admin, or the person's key is locked", body = Problem),
+    (status = 415, description = "Not JSON", body = Problem),
+))]
+pub(crate) async fn role(
+    State(state): State<AppState>,
+    Words(words): Words,
+    Body(request): Body<GroupRoleRequest>,
+) -> Result<StatusCode, ApiError> {
+    let (groups, id) = (groups(&state)?, group_id(&words.0)?);
+    groups.command(id, Command::Role(person_id(&words.1)?, role_of(request.role))).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Expels a member: what the group writes and shares from now on is not for them.
+#[utoipa::path(delete, path = "/api/v1/groups/{id}/members/{person}",
+    params(("id" = String, Path, description = "The group's id"),
+           ("person" = String, Path, description = "The person's id")), responses(
+    (status = 204, description = "Expelled"),
+    (status = 400, description = "Not understood", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "No such group or member", body = Problem),
+    (status = 409, description = "Not an admin, or the person's key is locked", body = Problem),
+))]
+pub(crate) async fn expel(State(state): State<AppState>, Words(words): Words) -> Result<StatusCode, ApiError> {
+    let (groups, id) = (groups(&state)?, group_id(&words.0)?);
+    groups.command(id, Command::Expel(person_id(&words.1)?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn groups(state: &AppState) -> Result<&Groups, ApiError> {
+    state.groups().ok_or_else(|| GroupError::NoPerson.into())
+}
+
+fn group_id(text: &str) -> Result<GroupId, ApiError> {
+    text.parse().map_err(|error: base::id::ParseIdError| ApiError::bad_request(error.to_string()))
+}
+
+fn person_id(text: &str) -> Result<PersonId, ApiError> {
+    text.parse().map_err(|error: base::id::ParseIdError| ApiError::bad_request(error.to_string()))
+}
+
+fn name(text: &str) -> Result<Name, ApiError> {
+    Name::new(text).map_err(|error| ApiError::bad_request(error.to_string()))
+}
+
+/// Finds whom somebody means: any person by id, a contact by name.
+fn contact(groups: &Groups, meant: &str) -> Result<PersonId, ApiError> {
+    if let Ok(person) = meant.parse() {
+        return Ok(person);
+    }
+    groups.people().book().find(meant).map_err(|found| {
+        if found.is_empty() {
+            ApiError::not_found(format!("there is no contact {meant:?}: `compeer contact list` shows them"))
+        } else {
+            ApiError::conflict(format!("{meant:?} can be {} contacts: give the id", found.len()))
+        }
+    })
+}
+
+fn role_of(role: GroupRole) -> Role {
+    match role {
+        GroupRole::Member => Role::Member,
+        GroupRole::Admin => Role::Admin,
+    }
+}
+
+fn shown_role(role: Role) -> GroupRole {
+    match role {
+        Role::Member => GroupRole::Member,
+        Role::Admin => GroupRole::Admin,
+    }
+}
+
+fn one_info(groups: &Groups, id: GroupId) -> Result<GroupInfo, ApiError> {
+    let view = groups.view(id).ok_or(GroupError::Unknown)?;
+    Ok(info(groups, id, &view))
+}
+
+fn info(groups: &Groups, id: GroupId, view: &View) -> GroupInfo {
+    let roster = view.roster.as_ref();
+    let member = roster.and_then(|roster| roster.members.get(&groups.person()));
+    GroupInfo {
+        id: id.to_string(),
+        name: view.name.as_ref().map(ToString::to_string),
+        kind: roster.map(|roster| match roster.kind {
+            Kind::Open => GroupKind::Open,
+            Kind::ByInvitation => GroupKind::ByInvitation,
+            Kind::Private => GroupKind::Private,
+        }),
+        role: member.map(|member| shown_role(member.role)),
+        members: groups.members(id).len() as u32,
+        connected: view.sessions as u32,
+        has_key: view.has_key,
+        locked: groups.is_locked(),
+    }
+}
+
+fn detail(groups: &Groups, id: GroupId, view: &View) -> GroupDetail {
+    let info = info(groups, id, view);
+    let Some(roster) = &view.roster else {
+        return GroupDetail { info, people: Vec::new(), expelled: Vec::new(), invitations: Vec::new() };
+    };
+    let own = groups.person();
+    let book = groups.people().book();
+    let name_of = |person: &PersonId| {
+        let name = book.name_of(person);
+        // Where nothing is known it returns the beginning of the id.
+        Some(name).filter(|name| !person.to_string().starts_with(name))
+    };
+    let people = roster.members.iter().map(|(person, member)| GroupMember {
+        person: person.to_string(),
+        name: name_of(person),
+        role: shown_role(member.role),
+        since: member.since.0,
+        own: *person == own,
+    });
+    let invitations = roster.invitations.iter().map(|(id, invitation)| GroupInvitation {
+        id: BASE64URL_NOPAD.encode(&id.0),
+        person: match invitation.to {
+            Invitee::Person(person) => Some(person.to_string()),
+            Invitee::Link(_) => None,
+        },
+        left: invitation.left,
+        role: shown_role(invitation.role),
+    });
+    GroupDetail {
+        info,
+        people: people.collect(),
+        expelled: roster.expelled.iter().map(ToString::to_string).collect(),
+        invitations: invitations.collect(),
+    }
+}
+
+impl From<GroupError> for ApiError {
+    fn from(error: GroupError) -> ApiError {
+        let detail = error.to_string();
+        match error {
+            GroupError::Unknown => ApiError::not_found(detail),
+            GroupError::TooMany | GroupError::NoOverlay | GroupError::NoPerson | GroupError::Already => {
+                ApiError::conflict(detail)
+            }
+            GroupError::Unreachable => {
+                ApiError::new(StatusCode::BAD_GATEWAY, "unreachable", "Nobody could be reached", detail)
+            }
+            GroupError::Refused => ApiError::new(StatusCode::FORBIDDEN, "refused", "A member said no", detail),
+            GroupError::Refusal(group::Refusal::NoSuchMember | group::Refusal::NoSuchInvitation) => {
+                ApiError::not_found(detail)
+            }
+            GroupError::Refusal(_) => ApiError::conflict(detail),
+            GroupError::Database(_) | GroupError::Random(_) => ApiError::local(detail),
+        }
+    }
+}
