@@ -49,6 +49,7 @@ pub(super) struct Stream {
 pub(super) enum Happens {
     Arrives { session: SessionId, to: usize, message: Message },
     Timer { node: usize },
+    Closes { session: SessionId, by: usize },
     Meets { node: usize },
     Weather,
     Sleeps { node: usize },
@@ -231,6 +232,7 @@ impl RosterSim {
                     self.arm(node);
                 }
             }
+            Happens::Closes { session, by } => self.close(session, Some(by)),
             Happens::Meets { node } => {
                 self.meets(node);
                 self.queue.add(self.clock + MEETING, Happens::Meets { node });
@@ -266,7 +268,10 @@ impl RosterSim {
                 Output::Send { session, message } => self.send(node, session, message),
                 Output::Disconnect { session, blame } => {
                     self.note(node, format_args!("ends stream {session}, blame: {blame}"));
-                    self.close(session, Some(node));
+                    // What was said before still arrives.
+                    let last =
+                        self.streams.get(&session).map_or(self.clock, |stream| stream.last[0].max(stream.last[1]));
+                    self.queue.add(last.max(self.clock), Happens::Closes { session, by: node });
                 }
                 Output::Event(event) => {
                     if event != Event::Changed {
