@@ -14,6 +14,7 @@ from pathlib import Path
 
 import bench
 import drivers
+import people
 
 # who takes part where, besides Compeer; libtorrent first: the ratios are to it
 OTHERS = {
@@ -22,6 +23,7 @@ OTHERS = {
     "pair-utp": ["libtorrent:libtorrent", "libtorrent:compeer", "compeer:libtorrent", "compeer:compeer"],
     "swarm": ["libtorrent", "aria2"],
     "recheck": ["libtorrent", "transmission", "aria2"],
+    "private": ["sendme"],
     "idle": ["libtorrent"],
 }
 
@@ -38,6 +40,9 @@ def main():
     size = ["--mib", "1024" if a.full else "256", "--reps", str(a.reps or (5 if a.full else 3)), "--out", str(out)]
     print(f"load before: {os.getloadavg()[0]:.1f} (a busy machine measures itself)")
     for scenario in a.only:
+        if scenario == "private" and not os.path.exists(people.SENDME):
+            print(f"private: left out, {people.SENDME} is missing (cargo install sendme --root {drivers.PEERS}; it takes a while)")
+            continue
         who = a.clients or OTHERS[scenario]
         scenario, _, transport = scenario.partition("-")
         if scenario == "pair":

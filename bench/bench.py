@@ -5,6 +5,7 @@
     bench.py pair    --pairs libtorrent:transmission,rqbit:rqbit   (seeder:leecher)
     bench.py swarm   --clients libtorrent,rqbit [--leechers 5]
     bench.py recheck --clients ...
+    bench.py private --clients sendme,compeer    (one person to another over QUIC, hashing included)
     bench.py idle    --clients ... [--torrents 1000]
     bench.py table   results/*.jsonl
 
@@ -27,6 +28,7 @@ from pathlib import Path
 
 import compeer_driver    # adds itself to CLIENTS and CREATE
 import drivers
+import people
 from drivers import CLIENTS, CREATE, HERE, VENV_PYTHON, connect
 from tracker import Tracker
 
@@ -251,6 +253,55 @@ class Bench:
         u = c.usage()
         self.record(scenario="recheck", client=name, payload=self.a.payload, kib=self.a.kib, wall=wall, cpu=u["cpu"] - cpu0, mb_s=mb / wall, peak_rss_mb=u["peak_rss_mb"], peak_anon_mb=u["peak_anon_mb"])
 
+    # g. from one person to another: all CPU seconds of both ends, from the path to the verified copy
+    def private(self):
+        payload, mb = self.payload()
+        for rep in range(self.a.reps):
+            for name in self.a.clients:
+                once = {"sendme": self.private_sendme, "compeer": self.private_compeer}[name]
+                self.attempt("private", lambda: once(payload, mb, rep), client=name)
+
+    def private_sendme(self, payload, mb, rep):
+        dl = self.root / "dl"
+        dl.mkdir(parents=True, exist_ok=True)
+        quiet = ["--relay", "disabled", "--magic-ipv4-addr", "127.0.0.1:0", "--no-progress"]
+        t0 = time.monotonic()
+        send = subprocess.Popen([people.SENDME, "send", *quiet, "--ticket-type", "addresses", str(payload)], cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            ticket = next(line.split()[-1] for line in send.stdout if line.startswith("sendme receive"))
+            receive = subprocess.Popen([people.SENDME, "receive", *quiet, ticket], cwd=dl, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            error = receive.stderr.read()
+            _, status, there = os.wait4(receive.pid, 0)
+            receive.returncode = status
+            wall = time.monotonic() - t0
+            if status:
+                raise RuntimeError(error[-200:])
+        finally:
+            send.send_signal(2)
+            _, send.returncode, here = os.wait4(send.pid, 0)
+        self.private_record("sendme", here.ru_utime + here.ru_stime, there.ru_utime + there.ru_stime, wall, mb, same(payload, dl / payload.name) if rep == 0 else None)
+
+    def private_compeer(self, payload, mb, rep):
+        alice, bob = (people.Person(self.root / "homes", f"127.0.0.{host}", called=name) for host, name in ((2, "alice"), (3, "bob")))
+        self.live += [alice, bob]
+        alice.start()
+        bob.start()
+        people.befriend(alice, bob)
+        dl = self.root / "dl"
+        dl.mkdir(parents=True, exist_ok=True)
+        before, t0 = (alice.cpu(), bob.cpu()), time.monotonic()
+        id = alice.share(payload, to=["bob"])
+        bob.hears_of(id)
+        bob.accept(id, dl)
+        bob.wait_done(id, self.a.limit)
+        wall = time.monotonic() - t0
+        self.private_record("compeer", alice.cpu() - before[0], bob.cpu() - before[1], wall, mb, same(payload, dl / payload.name) if rep == 0 else None)
+
+    def private_record(self, name, sender, receiver, wall, mb, ok):
+        per_gib = 1073.74 / mb
+        self.record(scenario="private", client=name, payload=self.a.payload, wall=wall, mb_s=mb / wall, cpu_per_gib=(sender + receiver) * per_gib,
+                    send_cpu_per_gib=sender * per_gib, receive_cpu_per_gib=receiver * per_gib, **({"data_ok": ok} if ok is not None else {}))
+
     # e. many torrents at rest
     def idle(self):
         n, src = self.a.torrents, self.src / "many"
@@ -307,6 +358,7 @@ for i in range(n):
 
 SHOW = {"create": ["wall", "mb_s", "cpu", "peak_rss_mb"], "pair": ["wall", "first", "mb_s", "leech_cpu_per_gib", "seed_cpu_per_gib", "leech_rss", "leech_anon", "seed_anon"],
         "swarm": ["wall", "first_done", "mb_s", "seed_cpu", "leech_cpu", "leech_rss", "leech_anon"], "recheck": ["wall", "mb_s", "cpu", "peak_rss_mb", "peak_anon_mb"],
+        "private": ["wall", "mb_s", "cpu_per_gib", "send_cpu_per_gib", "receive_cpu_per_gib"],
         "idle": ["start_empty", "empty_rss_mb", "add", "ready", "cpu_add", "idle_rss_mb", "idle_cpu_percent", "restart"]}
 
 

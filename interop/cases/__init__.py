@@ -22,6 +22,7 @@ OURS = [
     "encryption",
     "nat",
     "overlay",
+    "private",
     "discovery",
     "controls",
     "way_out",

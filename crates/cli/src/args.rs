@@ -4,6 +4,7 @@ mod controls;
 mod dht;
 mod group;
 mod people;
+mod sharing;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub use people::{
     Contact, ContactAdd, ContactCommand, ContactInvite, ContactVerify, Give, Id, IdPasswd, IdRestore, IdShow, Init,
     NodeArgs, NodeCommand, NodeJoin, NodeRevoke, PassphraseChoice,
 };
+pub use sharing::{Audience, Browse, Inbox, InboxCommand, InboxRuleCommand, InboxWhose, Library, LibraryCommand};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, with one sentence on stderr; 2 the command line is wrong; \
                           130 stopped by Ctrl-C before it was done.";
@@ -54,6 +56,12 @@ pub enum Command {
     Share(Share),
     /// Get what a link describes: a magnet, a .torrent file, or the URL of one
     Get(Get),
+    /// Show what others share with you, and say yes or no to it
+    Inbox(Inbox),
+    /// Let people look into a folder, and take what is there
+    Library(Library),
+    /// Look into somebody's libraries, and take what is there
+    Browse(Browse),
     /// Run the node until Ctrl-C, for the other commands to talk to
     Up(Up),
     /// Hand something to the running node to fetch, without waiting for it
@@ -227,7 +235,16 @@ pub struct CreateOptions {
 #[derive(Debug, Args)]
 pub struct Share {
     /// The file or folder
-    pub path: PathBuf,
+    #[arg(required_unless_present = "list")]
+    pub path: Option<PathBuf>,
+    #[command(flatten)]
+    pub audience: Audience,
+    /// A remark for those it is shared with
+    #[arg(long, value_name = "TEXT", requires = "people", help_heading = "People")]
+    pub note: Option<String>,
+    /// List what is shared with people, and whom of them was told
+    #[arg(long, conflicts_with = "path", help_heading = "People")]
+    pub list: bool,
     /// Name addresses of the local network and of this computer in the link, too
     #[arg(long, help_heading = "Network")]
     pub local: bool,

@@ -1,12 +1,15 @@
 //! One module a command; here they are told apart.
 
 mod add;
+mod browse;
 mod controls;
 mod dht;
 mod files;
 mod get;
 mod group;
+mod inbox;
 mod info;
+mod library;
 mod limit;
 mod list;
 mod peers;
@@ -54,6 +57,9 @@ async fn run_async(command: Command, context: Context) -> Result<u8> {
     match command {
         Command::Share(command) => share::run(command, &context).await,
         Command::Get(command) => get::run(command, &context).await,
+        Command::Inbox(command) => inbox::run(command, &context).await,
+        Command::Library(command) => library::run(command, &context).await,
+        Command::Browse(command) => browse::run(command, &context).await,
         Command::Up(command) => up::run(command, &context).await,
         Command::Add(command) => add::run(command, &context).await,
         Command::List => list::run(&context).await,

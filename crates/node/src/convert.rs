@@ -31,6 +31,7 @@ pub(crate) fn summary(status: TorrentStatus) -> TorrentSummary {
         progress: status.progress,
         left_s: status.eta.map(|left| left.as_secs()),
         private: status.private,
+        confined: status.confined,
         download_bytes_per_s: status.down_rate_bytes_per_s,
         upload_bytes_per_s: status.up_rate_bytes_per_s,
         downloaded_bytes: status.downloaded,
@@ -55,6 +56,7 @@ pub(crate) fn carrier(carrier: Carrier) -> &'static str {
 pub(crate) fn peer(status: PeerStatus) -> PeerInfo {
     PeerInfo {
         address: status.address.to_string(),
+        node: status.node.map(|node| node.to_string()),
         client: status.client,
         source: source(status.source).to_owned(),
         carrier: carrier(status.carrier).to_owned(),

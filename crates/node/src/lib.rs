@@ -16,6 +16,7 @@ mod node;
 mod people;
 mod server;
 mod services;
+mod sharing;
 mod updates;
 mod urls;
 

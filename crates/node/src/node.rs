@@ -15,6 +15,7 @@ use crate::groups::Groups;
 use crate::people::People;
 use crate::server::{self, AppState};
 use crate::services::Services;
+use crate::sharing;
 use crate::updates::Updates;
 use crate::{Config, Home, HomeLock, NodeError, Service};
 
@@ -86,7 +87,7 @@ impl Node {
         let updates = Updates::start(home.clone(), session.clone(), &config.updates, suffix, keeps)?;
         let services = Services::start(&config.offer, &options.offer).await?;
 
-        let people = People::open(&home, database).await?;
+        let people = People::open(&home, database.clone()).await?;
         if let Some(people) = &people {
             people.inform(session.gate());
         }
@@ -95,14 +96,17 @@ impl Node {
         let overlay = network.overlay && egress.proxy.is_none() && egress.device.is_none();
         if let Some(people) = people.as_ref().filter(|_| overlay) {
             let listen = egress.address.or(options.listen.map(|address| address.ip()));
-        let people = People::open(&home, database.clone()).await?;
-        if let Some(people) = people.as_ref().filter(|_| network.overlay) {
-            let listen = options.listen.map(|address| address.ip());
             people.start(&home, &config.overlay, &network, listen, &session).await?;
         }
-
         let groups = match &people {
-            Some(people) => Some(Groups::start(people.clone(), database).await?),
+            Some(people) => Some(Groups::start(people.clone(), database.clone()).await?),
+            None => None,
+        };
+        let sharing = match people.as_ref().and_then(|people| Some((people, people.overlay()?.clone()))) {
+            Some((people, overlay)) => {
+                let downloads = config.download_folder.clone();
+                Some(sharing::begin(people, None, &overlay, &session, database, downloads).await?)
+            }
             None => None,
         };
 
@@ -113,6 +117,7 @@ impl Node {
             groups,
             services,
             updates,
+            sharing,
             token,
             api,
             mode: options.mode,

@@ -19,7 +19,7 @@ use db::{Db, DbError};
 use overlay::Overlay;
 use people::Store;
 use people::proto::{Book, JoinLink, LinkNode, NodeKey, PersonKey, Secret};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{NetworkConfig, OverlayConfig};
@@ -57,6 +57,8 @@ struct Inner {
     /// What a node that joins has to show, and until when.
     awaited: Mutex<Option<(Secret, Instant)>>,
     news: Notify,
+    /// Sent after each change of the book.
+    changes: watch::Sender<()>,
     spreading: Mutex<Option<JoinHandle<()>>>,
     started: Instant,
 }
@@ -86,6 +88,7 @@ impl People {
             unlocked: Mutex::new(None),
             awaited: Mutex::new(None),
             news: Notify::new(),
+            changes: watch::channel(()).0,
             spreading: Mutex::new(None),
             started: Instant::now(),
         }))))
@@ -162,6 +165,11 @@ impl People {
         let _ = self.0.circles.set(circles);
     }
 
+    /// Follows the changes of the book.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.0.changes.subscribe()
+    }
+
     /// Locks the book, to read it. Not to be held across an `.await`.
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         // The book stays consistent across a panic elsewhere: nothing in it panics between two changes.
@@ -176,6 +184,7 @@ impl People {
             let result = change(&mut book, now_ms());
             (result, Store::changes(&mut book))
         };
+        self.0.changes.send_replace(());
         self.0.store.write(changes).await?;
         drop(writing);
         self.enforce();

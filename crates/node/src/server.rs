@@ -16,6 +16,7 @@ mod people;
 mod problem;
 mod services;
 mod session;
+mod sharing;
 mod torrents;
 mod updates;
 
@@ -37,6 +38,7 @@ use crate::groups::Groups;
 use crate::jobs::Jobs;
 use crate::people::People;
 use crate::services::Services;
+use crate::sharing::Sharing;
 use crate::updates::Updates;
 pub use doc::openapi;
 
@@ -67,6 +69,8 @@ pub(crate) struct Parts {
     pub(crate) groups: Option<Groups>,
     pub(crate) services: Services,
     pub(crate) updates: Updates,
+    /// `None`: the node has no identity, or no overlay.
+    pub(crate) sharing: Option<Sharing>,
     pub(crate) token: String,
     pub(crate) api: SocketAddr,
     pub(crate) mode: NodeMode,
@@ -100,6 +104,11 @@ impl AppState {
 
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.0.jobs
+    }
+
+    pub(crate) fn sharing(&self) -> Result<&Sharing, problem::ApiError> {
+        let missing = "this node has no identity yet, or runs without the overlay: `compeer init` makes one";
+        self.0.parts.sharing.as_ref().ok_or_else(|| problem::ApiError::conflict(missing))
     }
 
     fn parts(&self) -> &Parts {
@@ -181,7 +190,15 @@ fn router(state: AppState) -> Router {
         .route("/usage/days", get(controls::days))
         .route("/updates", get(updates::list).post(updates::follow))
         .route("/services/tracker", get(services::tracker))
-        .route("/shares", post(jobs::share))
+        .route("/shares", get(sharing::shares).post(jobs::share))
+        .route("/shares/{id}", delete(sharing::unshare))
+        .route("/inbox", get(sharing::inbox))
+        .route("/inbox/rules", get(sharing::rules).put(sharing::set_rule).delete(sharing::remove_rule))
+        .route("/inbox/{id}/accept", post(sharing::accept))
+        .route("/inbox/{id}/decline", post(sharing::decline))
+        .route("/libraries", get(sharing::libraries).put(sharing::add_library))
+        .route("/libraries/{id}", delete(sharing::remove_library))
+        .route("/browse", get(sharing::browse).post(sharing::take))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::one).delete(jobs::cancel))
         .route("/events", get(events::events))

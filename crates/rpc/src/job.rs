@@ -52,6 +52,13 @@ pub struct ShareRequest {
     /// Publish which torrent is the newest version of this path, under a key that stays (BEP 46).
     #[serde(default)]
     pub updates: bool,
+    /// Only for these people, by name or id. With them, or groups, it is v2, salted, announced nowhere and refused to
+    /// everybody else; of the other fields only `note` and the seeding goals count.
+    pub to: Vec<String>,
+    /// Only for the members of these groups, by name or id.
+    pub groups: Vec<String>,
+    /// A remark for them.
+    pub note: Option<String>,
 }
 
 /// Asks the node to copy what it holds, verified.
@@ -70,6 +77,8 @@ pub enum JobKind {
     Share,
     /// Copies out what the node holds, and verifies the copy.
     Copy,
+    /// Takes something of somebody's library: lasts while it is hashed there.
+    Take,
 }
 
 /// How far a job is.

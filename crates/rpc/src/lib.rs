@@ -13,6 +13,7 @@ mod people;
 mod problem;
 mod service;
 mod session;
+mod sharing;
 mod torrent;
 mod updates;
 
@@ -38,6 +39,9 @@ pub use people::{
 pub use problem::Problem;
 pub use service::{ServiceInfo, TrackerRequests, TrackerStats};
 pub use session::{NodeMode, SessionInfo};
+pub use sharing::{
+    AcceptRequest, InboxEntry, InboxRule, InboxState, LibraryEntry, LibraryInfo, PrivateShare, TakeRequest,
+};
 pub use torrent::{
     AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, MoveRequest, PeerInfo, ReadRequest,
     SourceInfo, TorrentDetail, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo,

@@ -55,6 +55,9 @@ pub struct TorrentSummary {
     pub complete: bool,
     /// Only trackers may introduce peers (BEP 27).
     pub private: bool,
+    /// Only certain people may have it: those whom it is shared with.
+    #[serde(default)]
+    pub confined: bool,
     /// Payload received per second.
     pub download_bytes_per_s: u64,
     /// Payload sent per second.
@@ -81,7 +84,8 @@ pub struct TorrentDetail {
     /// What a list shows, too.
     #[serde(flatten)]
     pub summary: TorrentSummary,
-    /// A link by which others get it. It names addresses of this node; `?local=true` adds those of the local network.
+    /// A link by which others get it. It names addresses of this node; `?local=true` adds those of the local network. Empty
+    /// where only certain people may have it: they are told by other ways.
     pub magnet: String,
     /// How many files it has; 0 until the metadata is known.
     pub file_count: u32,
@@ -114,7 +118,7 @@ pub struct TorrentDetail {
 /// One of the ways in which a torrent finds peers.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct SourceInfo {
-    /// Which: `tracker`, `dht`, `pex`, `lsd`, `hint`, `incoming`, `resume`, `web_seed`.
+    /// Which: `tracker`, `dht`, `pex`, `lsd`, `hint`, `incoming`, `resume`, `web_seed`, `people`.
     pub source: String,
     /// Whether it is used: switched on, and allowed where the torrent is private.
     pub enabled: bool,
@@ -169,13 +173,16 @@ pub struct WebSeedInfo {
 /// A connected peer.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct PeerInfo {
-    /// Its address.
+    /// Its address; of a node met over the overlay, what stands for it.
     pub address: String,
+    /// The node's id, where it was met over the overlay.
+    #[serde(default)]
+    pub node: Option<String>,
     /// Its program, as far as it says so.
     pub client: String,
-    /// Where its address came from: `tracker`, `dht`, `pex`, `lsd`, `hint`, `incoming`, `resume`, `web_seed`.
+    /// Where its address came from: `tracker`, `dht`, `pex`, `lsd`, `hint`, `incoming`, `resume`, `web_seed`, `people`.
     pub source: String,
-    /// What carries the connection: `tcp` or `utp`.
+    /// What carries the connection: `tcp`, `utp` or `quic`.
     pub carrier: String,
     /// How much of it is obfuscated: `none`, `handshake` or `all`.
     pub encryption: String,

@@ -4,6 +4,8 @@
 //! goes by confined torrents of the engine; whoever runs this (the node) joins the two, and supplies [`Circle`].
 
 mod circle;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod proto;
 mod store;
 

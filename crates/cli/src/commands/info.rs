@@ -88,7 +88,12 @@ fn show_torrent(detail: &TorrentDetail) -> Result<()> {
     field("sent", format!("{sent}, {}", show::rate(torrent.upload_bytes_per_s)))?;
     field("peers", format!("{}, {} of them complete", torrent.peers, torrent.seeds))?;
     field("limits", limits(detail))?;
-    field("private", if torrent.private { "yes: only trackers introduce peers" } else { "" })?;
+    let private = match (torrent.confined, torrent.private) {
+        (true, _) => "yes: only the people that it is shared with may have it",
+        (_, true) => "yes: only trackers introduce peers",
+        _ => "",
+    };
+    field("private", private)?;
     field("comment", detail.comment.as_deref().unwrap_or_default())?;
     field("made by", detail.created_by.as_deref().unwrap_or_default())?;
     for tracker in &detail.trackers {

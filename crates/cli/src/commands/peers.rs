@@ -32,7 +32,9 @@ pub async fn run(command: Peers, context: &Context) -> Result<u8> {
     let mut table = Table::new(&head, &[2, 3, 4, 5, 6], 1);
     for peer in &peers {
         table.row(vec![
-            clean(&peer.address),
+            peer.node
+                .as_deref()
+                .map_or_else(|| clean(&peer.address), |node| node.chars().take(show::SHORT_ID).collect()),
             clean(&peer.client),
             show::percent(peer.progress),
             show::rate_or_blank(peer.download_bytes_per_s),

@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use super::{controls, dht, events, groups, jobs, network, people, services, session, torrents, updates};
+use super::{controls, dht, events, groups, jobs, network, people, services, session, sharing, torrents, updates};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +24,9 @@ use super::{controls, dht, events, groups, jobs, network, people, services, sess
         groups::invite, groups::cancel, groups::role, groups::expel,
         people::join, people::revoke_node, people::contacts, people::add_contact, people::contact,
         people::change_contact, people::remove_contact, people::invites, people::invite, people::revoke_invite,
+        sharing::shares, sharing::unshare, sharing::inbox, sharing::accept, sharing::decline, sharing::rules,
+        sharing::set_rule, sharing::remove_rule, sharing::libraries, sharing::add_library, sharing::remove_library,
+        sharing::browse, sharing::take,
     ),
     components(schemas(rpc::Event)),
     security(("token" = [])),

@@ -31,6 +31,10 @@ pub(crate) async fn share(
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
     let path = absolute(&request.path)?;
     goal(request.seed_ratio, request.seed_time_s)?;
+    if !request.to.is_empty() || !request.groups.is_empty() {
+        // Found out before anything is hashed.
+        state.sharing()?.audience(&request.to, &request.groups)?;
+    }
     request.trackers.iter().flatten().try_for_each(|url| check_tracker(url)).map_err(ApiError::bad_request)?;
     if request.updates && request.private {
         return Err(ApiError::bad_request(
@@ -125,7 +129,7 @@ pub(crate) async fn cancel(
     if found { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::not_found(format!("there is no job {id:?}"))) }
 }
 
-fn begin<F>(
+pub(super) fn begin<F>(
     state: &AppState,
     kind: JobKind,
     path: String,
@@ -160,6 +164,9 @@ async fn run_share(
     request: ShareRequest,
     progress: Progress,
 ) -> Result<Outcome, ApiError> {
+    if !request.to.is_empty() || !request.groups.is_empty() {
+        return share_with_people(state, path, request, progress).await;
+    }
     let options = create::Options {
         mode: match request.format {
             rpc::TorrentFormat::V1 => create::Mode::V1,
@@ -201,6 +208,22 @@ async fn run_share(
         published.map_err(|error| ApiError::local(error.to_string()))?;
     }
     Ok(Outcome { torrent: Some(added.id.to_string()), skipped })
+}
+
+/// Shares with people alone.
+async fn share_with_people(
+    state: &AppState,
+    path: PathBuf,
+    request: ShareRequest,
+    progress: Progress,
+) -> Result<Outcome, ApiError> {
+    let sharing = state.sharing()?;
+    let goal = goal(request.seed_ratio, request.seed_time_s)?;
+    let audience = sharing.audience(&request.to, &request.groups)?;
+    let (share, skipped) = sharing.share(&path, audience, request.note, progress).await?;
+    state.session().seed_goal(share.id(), goal).await?;
+    let skipped = skipped.into_iter().map(|(path, reason)| Skipped { path, reason }).collect();
+    Ok(Outcome { torrent: Some(share.id().to_string()), skipped })
 }
 
 /// Forgets what the node has under the same name, unless it is the same and runs: what was just hashed is right, what is

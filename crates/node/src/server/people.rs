@@ -141,7 +141,7 @@ pub(crate) async fn join(
     let link = request.code.parse::<JoinLink>().map_err(|error| ApiError::bad_request(error.to_string()))?;
     let name = name(&request.name)?;
     let hints: Vec<_> = link.node.hints.iter().filter_map(|hint| hint.parse().ok()).collect();
-    let purpose = Purpose::Join(link.secret, name, people.key().clone());
+    let purpose = Purpose::Join(link.secret, name, Box::new(people.key().clone()));
     people.meet(link.node.node, purpose, &hints).await?;
     identity(State(state)).await
 }

@@ -170,7 +170,7 @@ pub(crate) async fn one(
     let sources = session.sources(id).await?.into_iter().map(|source| convert::source_info(source, now)).collect();
     let file = session.torrent_file(id).await.ok().and_then(|bytes| TorrentFile::from_bytes(&bytes).ok());
     let mut detail = TorrentDetail {
-        magnet: magnet(session, id, params.local).await?,
+        magnet: if status.confined { String::new() } else { magnet(session, id, params.local).await? },
         piece_length_bytes: status.piece_length.unwrap_or(0),
         piece_count: status.piece_count.unwrap_or(0),
         pieces_have: status.pieces_done,

@@ -1,0 +1,210 @@
+//! What others share with us: notices, the user's word on them, rules.
+
+use std::path::PathBuf;
+
+use base::{NodeId, PersonId};
+use metainfo::{InfoHashes, Magnet};
+use sharing::proto::{MAX_RULES, Notice, Receipt, Rule, ShareId, Whose, folder_for};
+use sharing::{InboxItem, InboxState, MAX_INBOX, MAX_INBOX_PER_PERSON};
+use torrent::{Add, AddSource};
+
+use super::{Sharing, SharingError};
+
+impl Sharing {
+    /// Takes a notice that a node sent, whose person is proven by the overlay and the people.
+    pub(crate) async fn receive(&self, node: NodeId, person: Option<PersonId>, bytes: &[u8]) -> Receipt {
+        let notice = match Notice::decode(bytes) {
+            Ok(notice) => notice,
+            Err(error) => {
+                tracing::debug!(?node, %error, "a notice was not understood");
+                return Receipt::Refused;
+            }
+        };
+        let circle = &self.0.circle;
+        let Some(sharer) = person.or_else(|| circle.person_of(node)) else { return Receipt::Refused };
+        // Neither a contact nor a fellow member: nobody asked to hear of them.
+        if circle.person_name(sharer).is_none() || circle.is_refused(node) {
+            return Receipt::Refused;
+        }
+        match self.take_notice(sharer, notice).await {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                tracing::warn!(%error, "a notice could not be stored");
+                Receipt::Refused
+            }
+        }
+    }
+
+    async fn take_notice(&self, sharer: PersonId, notice: Notice) -> Result<Receipt, SharingError> {
+        let id = InfoHashes::v2_only(notice.hash).key();
+        let (known, full, folder) = {
+            let state = self.state();
+            let waiting = state.inbox.values().filter(|i| i.sharer == sharer && i.state == InboxState::Waiting).count();
+            let full = state.inbox.len() >= MAX_INBOX || waiting >= MAX_INBOX_PER_PERSON;
+            let folder = folder_for(&state.rules, sharer, notice.group, notice.bytes).map(PathBuf::from);
+            (state.inbox.get(&(sharer, id)).cloned(), full, folder)
+        };
+        match known {
+            // Told again, or late.
+            Some(item) if item.notice.version >= notice.version => Ok(Receipt::Kept),
+            Some(item) => {
+                self.keep_item(InboxItem { notice, ..item }).await?;
+                self.people_changed();
+                Ok(Receipt::Kept)
+            }
+            None if notice.withdrawn => Ok(Receipt::Kept),
+            None if full => Ok(Receipt::Refused),
+            None => {
+                let received = self.wall();
+                let item = InboxItem { sharer, notice, received, state: InboxState::Waiting, folder: None };
+                self.keep_item(item).await?;
+                if let Some(folder) = folder
+                    && let Err(error) = self.accept(sharer, id, Some(folder)).await
+                {
+                    tracing::warn!(%error, "a share that a rule takes up was not taken up");
+                }
+                Ok(Receipt::Kept)
+            }
+        }
+    }
+
+    async fn keep_item(&self, item: InboxItem) -> Result<(), SharingError> {
+        self.0.store.save_item(&item).await?;
+        self.state().inbox.insert((item.sharer, item.id()), item);
+        Ok(())
+    }
+
+    /// Lists the inbox, the oldest first.
+    pub(crate) fn inbox(&self) -> Vec<InboxItem> {
+        let mut items: Vec<InboxItem> = self.state().inbox.values().cloned().collect();
+        items.sort_by_key(|item| (item.received, item.id()));
+        items
+    }
+
+    /// Finds the item that the beginning of an id means.
+    pub(crate) fn find_item(&self, text: &str) -> Result<InboxItem, SharingError> {
+        let text = text.to_ascii_lowercase();
+        let mut found =
+            self.inbox().into_iter().filter(|item| !text.is_empty() && item.id().to_string().starts_with(&text));
+        match (found.next(), found.next()) {
+            (Some(item), None) => Ok(item),
+            (None, _) => Err(SharingError::NotFound(format!(
+                "nothing in the inbox begins with {text:?}: `compeer inbox` shows what is there"
+            ))),
+            (Some(_), Some(_)) => Err(SharingError::Input(format!("{text:?} means several shares: write more of it"))),
+        }
+    }
+
+    /// Takes up a share, into a folder or where downloads go.
+    pub(crate) async fn accept(
+        &self,
+        sharer: PersonId,
+        id: ShareId,
+        folder: Option<PathBuf>,
+    ) -> Result<InboxItem, SharingError> {
+        let item = self.state().inbox.get(&(sharer, id)).cloned();
+        let item = item.ok_or_else(|| SharingError::NotFound("it is not in the inbox any more".to_owned()))?;
+        if item.notice.withdrawn {
+            return Err(SharingError::Input("it is no longer shared".to_owned()));
+        }
+        let folder = folder.unwrap_or_else(|| self.0.downloads.clone());
+        self.fetch(&item.notice, folder.clone()).await?;
+        let folder = Some(folder.display().to_string());
+        let item = InboxItem { state: InboxState::Accepted, folder, ..item };
+        self.keep_item(item.clone()).await?;
+        self.refresh().await;
+        Ok(item)
+    }
+
+    /// Begins, or goes on with, the download that a notice names; nobody is admitted to it yet.
+    pub(super) async fn fetch(&self, notice: &Notice, folder: PathBuf) -> Result<ShareId, SharingError> {
+        let mut magnet = Magnet::new(InfoHashes::v2_only(notice.hash));
+        magnet.name = Some(notice.name.clone());
+        if let Some(id) = self.0.session.find(&magnet.hashes) {
+            self.0.session.resume(id).await?;
+            return Ok(id);
+        }
+        let source = AddSource::Link(magnet.to_string());
+        let add = Add { folder: Some(folder), confined: true, ..Add::new(source) };
+        Ok(self.0.session.add(add).await?.id)
+    }
+
+    /// Leaves a share alone; one that was taken up is stopped, and what is here of it stays.
+    pub(crate) async fn decline(&self, sharer: PersonId, id: ShareId) -> Result<InboxItem, SharingError> {
+        let item = self.state().inbox.get(&(sharer, id)).cloned();
+        let item = item.ok_or_else(|| SharingError::NotFound("it is not in the inbox any more".to_owned()))?;
+        if item.state == InboxState::Accepted && self.0.session.find(&InfoHashes::v2_only(item.notice.hash)).is_some() {
+            self.0.session.remove(id, false).await?;
+        }
+        let item = InboxItem { state: InboxState::Declined, ..item };
+        self.keep_item(item.clone()).await?;
+        Ok(item)
+    }
+
+    /// Returns the rules.
+    pub(crate) fn rules(&self) -> Vec<Rule> {
+        self.state().rules.clone()
+    }
+
+    /// Sets a rule, in place of one for the same person or group. What waits already is taken up if it fits.
+    pub(crate) async fn set_rule(&self, rule: Rule) -> Result<(), SharingError> {
+        if self.state().rules.len() >= MAX_RULES {
+            return Err(SharingError::Input(format!("there are {MAX_RULES} rules already: remove one")));
+        }
+        self.0.store.save_rule(&rule).await?;
+        {
+            let mut state = self.state();
+            state.rules.retain(|other| other.whose != rule.whose);
+            state.rules.push(rule);
+        }
+        let rules = self.rules();
+        for item in self.inbox().into_iter().filter(|item| item.state == InboxState::Waiting) {
+            if let Some(folder) = folder_for(&rules, item.sharer, item.notice.group, item.notice.bytes) {
+                self.accept(item.sharer, item.id(), Some(folder.into())).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a rule.
+    pub(crate) async fn remove_rule(&self, whose: Whose) -> Result<(), SharingError> {
+        self.0.store.remove_rule(whose).await?;
+        self.state().rules.retain(|rule| rule.whose != whose);
+        Ok(())
+    }
+
+    /// Admits to what was taken up those who may have it, by their latest notices and by what we know ourselves.
+    pub(super) async fn refresh_inbox(&self) {
+        let items: Vec<InboxItem> = self.inbox().into_iter().filter(|i| i.state == InboxState::Accepted).collect();
+        let mut by_torrent: std::collections::BTreeMap<ShareId, std::collections::BTreeSet<NodeId>> =
+            Default::default();
+        for item in items {
+            for (node, hints) in &item.notice.hints {
+                self.0.circle.learn_hints(*node, hints);
+            }
+            let nodes =
+                if item.notice.withdrawn { Vec::new() } else { self.nodes_of_notice(&item.notice, item.sharer) };
+            by_torrent.entry(item.id()).or_default().extend(nodes);
+        }
+        let own: std::collections::BTreeSet<ShareId> = self.state().shares.keys().copied().collect();
+        for (id, nodes) in by_torrent.into_iter().filter(|(id, _)| !own.contains(id)) {
+            self.admit(id, nodes).await;
+        }
+    }
+
+    /// Returns whom a notice admits. What we know ourselves counts more: a node that is revoked or blocked is left out, and
+    /// in a group whoever is known and no member.
+    pub(super) fn nodes_of_notice(&self, notice: &Notice, sharer: PersonId) -> Vec<NodeId> {
+        let circle = &self.0.circle;
+        let members = notice.group.map(|group| circle.members(group)).filter(|members| !members.is_empty());
+        let mut nodes = notice.nodes.clone();
+        if let Some(members) = members {
+            let belongs = |node: &NodeId| circle.person_of(*node).is_none_or(|person| members.contains(&person));
+            nodes.retain(belongs);
+            nodes
+                .extend(members.iter().filter(|member| **member != sharer).flat_map(|member| circle.nodes_of(*member)));
+        }
+        nodes.retain(|node| !circle.is_refused(*node));
+        nodes
+    }
+}

@@ -1,0 +1,299 @@
+//! What this node shares: making a confined torrent, keeping its audience, telling people.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use base::NodeId;
+use metainfo::{TorrentFile, create};
+use sharing::Share;
+use sharing::proto::{
+    Audience, Delivery, Input, MAX_HINTED, MAX_HINTS, MAX_MEMBERS, MAX_NODES, MAX_NOTE_LEN, Notice, Outcome, Receipt,
+    ShareId,
+};
+use torrent::{Add, AddSource};
+
+use super::{NOTICE, Sharing, SharingError, outcome_of};
+use crate::content::{self, ContentError};
+use crate::jobs::Progress;
+
+/// Bytes of a receipt at most.
+const MAX_RECEIPT_LEN: usize = 16;
+
+/// A share and whom it reached.
+#[derive(Clone, Debug)]
+pub(crate) struct ShareView {
+    pub(crate) share: Share,
+    /// Nodes that know of it, and nodes that shall.
+    pub(crate) told: (usize, usize),
+}
+
+impl Sharing {
+    /// Finds people and groups by their names.
+    pub(crate) fn audience(&self, to: &[String], groups: &[String]) -> Result<Audience, SharingError> {
+        let mut audience = Audience::default();
+        for name in to {
+            audience.persons.insert(self.0.circle.person(name).map_err(SharingError::NotFound)?);
+        }
+        for name in groups {
+            audience.groups.insert(self.0.circle.group(name).map_err(SharingError::NotFound)?);
+        }
+        if audience.len() > MAX_MEMBERS {
+            return Err(SharingError::Input(format!(
+                "at most {MAX_MEMBERS} people and groups can be named: make a group"
+            )));
+        }
+        Ok(audience)
+    }
+
+    /// Shares a file or folder with people, and tells them. What is shared already, and has not changed, is not hashed
+    /// again: its audience grows.
+    pub(crate) async fn share(
+        &self,
+        path: &Path,
+        audience: Audience,
+        note: Option<String>,
+        progress: Progress,
+    ) -> Result<(Share, Vec<(String, String)>), SharingError> {
+        if note.as_ref().is_some_and(|note| note.len() > MAX_NOTE_LEN) {
+            return Err(SharingError::Input(format!("a remark has at most {MAX_NOTE_LEN} bytes")));
+        }
+        let shown = path.display().to_string();
+        let (at, stamped) = (path.to_owned(), path.to_owned());
+        let stamp = blocking(move || Ok(stamp(&stamped))).await?;
+        let known = {
+            let state = self.state();
+            let same = |share: &&Share| share.library.is_none() && share.path == shown && share.stamp == stamp;
+            state.shares.values().find(same).cloned()
+        };
+        if let Some(mut share) = known.filter(|share| self.0.session.find(&share.hashes()).is_some()) {
+            share.audience.persons.extend(audience.persons);
+            share.audience.groups.extend(audience.groups);
+            share.note = note.or(share.note);
+            self.keep(share.clone()).await?;
+            // Whoever shares it wants it to run.
+            self.0.session.resume(share.id()).await?;
+            self.refresh().await;
+            return Ok((share, Vec::new()));
+        }
+        let (share, skipped) = self.make(&at, audience, note, None, stamp, progress).await?;
+        Ok((share, skipped))
+    }
+
+    /// Hashes something into a confined torrent, takes it up and stores whom it is for.
+    pub(super) async fn make(
+        &self,
+        path: &Path,
+        audience: Audience,
+        note: Option<String>,
+        library: Option<String>,
+        stamp: String,
+        progress: Progress,
+    ) -> Result<(Share, Vec<(String, String)>), SharingError> {
+        let mut salt = [0; 32];
+        getrandom::fill(&mut salt).map_err(|error| SharingError::Input(format!("no random bytes: {error}")))?;
+        let options = create::Options {
+            mode: create::Mode::V2,
+            // For those who take it up by other ways: BEP 27 keeps well-behaved programs from telling the world.
+            private: true,
+            salt: Some(salt),
+            ..create::Options::default()
+        };
+        let (hashed, cancelled) = (path.to_owned(), progress.clone());
+        let created = blocking(move || content::create(&hashed, options, &progress)).await?;
+        if cancelled.is_cancelled() {
+            return Err(ContentError::Cancelled.into());
+        }
+        let share = self.describe(path, &created.torrent, audience, note, library, stamp)?;
+        // Stored first: a torrent that nobody knows the audience of would be dead.
+        self.keep(share.clone()).await?;
+        let add = Add {
+            folder: Some(created.folder),
+            have_all: true,
+            confined: true,
+            ..Add::new(AddSource::File(created.torrent.to_bytes().into()))
+        };
+        if let Err(error) = self.0.session.add(add).await {
+            self.forget(share.id()).await;
+            return Err(error.into());
+        }
+        self.refresh().await;
+        Ok((share, created.skipped))
+    }
+
+    fn describe(
+        &self,
+        path: &Path,
+        torrent: &TorrentFile,
+        audience: Audience,
+        note: Option<String>,
+        library: Option<String>,
+        stamp: String,
+    ) -> Result<Share, SharingError> {
+        let layout = torrent.info.layout();
+        let hash = torrent.hashes().v2().ok_or_else(|| SharingError::Input("the torrent has no v2 hash".to_owned()))?;
+        Ok(Share {
+            hash,
+            name: torrent.info.name().to_owned(),
+            bytes: layout.total_length(),
+            files: layout.files().len() as u32,
+            path: path.display().to_string(),
+            audience,
+            note,
+            version: 0,
+            created: self.wall(),
+            library,
+            stamp,
+            nodes: Vec::new(),
+        })
+    }
+
+    /// Lists what is shared by itself; with `libraries` also what was made for libraries.
+    pub(crate) fn shares(&self, libraries: bool) -> Vec<ShareView> {
+        let state = self.state();
+        let wanted = state.shares.values().filter(|share| libraries || share.library.is_none());
+        wanted.map(|share| ShareView { share: share.clone(), told: state.outbox.told(share.id()) }).collect()
+    }
+
+    /// Shares it no longer; the content stays where it is.
+    pub(crate) async fn unshare(&self, id: ShareId) -> Result<(), SharingError> {
+        if !self.state().shares.contains_key(&id) {
+            return Err(SharingError::NotFound(format!(
+                "nothing is shared as {id}: `compeer share --list` shows what is"
+            )));
+        }
+        // It may be gone already.
+        let _ = self.0.session.remove(id, false).await;
+        self.forget(id).await;
+        Ok(())
+    }
+
+    async fn keep(&self, share: Share) -> Result<(), SharingError> {
+        self.0.store.save_share(&share).await?;
+        self.state().shares.insert(share.id(), share);
+        Ok(())
+    }
+
+    async fn forget(&self, id: ShareId) {
+        {
+            let now = self.0.clock.now();
+            let mut state = self.state();
+            state.shares.remove(&id);
+            state.told.remove(&id);
+            state.outbox.handle(now, Input::Forget(id));
+        }
+        if let Err(error) = self.0.store.remove_share(id).await {
+            tracing::warn!(%error, "that something is no longer shared is not stored: a restart finds it again");
+        }
+        self.0.changed.notify_one();
+    }
+
+    /// Admits the nodes of the people that a share is for, and tells them when that changed.
+    pub(super) async fn refresh_share(&self, mut share: Share) {
+        let id = share.id();
+        if self.0.session.find(&share.hashes()).is_none() {
+            // The user removed the torrent.
+            if self.state().shares.contains_key(&id) && share.version > 0 {
+                self.forget(id).await;
+            }
+            return;
+        }
+        let nodes = self.nodes_for(&share.audience);
+        self.admit(id, nodes.iter().copied()).await;
+        let listed: Vec<NodeId> = std::iter::once(self.0.circle.own_node()).chain(nodes).take(MAX_NODES).collect();
+        if listed != share.nodes || share.version == 0 {
+            share.nodes = listed;
+            share.version += 1;
+            if let Err(error) = self.keep(share.clone()).await {
+                tracing::warn!(%error, "a change of a share is not stored");
+            }
+        }
+        if share.library.is_some() {
+            // Whoever fetches it asked for it.
+            return;
+        }
+        let own = self.0.circle.own_node();
+        let now = self.0.clock.now();
+        let mut state = self.state();
+        let told = state.told.get(&id);
+        let has =
+            |node: &&NodeId| told.and_then(|told| told.get(*node)).is_some_and(|version| *version == share.version);
+        let delivered = share.nodes.iter().filter(has).copied().collect();
+        let nodes = share.nodes.iter().filter(|node| **node != own).copied().collect();
+        state.outbox.handle(now, Input::Tell { share: id, version: share.version, nodes, delivered });
+        drop(state);
+        self.0.woken.notify_one();
+    }
+
+    /// Returns the nodes of the people in an audience, each once, in order, without our own.
+    pub(super) fn nodes_for(&self, audience: &Audience) -> Vec<NodeId> {
+        let circle = &self.0.circle;
+        let members = audience.groups.iter().flat_map(|group| circle.members(*group));
+        let persons = audience.persons.iter().copied().chain(members);
+        let nodes: BTreeSet<NodeId> = persons.flat_map(|person| circle.nodes_of(person)).collect();
+        nodes.into_iter().filter(|node| *node != circle.own_node() && !circle.is_refused(*node)).collect()
+    }
+
+    /// Writes the notice of a share.
+    pub(super) fn notice(&self, share: &Share) -> Notice {
+        let mut groups = share.audience.groups.iter();
+        let group = groups.next().copied().filter(|_| groups.next().is_none() && share.audience.persons.is_empty());
+        let circle = &self.0.circle;
+        let hints_of = |node: &NodeId| (*node, circle.hints(*node).into_iter().take(MAX_HINTS).collect::<Vec<_>>());
+        let hints = share.nodes.iter().map(hints_of);
+        Notice {
+            hash: share.hash,
+            name: share.name.clone(),
+            bytes: share.bytes,
+            files: share.files,
+            note: share.note.clone(),
+            group,
+            version: share.version,
+            nodes: share.nodes.clone(),
+            hints: hints.filter(|(_, hints)| !hints.is_empty()).take(MAX_HINTED).collect(),
+            withdrawn: false,
+        }
+    }
+
+    /// Tells one node of one share.
+    pub(super) async fn deliver(&self, delivery: Delivery) -> Outcome {
+        let share = self.state().shares.get(&delivery.share).filter(|share| share.version == delivery.version).cloned();
+        // A newer one is on its way, or none any more.
+        let Some(share) = share else { return Outcome::Failed };
+        let request = self.notice(&share).encode();
+        match self.0.post.ask(delivery.node, NOTICE, request, MAX_RECEIPT_LEN).await {
+            Ok(answer) => outcome_of(Receipt::decode(&answer)),
+            Err(reason) => {
+                tracing::debug!(node = ?delivery.node, %reason, "a notice was not delivered");
+                Outcome::Failed
+            }
+        }
+    }
+}
+
+/// Says what the content is like, without reading it: the number of files, their bytes and the newest change.
+pub(super) fn stamp(path: &Path) -> String {
+    let Ok(scan) = disk::scan(path) else { return String::new() };
+    let times = scan.paths.iter().filter_map(|path| std::fs::metadata(path).ok()?.modified().ok());
+    let newest = times.filter_map(|time| time.duration_since(UNIX_EPOCH).ok()).max().unwrap_or_default();
+    format!("{} {} {}", scan.files.len(), scan.total_length(), newest.as_nanos())
+}
+
+/// Runs work that blocks on a thread of its own.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ContentError> + Send + 'static,
+) -> Result<T, SharingError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => Ok(result?),
+        Err(error) => Err(SharingError::Input(format!("the work ended early: {error}"))),
+    }
+}
+
+/// Makes a path absolute and free of links.
+pub(crate) fn resolved(path: &str) -> Result<PathBuf, SharingError> {
+    let path = PathBuf::from(path);
+    if !path.is_absolute() {
+        return Err(SharingError::Input(format!("{} is no absolute path", path.display())));
+    }
+    path.canonicalize().map_err(|error| SharingError::Input(format!("{}: cannot read it: {error}", path.display())))
+}
