@@ -161,6 +161,18 @@ impl Groups {
         self.0.circle(group).map(|circle| circle.view())
     }
 
+    /// Finds the group that somebody means by its name or id. The error says what to do.
+    pub(crate) fn find(&self, meant: &str) -> Result<GroupId, String> {
+        let called = |name: &Name| name.as_str().to_lowercase() == meant.to_lowercase();
+        let is_meant = |(id, view): &(GroupId, View)| id.to_string() == meant || view.name.as_ref().is_some_and(called);
+        let found: Vec<GroupId> = self.list().into_iter().filter(is_meant).map(|(id, _)| id).collect();
+        match found[..] {
+            [group] => Ok(group),
+            [] => Err(format!("you are in no group {meant:?}: `compeer group list` shows yours")),
+            _ => Err(format!("you are in {} groups called {meant:?}: give the id", found.len())),
+        }
+    }
+
     /// Returns whose groups these are.
     pub(crate) fn person(&self) -> PersonId {
         self.0.identity().person()

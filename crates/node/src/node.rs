@@ -98,17 +98,15 @@ impl Node {
             let listen = egress.address.or(options.listen.map(|address| address.ip()));
             people.start(&home, &config.overlay, &network, listen, &session).await?;
         }
-        let groups = match &people {
-            Some(people) => Some(Groups::start(people.clone(), database.clone()).await?),
-            None => None,
-        };
-        let sharing = match people.as_ref().and_then(|people| Some((people, people.overlay()?.clone()))) {
-            Some((people, overlay)) => {
+        let (mut groups, mut sharing) = (None, None);
+        if let Some(people) = &people {
+            let begun = Groups::start(people.clone(), database.clone()).await?;
+            if let Some(overlay) = people.overlay() {
                 let downloads = config.download_folder.clone();
-                Some(sharing::begin(people, None, &overlay, &session, database, downloads).await?)
+                sharing = Some(sharing::begin(people, &begun, overlay, &session, database, downloads).await?);
             }
-            None => None,
-        };
+            groups = Some(begun);
+        }
 
         let state = AppState::new(server::Parts {
             session,

@@ -159,7 +159,6 @@ impl People {
     }
 
     /// Says who knows the groups.
-    #[allow(dead_code, reason = "groups call it, as soon as a node has some")]
     pub(crate) fn set_circles(&self, circles: Arc<dyn Circles>) {
         // Wired once.
         let _ = self.0.circles.set(circles);

@@ -116,14 +116,16 @@ impl Sharing {
     pub(crate) async fn start(parts: Parts) -> Result<Sharing, db::DbError> {
         let Parts { session, database, circle, post, downloads } = parts;
         let store = Store::open(database).await?;
-        let mut state = State::default();
-        state.shares = store.shares().await?.into_iter().map(|share| (share.id(), share)).collect();
+        let mut state = State {
+            shares: store.shares().await?.into_iter().map(|share| (share.id(), share)).collect(),
+            inbox: store.inbox().await?.into_iter().map(|item| ((item.sharer, item.id()), item)).collect(),
+            rules: store.rules().await?,
+            libraries: store.libraries().await?.into_iter().map(|library| (library.name.clone(), library)).collect(),
+            ..State::default()
+        };
         for (share, node, version) in store.told().await? {
             state.told.entry(share).or_default().insert(node, version);
         }
-        state.inbox = store.inbox().await?.into_iter().map(|item| ((item.sharer, item.id()), item)).collect();
-        state.rules = store.rules().await?;
-        state.libraries = store.libraries().await?.into_iter().map(|library| (library.name.clone(), library)).collect();
         let inner = Inner {
             session,
             store,

@@ -12,30 +12,16 @@ use torrent::Session;
 
 use super::post::{Overland, serve};
 use super::{Parts, Sharing};
-use crate::people::People;
+use crate::groups::Groups;
+use crate::people::{Circles as _, People};
 
 /// Nodes that others said the whereabouts of, at most. Arbitrary; one that finds no room is looked up.
 const MAX_TOLD: usize = 4096;
 
-/// What is known of groups.
-pub(crate) trait Rosters: Send + Sync + 'static {
-    /// Finds a group by name or id. The error says what to do.
-    fn find(&self, name: &str) -> Result<GroupId, String>;
-
-    /// Returns what a group is called; `None` for one that the user is no member of.
-    fn name(&self, group: GroupId) -> Option<String>;
-
-    /// Returns the present members, the user included; none of a group that the user is no member of.
-    fn members(&self, group: GroupId) -> Vec<PersonId>;
-
-    /// Returns the groups that we share with a person.
-    fn groups_of(&self, person: PersonId) -> Vec<GroupId>;
-}
-
 /// The people and groups of this node.
 struct Known {
     people: People,
-    rosters: Option<Arc<dyn Rosters>>,
+    groups: Groups,
     /// Where nodes are, as those said who share something with us.
     told: Mutex<BTreeMap<NodeId, Vec<String>>>,
 }
@@ -68,17 +54,20 @@ impl Circle for Known {
     }
 
     fn group(&self, name: &str) -> Result<GroupId, String> {
-        let none = || Err(format!("you are in no group {name:?}"));
-        self.rosters.as_ref().map_or_else(none, |rosters| rosters.find(name))
+        self.groups.find(name)
     }
 
     fn person_name(&self, person: PersonId) -> Option<String> {
-        let known = self.people.book().is_contact(&person) || self.is_own(person) || !self.groups_of(person).is_empty();
+        let known =
+            self.people.book().is_contact(&person) || self.is_own(person) || !self.groups.groups_of(person).is_empty();
         known.then(|| self.people.book().name_of(&person))
     }
 
     fn group_name(&self, group: GroupId) -> Option<String> {
-        self.rosters.as_ref().and_then(|rosters| rosters.name(group))
+        if !self.groups.is_member(group, self.groups.person()) {
+            return None;
+        }
+        self.groups.view(group)?.name.map(|name| name.to_string())
     }
 
     fn nodes_of(&self, person: PersonId) -> Vec<NodeId> {
@@ -89,7 +78,9 @@ impl Circle for Known {
     }
 
     fn members(&self, group: GroupId) -> Vec<PersonId> {
-        self.rosters.as_ref().map_or_else(Vec::new, |rosters| rosters.members(group))
+        let members = self.groups.members(group);
+        // Who was expelled may still hold the old roster, and has nobody to share with.
+        if members.contains(&self.groups.person()) { members.into_iter().collect() } else { Vec::new() }
     }
 
     fn person_of(&self, node: NodeId) -> Option<PersonId> {
@@ -125,32 +116,29 @@ impl Known {
     fn is_own(&self, person: PersonId) -> bool {
         self.people.book().own().is_some_and(|own| own.id() == person)
     }
-
-    fn groups_of(&self, person: PersonId) -> Vec<GroupId> {
-        self.rosters.as_ref().map_or_else(Vec::new, |rosters| rosters.groups_of(person))
-    }
 }
 
 /// Starts sharing with people, and its services on the overlay.
 pub(crate) async fn begin(
     people: &People,
-    rosters: Option<Arc<dyn Rosters>>,
+    groups: &Groups,
     overlay: &Overlay,
     session: &Session,
     database: db::Db,
     downloads: PathBuf,
 ) -> Result<Sharing, db::DbError> {
-    let circle = Arc::new(Known { people: people.clone(), rosters, told: Mutex::default() });
+    let circle = Arc::new(Known { people: people.clone(), groups: groups.clone(), told: Mutex::default() });
     session.set_overland(Arc::new(Overland { overlay: overlay.clone(), circle: circle.clone() }));
     let post = Arc::new(overlay.clone());
     let sharing = Sharing::start(Parts { session: session.clone(), database, circle, post, downloads }).await?;
     serve(overlay, session, &sharing);
     tokio::spawn(follow(people.changes(), Arc::downgrade(&sharing.0)));
+    tokio::spawn(follow(groups.changes(), Arc::downgrade(&sharing.0)));
     Ok(sharing)
 }
 
-/// Tells sharing of each change of the people, until the last handle is gone.
-async fn follow(mut changes: tokio::sync::watch::Receiver<()>, sharing: std::sync::Weak<super::Inner>) {
+/// Tells sharing of each change of the people or the groups, until the last handle is gone.
+async fn follow<T>(mut changes: tokio::sync::watch::Receiver<T>, sharing: std::sync::Weak<super::Inner>) {
     while changes.changed().await.is_ok() {
         let Some(sharing) = sharing.upgrade().map(Sharing) else { return };
         sharing.people_changed();

@@ -270,7 +270,6 @@ async fn start_session(home: &Path) -> (Session, db::Db) {
     let database = db::Db::open(&home.join("node.db")).unwrap();
     let session = Session::start(SessionConfig {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
-        bind: None,
         database: database.clone(),
         folder: home.join("files"),
         incomplete: Incomplete::Suffix,
@@ -280,6 +279,8 @@ async fn start_session(home: &Path) -> (Session, db::Db) {
         limits: Limits::default(),
         client: "Compeer test".to_owned(),
         network: NetworkConfig::default(),
+        egress: net::Egress::default(),
+        held: false,
         gate: None,
     })
     .await
