@@ -301,7 +301,7 @@ impl Groups {
         }
         self.0.store.remove(group).await?;
         self.0.lock_circles().remove(&group);
-        self.0.changed.send_modify(|n| *n += 1);
+        self.announce();
         Ok(())
     }
 
@@ -329,17 +329,24 @@ impl Groups {
     async fn drive<T>(&self, circle: &Circle, act: impl FnOnce(&mut Replica) -> T) -> Result<T, DbError> {
         let (result, changed) = circle.drive(&self.0.store, act).await?;
         if changed {
-            self.announce().await?;
+            self.changed(circle).await?;
         }
         Ok(result)
     }
 
-    /// Tells whoever waits that something about a group changed.
-    async fn announce(&self) -> Result<(), DbError> {
+    /// Draws the consequences of a change of a group.
+    async fn changed(&self, circle: &Circle) -> Result<(), DbError> {
         self.0.watch_members().await?;
+        let early = circle.nodes().take_early();
+        self.learn(circle, early).await?;
+        self.announce();
+        Ok(())
+    }
+
+    /// Tells whoever waits that something about a group changed.
+    fn announce(&self) {
         self.0.changed.send_modify(|n| *n += 1);
         self.0.wake.notify_one();
-        Ok(())
     }
 }
 

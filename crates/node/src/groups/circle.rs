@@ -1,12 +1,13 @@
 //! One group: its replica, and the queues to the streams of its sessions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base::{GroupId, NodeId, PersonId};
 use db::DbError;
 use people::GroupStore;
+use people::proto::group::message::Fellow;
 use people::proto::group::{Event, Input, Message, Output, Replica, SessionId};
 use tokio::sync::mpsc;
 
@@ -15,6 +16,9 @@ use super::{View, now};
 /// How many messages may wait for one stream. A whole log takes some hundred, and each holds references, not copies; a
 /// stream that does not take them is ended.
 const QUEUE: usize = 1024;
+
+/// Of how many persons who are no members yet the nodes are kept: more come in at once seldom, and each is bounded.
+const MAX_EARLY: usize = 32;
 
 /// How long whoever leaves waits for the last words to be sent.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -53,8 +57,23 @@ pub(super) struct Nodes {
     pub(super) tried: BTreeMap<NodeId, (Instant, u32)>,
     /// Those that were told that they belong here.
     pub(super) told: BTreeSet<NodeId>,
-    /// What was told last of the members' nodes.
-    pub(super) told_people: Vec<(PersonId, u64)>,
+    /// What was told last of the members' nodes: the newest list of each, and of how many nodes we said where they are.
+    pub(super) told_people: Vec<(PersonId, u64, usize)>,
+    /// Nodes of those whose admission did not reach us yet: it comes another way than what is told of nodes.
+    early: VecDeque<Fellow>,
+}
+
+impl Nodes {
+    /// Keeps what is told of somebody who is no member yet. What is too much for [`MAX_EARLY`] pushes out what came first.
+    pub(super) fn keep_early(&mut self, fellow: Fellow) {
+        self.early.truncate(MAX_EARLY - 1);
+        self.early.push_front(fellow);
+    }
+
+    /// Takes what was told too early.
+    pub(super) fn take_early(&mut self) -> Vec<Fellow> {
+        self.early.drain(..).collect()
+    }
 }
 
 impl Circle {

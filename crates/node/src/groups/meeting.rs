@@ -104,10 +104,14 @@ impl Groups {
     /// Tells the members that are met what is new of members' nodes: another node, a revocation.
     async fn tell_news(&self, circle: &Circle) {
         let Some(roster) = circle.view().roster else { return };
-        let known: Vec<(PersonId, u64)> = {
+        let known: Vec<(PersonId, u64, usize)> = {
             let book = self.0.people.book();
-            let seq = |person: &PersonId| book.person(person).map(|known| (*person, known.newest().rank().0));
-            roster.members.keys().filter_map(seq).collect()
+            let of_person = |person: &PersonId| {
+                let known = book.person(person)?;
+                let placed = known.nodes().filter(|(node, _)| !book.hints(node).is_empty()).count();
+                Some((*person, known.newest().rank().0, placed))
+            };
+            roster.members.keys().filter_map(of_person).collect()
         };
         let news = circle.nodes().told_people != known;
         if news {

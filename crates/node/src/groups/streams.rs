@@ -249,7 +249,7 @@ impl Groups {
         let _met = circle.meet(node);
         let (session, orders, changed) = circle.connect(&self.0.store, person).await.map_err(io::Error::other)?;
         if changed {
-            self.announce().await.map_err(io::Error::other)?;
+            self.changed(&circle).await.map_err(io::Error::other)?;
         }
         circle.tell(Some(session), &self.fellows(&circle)).await;
         let (reading, writing) = tokio::io::split(stream);
@@ -258,7 +258,7 @@ impl Groups {
             result = speak(orders, writing) => result,
         };
         if circle.close(&self.0.store, session).await.map_err(io::Error::other)? {
-            self.announce().await.map_err(io::Error::other)?;
+            self.changed(&circle).await.map_err(io::Error::other)?;
         }
         self.0.wake.notify_one();
         result
@@ -267,7 +267,7 @@ impl Groups {
     async fn listen(&self, circle: &Circle, session: u64, mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
         loop {
             match read(&mut stream).await? {
-                Message::People(fellows) => self.learn(circle, fellows).await?,
+                Message::People(fellows) => self.learn(circle, fellows).await.map_err(io::Error::other)?,
                 message => {
                     let input = Input::Received { session, message };
                     self.drive(circle, |replica| replica.handle(now(), input)).await.map_err(io::Error::other)?;
@@ -277,15 +277,22 @@ impl Groups {
     }
 
     /// Takes in what a member tells of other members' nodes.
-    async fn learn(&self, circle: &Circle, fellows: Vec<Fellow>) -> io::Result<()> {
-        let Some(roster) = circle.view().roster else { return Ok(()) };
-        let lists: Vec<(SignedNodeList, Vec<(NodeId, String)>)> = fellows
-            .into_iter()
-            .filter_map(|fellow| Some((SignedNodeList::decode(&fellow.list).ok()?, fellow.hints)))
-            .filter(|(list, _)| roster.has(&list.person()))
-            .collect();
+    pub(super) async fn learn(&self, circle: &Circle, fellows: Vec<Fellow>) -> Result<(), DbError> {
+        let roster = circle.view().roster;
+        let is_member = |person: &PersonId| roster.as_ref().is_some_and(|roster| roster.has(person));
+        let mut lists: Vec<(SignedNodeList, Vec<(NodeId, String)>)> = Vec::new();
+        for fellow in fellows {
+            match SignedNodeList::decode(&fellow.list) {
+                Ok(list) if is_member(&list.person()) => lists.push((list, fellow.hints)),
+                Ok(_) => circle.nodes().keep_early(fellow),
+                Err(error) => tracing::debug!(%error, "a member told what is no list of nodes"),
+            }
+        }
+        if lists.is_empty() {
+            return Ok(());
+        }
         let news = self.0.people.update(|book, _| {
-            let mut news = false;
+            let (mut news, mut placed) = (false, Vec::new());
             for (list, hints) in lists {
                 news |= book.learn(&list);
                 for node in list.list().nodes.keys().copied() {
@@ -295,14 +302,18 @@ impl Groups {
                     let of_node: Vec<String> =
                         hints.iter().filter(|(named, _)| *named == node).map(|(_, hint)| hint.clone()).collect();
                     // What a node told of itself is better than what others heard of it.
-                    if book.hints(&node).is_empty() {
+                    if book.hints(&node).is_empty() && !of_node.is_empty() {
                         book.learn_hints(node, &of_node);
+                        placed.push(node);
                     }
                 }
             }
-            news
+            (news, placed)
         });
-        if news.await.map_err(io::Error::other)? {
+        let (news, placed) = news.await?;
+        // Whoever was tried without knowing where it is need not wait for the next time.
+        circle.nodes().tried.retain(|node, (_, failures)| *failures == u32::MAX || !placed.contains(node));
+        if news || !placed.is_empty() {
             self.0.wake.notify_one();
         }
         Ok(())
