@@ -334,7 +334,8 @@ class Transmission(Client):
 
     def torrents(self):
         fields = ["hashString", "status", "haveValid", "haveUnchecked", "errorString"]
-        return {t["hashString"]: {"done": t["status"] == 6, "bytes": t["haveValid"] + t["haveUnchecked"], "error": t["errorString"]}
+        # 4 downloads, 6 seeds (tr_torrent_activity); before that no connection finds the torrent
+        return {t["hashString"]: {"done": t["status"] == 6, "runs": t["status"] in (4, 6), "bytes": t["haveValid"] + t["haveUnchecked"], "error": t["errorString"]}
                 for t in self.rpc("torrent-get", fields=fields)["torrents"]}
 
 

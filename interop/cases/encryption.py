@@ -182,6 +182,8 @@ def transmissions(t, dials, size, pairs, tracker=None, on=(None, None)):
         if seeder is node or not tracker:
             leecher.add([leechers], t.sub("got", leecher.home.name))
         if not tracker:
+            # one that does not run the torrent yet hangs up, and then we dial again in the clear
+            until_runs(other, torrent.id)
             node.add_peer(other.ip, other.port, torrent.id)
     began = time.monotonic()
     seen = {name: set() for name, *_ in jobs}
@@ -202,6 +204,14 @@ def transmissions(t, dials, size, pairs, tracker=None, on=(None, None)):
                 require_same(path, t.folder / "got" / leecher.home.name / path.name)
             else:
                 require(leecher.torrents()[torrent.id]["bytes"] == 0, "it has something all the same")
+
+
+def until_runs(transmission, id, timeout=20):
+    end = time.monotonic() + timeout
+    while not transmission.torrents().get(id, {}).get("runs"):
+        if time.monotonic() > end:
+            raise Timeout(f"{transmission.name} does not run {id}")
+        time.sleep(0.02)
 
 
 ALL = [(policy, number) for policy in OURS for number in (0, 1, 2)]
