@@ -235,7 +235,7 @@ pub struct CreateOptions {
 #[derive(Debug, Args)]
 pub struct Share {
     /// The file or folder
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present_any = ["list", "stop"])]
     pub path: Option<PathBuf>,
     #[command(flatten)]
     pub audience: Audience,
@@ -245,6 +245,9 @@ pub struct Share {
     /// List what is shared with people, and whom of them was told
     #[arg(long, conflicts_with = "path", help_heading = "People")]
     pub list: bool,
+    /// Share this with people no longer, by its id in `--list`; they are told, and what they have stays with them
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["path", "list"], help_heading = "People")]
+    pub stop: Option<String>,
     /// Name addresses of the local network and of this computer in the link, too
     #[arg(long, help_heading = "Network")]
     pub local: bool,

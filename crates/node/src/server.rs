@@ -107,8 +107,12 @@ impl AppState {
     }
 
     pub(crate) fn sharing(&self) -> Result<&Sharing, problem::ApiError> {
-        let missing = "this node has no identity yet, or runs without the overlay: `compeer init` makes one";
-        self.0.parts.sharing.as_ref().ok_or_else(|| problem::ApiError::conflict(missing))
+        let off =
+            "the overlay is off on this node, by its settings, `--without overlay` or a proxy: nobody can be reached";
+        self.0.parts.sharing.as_ref().ok_or_else(|| match self.people() {
+            Some(_) => problem::ApiError::conflict(off),
+            None => people::nobody(),
+        })
     }
 
     fn parts(&self) -> &Parts {

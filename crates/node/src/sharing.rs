@@ -216,7 +216,15 @@ async fn run(inner: std::sync::Weak<Inner>) {
                     });
                 }
                 Output::Delivered(Delivery { node, share, version }) => {
-                    sharing.state().told.entry(share).or_default().insert(node, version);
+                    let is_over = {
+                        let mut state = sharing.state();
+                        state.told.entry(share).or_default().insert(node, version);
+                        state.shares.get(&share).is_some_and(|share| share.withdrawn.is_some())
+                    };
+                    if is_over {
+                        // If that was the last who had to know, it is forgotten.
+                        sharing.0.changed.notify_one();
+                    }
                     if let Err(error) = sharing.0.store.save_told(share, node, version).await {
                         tracing::warn!(%error, "that somebody was told of a share is not stored: a restart tells it again");
                     }

@@ -18,7 +18,7 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE sharing_shares (
         id BLOB PRIMARY KEY, hash BLOB NOT NULL, name TEXT NOT NULL, bytes INTEGER NOT NULL, files INTEGER NOT NULL,
         path TEXT NOT NULL, audience TEXT NOT NULL, note TEXT, version INTEGER NOT NULL, created INTEGER NOT NULL,
-        library TEXT, stamp TEXT NOT NULL, nodes BLOB NOT NULL
+        library TEXT, stamp TEXT NOT NULL, nodes BLOB NOT NULL, withdrawn INTEGER
     );
     CREATE TABLE sharing_told (
         id BLOB NOT NULL, node BLOB NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (id, node)
@@ -58,6 +58,8 @@ pub struct Share {
     pub stamp: String,
     /// The nodes that this version of the notice lists.
     pub nodes: Vec<NodeId>,
+    /// When it ended, in seconds since 1970: it is kept until those who were told of it know.
+    pub withdrawn: Option<u64>,
 }
 
 /// Something that somebody shares with us.
@@ -137,7 +139,8 @@ impl Store {
         let s = share.clone();
         let work = move |c: &mut rusqlite::Connection| {
             c.execute(
-                "INSERT OR REPLACE INTO sharing_shares VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                "INSERT OR REPLACE INTO sharing_shares VALUES \
+                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                 params![
                     s.id().0,
                     s.hash.0,
@@ -151,7 +154,8 @@ impl Store {
                     s.created as i64,
                     s.library,
                     s.stamp,
-                    s.nodes.iter().flat_map(|node| node.0).collect::<Vec<u8>>()
+                    s.nodes.iter().flat_map(|node| node.0).collect::<Vec<u8>>(),
+                    s.withdrawn.map(|time| time as i64)
                 ],
             )
         };
@@ -297,6 +301,7 @@ fn read_share(row: &Row<'_>) -> Result<Option<Share>, rusqlite::Error> {
         library: row.get("library")?,
         stamp: row.get("stamp")?,
         nodes: nodes.as_chunks::<32>().0.iter().map(|id| NodeId(*id)).collect(),
+        withdrawn: row.get::<_, Option<i64>>("withdrawn")?.map(|time| time as u64),
     }))
 }
 
@@ -355,6 +360,7 @@ mod tests {
             library: None,
             stamp: "5 9".into(),
             nodes: vec![NodeId([4; 32]), NodeId([5; 32])],
+            withdrawn: Some(3),
         };
         store.save_share(&Share { version: 0, ..share.clone() }).await.unwrap();
         store.save_share(&share).await.unwrap();

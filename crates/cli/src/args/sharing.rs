@@ -10,8 +10,8 @@ use super::rate;
 #[derive(Clone, Debug, Default, Args)]
 #[group(id = "people", multiple = true)]
 pub struct Audience {
-    /// Only for this contact, by name or id; repeatable, or several after one another
-    #[arg(long, value_name = "NAME", num_args = 1.., help_heading = "People")]
+    /// Only for this contact, by name or id; repeatable
+    #[arg(long, value_name = "NAME", help_heading = "People")]
     pub to: Vec<String>,
     /// Only for the members of this group; repeatable
     #[arg(long, value_name = "GROUP", help_heading = "People")]

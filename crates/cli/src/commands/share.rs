@@ -1,5 +1,7 @@
 //! `compeer share`: hashes, prints the link, then seeds until Ctrl-C.
 
+mod people;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -7,17 +9,17 @@ use anyhow::{Context as _, Result, bail};
 use base::units::{format_bytes, format_duration};
 use metainfo::{Magnet, UpdateLink};
 use reqwest::Method;
-use rpc::{Job, JobState, PrivateShare, ShareRequest, TorrentDetail, TorrentFormat, UpdatesInfo};
+use rpc::{Job, JobState, ShareRequest, TorrentDetail, TorrentFormat, UpdatesInfo};
 use serde_json::json;
 
-use super::{Context, library};
+use super::Context;
 use crate::args::Share;
-use crate::attach::{Attached, attach, attach_or_start};
+use crate::attach::{Attached, attach_or_start};
 use crate::client::{Client, ClientError};
 use crate::follow::Follow;
 use crate::interrupt::Interrupt;
 use crate::live::Live;
-use crate::out::{self, Table, clean};
+use crate::out::{self, clean};
 use crate::seeding::{self, End};
 use crate::{INTERRUPTED, show};
 
@@ -30,10 +32,13 @@ const EVERYWHERE: &str = "on any computer";
 /// Runs the command.
 pub async fn run(share: Share, context: &Context) -> Result<u8> {
     if share.list {
-        return list(context).await;
+        return people::list(context).await;
+    }
+    if let Some(id) = &share.stop {
+        return people::stop(id, context).await;
     }
     let mut interrupt = Interrupt::listen()?;
-    // Only `--list` goes without.
+    // Only `--list` and `--stop` go without.
     let path = existing(share.path.as_deref().context("say which file or folder")?)?;
     let mut live = Live::new(context.json);
     let mut shared: Option<String> = None;
@@ -88,7 +93,7 @@ async fn work(
             *shared = Some(id.clone());
             let detail = client.torrent(&id, share.local).await?;
             if !share.audience.is_empty() {
-                present_to_people(share, &job, &detail, live, context)?;
+                people::present(share, &job, &detail, live, context)?;
             } else {
                 let updates = if share.updates { updates_link(client, &detail, live).await? } else { None };
                 present(&job, &detail, updates, live, context)?;
@@ -265,68 +270,6 @@ fn present(
     live.note("Ctrl-C ends the sharing.");
     live.note("");
     Ok(())
-}
-
-/// Says what is shared with whom. There is no link: those it is for are told.
-fn present_to_people(
-    share: &Share,
-    job: &Job,
-    detail: &TorrentDetail,
-    live: &mut Live,
-    context: &Context,
-) -> Result<()> {
-    live.clear();
-    let torrent = &detail.summary;
-    if context.json {
-        return out::json(&json!({
-            "id": torrent.id,
-            "name": torrent.name,
-            "to": share.audience.to,
-            "groups": share.audience.group,
-            "path": torrent.path,
-            "total_bytes": torrent.total_bytes,
-            "file_count": detail.file_count,
-            "skipped": job.skipped,
-            "elapsed_ms": job.elapsed_ms,
-        }));
-    }
-    let files = show::count(detail.file_count as usize, "file", "files");
-    let whom = library::audience(&share.audience.to, &share.audience.group);
-    let size = format_bytes(torrent.total_bytes);
-    out::line(format!("Sharing {} with {whom}: {size} in {files}.", clean(&torrent.name)))?;
-    note_skipped(job, live);
-    live.note("They are told as soon as they can be reached, and find it in `compeer inbox`.");
-    live.note("Nobody else can get it. `compeer share --list` shows who knows of it.");
-    live.note("");
-    live.note("Ctrl-C ends the sharing for now.");
-    live.note("");
-    Ok(())
-}
-
-/// Lists what is shared with people.
-async fn list(context: &Context) -> Result<u8> {
-    let attached = attach(context.home.as_deref()).await?;
-    let shares: Vec<PrivateShare> = attached.client.get("/shares").await?;
-    if context.json {
-        out::json(&shares)?;
-        return Ok(0);
-    }
-    if shares.is_empty() {
-        eprintln!("Nothing is shared with people: `compeer share PATH --to NAME` shares the first.");
-        return Ok(0);
-    }
-    let mut table = Table::new(&["ID", "NAME", "SIZE", "FOR", "TOLD"], &[2, 4], 1);
-    for share in &shares {
-        table.row(vec![
-            share.torrent.chars().take(show::SHORT_ID).collect(),
-            clean(&share.name),
-            format_bytes(share.bytes),
-            library::audience(&share.to, &share.groups),
-            format!("{} of {}", share.told, share.nodes),
-        ]);
-    }
-    table.print()?;
-    Ok(0)
 }
 
 fn note_skipped(job: &Job, live: &mut Live) {

@@ -32,6 +32,9 @@ pub(crate) async fn share(
     let path = absolute(&request.path)?;
     goal(request.seed_ratio, request.seed_time_s)?;
     if !request.to.is_empty() || !request.groups.is_empty() {
+        if let Some(field) = meaningless(&request) {
+            return Err(ApiError::bad_request(format!("{field} has no meaning for what is shared with chosen people")));
+        }
         // Found out before anything is hashed.
         state.sharing()?.audience(&request.to, &request.groups)?;
     }
@@ -208,6 +211,22 @@ async fn run_share(
         published.map_err(|error| ApiError::local(error.to_string()))?;
     }
     Ok(Outcome { torrent: Some(added.id.to_string()), skipped })
+}
+
+/// Names something that a request says and a share with people has no use for: it is v2, salted, and announced nowhere.
+fn meaningless(request: &ShareRequest) -> Option<&'static str> {
+    let said = [
+        (request.format == rpc::TorrentFormat::Hybrid, "a hybrid torrent"),
+        (request.piece_length_bytes.is_some(), "a piece length"),
+        (!request.trackers.is_empty() || request.no_tracker, "a tracker"),
+        (!request.web_seeds.is_empty(), "a web seed"),
+        (request.comment.is_some(), "a comment"),
+        (request.source.is_some(), "a source"),
+        (!request.peers.is_empty(), "the address of a peer"),
+        (request.updates, "a link to updates"),
+        (request.super_seed, "super-seeding"),
+    ];
+    said.into_iter().find_map(|(said, what)| said.then_some(what))
 }
 
 /// Shares with people alone.

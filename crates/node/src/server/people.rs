@@ -357,7 +357,7 @@ fn people(state: &AppState) -> Result<&People, ApiError> {
     state.people().ok_or_else(nobody)
 }
 
-fn nobody() -> ApiError {
+pub(super) fn nobody() -> ApiError {
     let detail = "this node belongs to nobody yet: stop it, run `compeer init` or `compeer node join`, start it again";
     ApiError::new(StatusCode::NOT_FOUND, "no-identity", "There is no identity", detail)
 }

@@ -8,7 +8,7 @@ use sharing::proto::{MAX_RULES, Notice, Receipt, Rule, ShareId, Whose, folder_fo
 use sharing::{InboxItem, InboxState, MAX_INBOX, MAX_INBOX_PER_PERSON};
 use torrent::{Add, AddSource};
 
-use super::{Sharing, SharingError};
+use super::{Sharing, SharingError, State};
 
 impl Sharing {
     /// Takes a notice that a node sent, whose person is proven by the overlay and the people.
@@ -40,13 +40,19 @@ impl Sharing {
         let (known, full, folder) = {
             let state = self.state();
             let waiting = state.inbox.values().filter(|i| i.sharer == sharer && i.state == InboxState::Waiting).count();
-            let full = state.inbox.len() >= MAX_INBOX || waiting >= MAX_INBOX_PER_PERSON;
+            let full =
+                state.inbox.len() >= MAX_INBOX && self.dispensable(&state).is_none() || waiting >= MAX_INBOX_PER_PERSON;
             let folder = folder_for(&state.rules, sharer, notice.group, notice.bytes).map(PathBuf::from);
             (state.inbox.get(&(sharer, id)).cloned(), full, folder)
         };
         match known {
             // Told again, or late.
             Some(item) if item.notice.version >= notice.version => Ok(Receipt::Kept),
+            // What was not taken up needs no word about its end.
+            Some(item) if notice.withdrawn && item.state != InboxState::Accepted => {
+                self.drop_item(sharer, id).await?;
+                Ok(Receipt::Kept)
+            }
             Some(item) => {
                 self.keep_item(InboxItem { notice, ..item }).await?;
                 self.people_changed();
@@ -55,6 +61,13 @@ impl Sharing {
             None if notice.withdrawn => Ok(Receipt::Kept),
             None if full => Ok(Receipt::Refused),
             None => {
+                let surplus = {
+                    let state = self.state();
+                    (state.inbox.len() >= MAX_INBOX).then(|| self.dispensable(&state)).flatten()
+                };
+                if let Some((sharer, id)) = surplus {
+                    self.drop_item(sharer, id).await?;
+                }
                 let received = self.wall();
                 let item = InboxItem { sharer, notice, received, state: InboxState::Waiting, folder: None };
                 self.keep_item(item).await?;
@@ -72,6 +85,23 @@ impl Sharing {
         self.0.store.save_item(&item).await?;
         self.state().inbox.insert((item.sharer, item.id()), item);
         Ok(())
+    }
+
+    async fn drop_item(&self, sharer: PersonId, id: ShareId) -> Result<(), SharingError> {
+        self.0.store.remove_item(sharer, id).await?;
+        self.state().inbox.remove(&(sharer, id));
+        Ok(())
+    }
+
+    /// Returns the oldest item that nobody misses: it was declined, or what was taken up is no torrent of ours any more.
+    fn dispensable(&self, state: &State) -> Option<(PersonId, ShareId)> {
+        let gone = |item: &&InboxItem| match item.state {
+            InboxState::Waiting => false,
+            InboxState::Declined => true,
+            InboxState::Accepted => self.0.session.find(&InfoHashes::v2_only(item.notice.hash)).is_none(),
+        };
+        let oldest = state.inbox.values().filter(gone).min_by_key(|item| item.received);
+        oldest.map(|item| (item.sharer, item.id()))
     }
 
     /// Lists the inbox, the oldest first.
@@ -148,7 +178,8 @@ impl Sharing {
 
     /// Sets a rule, in place of one for the same person or group. What waits already is taken up if it fits.
     pub(crate) async fn set_rule(&self, rule: Rule) -> Result<(), SharingError> {
-        if self.state().rules.len() >= MAX_RULES {
+        let replaces = self.rules().iter().any(|other| other.whose == rule.whose);
+        if !replaces && self.rules().len() >= MAX_RULES {
             return Err(SharingError::Input(format!("there are {MAX_RULES} rules already: remove one")));
         }
         self.0.store.save_rule(&rule).await?;

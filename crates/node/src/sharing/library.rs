@@ -50,7 +50,11 @@ impl Sharing {
         if library.audience.is_empty() {
             return Err(SharingError::Input("say who may look into it: --to NAME or --group NAME".to_owned()));
         }
-        if self.state().libraries.len() >= MAX_LIBRARIES {
+        let (here, replaces) = {
+            let state = self.state();
+            (state.libraries.len(), state.libraries.contains_key(&library.name))
+        };
+        if !replaces && here >= MAX_LIBRARIES {
             return Err(SharingError::Input(format!("there are {MAX_LIBRARIES} libraries already: remove one")));
         }
         self.0.store.save_library(&library).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use base::NodeId;
 use metainfo::{TorrentFile, create};
@@ -19,6 +19,10 @@ use crate::jobs::Progress;
 
 /// Bytes of a receipt at most.
 const MAX_RECEIPT_LEN: usize = 16;
+
+/// How long those who were told of a share are told that it is over. Arbitrary: whoever is away for longer finds nobody who
+/// has it.
+const PARTING: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A share and whom it reached.
 #[derive(Clone, Debug)]
@@ -145,27 +149,57 @@ impl Sharing {
             library,
             stamp,
             nodes: Vec::new(),
+            withdrawn: None,
         })
     }
 
     /// Lists what is shared by itself; with `libraries` also what was made for libraries.
     pub(crate) fn shares(&self, libraries: bool) -> Vec<ShareView> {
         let state = self.state();
-        let wanted = state.shares.values().filter(|share| libraries || share.library.is_none());
+        let wanted = |share: &&Share| share.withdrawn.is_none() && (libraries || share.library.is_none());
+        let wanted = state.shares.values().filter(wanted);
         wanted.map(|share| ShareView { share: share.clone(), told: state.outbox.told(share.id()) }).collect()
     }
 
-    /// Shares it no longer; the content stays where it is.
+    /// Shares it no longer, and tells those who were told of it; the content stays where it is.
     pub(crate) async fn unshare(&self, id: ShareId) -> Result<(), SharingError> {
-        if !self.state().shares.contains_key(&id) {
-            return Err(SharingError::NotFound(format!(
-                "nothing is shared as {id}: `compeer share --list` shows what is"
-            )));
-        }
+        let share = self.state().shares.get(&id).filter(|share| share.withdrawn.is_none()).cloned();
+        let none = || format!("nothing is shared as {id}: `compeer share --list` shows what is");
+        let share = share.ok_or_else(|| SharingError::NotFound(none()))?;
         // It may be gone already.
         let _ = self.0.session.remove(id, false).await;
-        self.forget(id).await;
+        self.withdraw(share).await
+    }
+
+    /// Notes that a share is over. Of one that belonged to a library nobody was told.
+    async fn withdraw(&self, share: Share) -> Result<(), SharingError> {
+        if share.library.is_some() {
+            self.forget(share.id()).await;
+            return Ok(());
+        }
+        let version = share.version + 1;
+        self.keep(Share { withdrawn: Some(self.wall()), version, nodes: Vec::new(), ..share }).await?;
+        self.0.changed.notify_one();
         Ok(())
+    }
+
+    /// Tells those who were told of a share that it is over, and forgets it when they know.
+    fn part(&self, share: &Share, since: u64) -> bool {
+        let id = share.id();
+        let mut state = self.state();
+        let mut told = state.told.get(&id).cloned().unwrap_or_default();
+        told.retain(|node, _| !self.0.circle.is_refused(*node));
+        let (know, lack): (Vec<_>, Vec<_>) = told.into_iter().partition(|(_, version)| *version >= share.version);
+        if lack.is_empty() || self.wall() > since.saturating_add(PARTING.as_secs()) {
+            return false;
+        }
+        let only = |list: Vec<(NodeId, u64)>| list.into_iter().map(|(node, _)| node).collect::<Vec<_>>();
+        let (delivered, mut nodes) = (only(know), only(lack));
+        nodes.extend(&delivered);
+        state.outbox.handle(self.0.clock.now(), Input::Tell { share: id, version: share.version, nodes, delivered });
+        drop(state);
+        self.0.woken.notify_one();
+        true
     }
 
     async fn keep(&self, share: Share) -> Result<(), SharingError> {
@@ -191,10 +225,19 @@ impl Sharing {
     /// Admits the nodes of the people that a share is for, and tells them when that changed.
     pub(super) async fn refresh_share(&self, mut share: Share) {
         let id = share.id();
+        if let Some(since) = share.withdrawn {
+            if !self.part(&share, since) {
+                self.forget(id).await;
+            }
+            return;
+        }
         if self.0.session.find(&share.hashes()).is_none() {
             // The user removed the torrent.
-            if self.state().shares.contains_key(&id) && share.version > 0 {
-                self.forget(id).await;
+            if self.state().shares.contains_key(&id)
+                && share.version > 0
+                && let Err(error) = self.withdraw(share).await
+            {
+                tracing::warn!(%error, "that something is no longer shared is not stored");
             }
             return;
         }
@@ -251,7 +294,7 @@ impl Sharing {
             version: share.version,
             nodes: share.nodes.clone(),
             hints: hints.filter(|(_, hints)| !hints.is_empty()).take(MAX_HINTED).collect(),
-            withdrawn: false,
+            withdrawn: share.withdrawn.is_some(),
         }
     }
 

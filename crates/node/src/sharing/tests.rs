@@ -309,6 +309,38 @@ async fn a_share_is_heard_of_accepted_and_fetched() {
 }
 
 #[tokio::test]
+async fn what_is_taken_back_leaves_the_inboxes_and_stays_with_who_has_it() {
+    let world = Arc::default();
+    let (alice, bob) = (Person::start(&world, 1, "alice").await, Person::start(&world, 2, "bob").await);
+    let mut carol = Person::start(&world, 3, "carol").await;
+    let path = alice.write("photo.jpg", 777_777);
+    let id = alice.share(&path, &["bob", "carol"], &[]).await;
+    bob.accepts(id).await;
+    bob.has(id).await;
+    carol.hears_of(id).await;
+    carol.leave().await;
+    alice.sharing.unshare(id).await.unwrap();
+    assert!(alice.sharing.shares(false).is_empty());
+    assert!(alice.sharing.unshare(id).await.is_err(), "once is enough");
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while !bob.hears_of(id).await.notice.withdrawn {
+        assert!(tokio::time::Instant::now() < end, "bob is not told that it is over");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(same(&path, &bob.downloads().join("photo.jpg")));
+    // Carol, who was away, hears of it when she is back.
+    carol.come_back().await;
+    while !carol.sharing.inbox().is_empty() {
+        assert!(tokio::time::Instant::now() < end, "carol is not told that it is over");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    while alice.sharing.0.state.lock().unwrap().shares.contains_key(&id) {
+        assert!(tokio::time::Instant::now() < end, "alice remembers what everybody knows");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
 async fn what_a_rule_names_comes_by_itself() {
     let world = Arc::default();
     let (alice, bob) = (Person::start(&world, 1, "alice").await, Person::start(&world, 2, "bob").await);
