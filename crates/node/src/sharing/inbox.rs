@@ -20,12 +20,7 @@ impl Sharing {
                 return Receipt::Refused;
             }
         };
-        let circle = &self.0.circle;
-        let Some(sharer) = person.or_else(|| circle.person_of(node)) else { return Receipt::Refused };
-        // Neither a contact nor a fellow member: nobody asked to hear of them.
-        if circle.person_name(sharer).is_none() || circle.is_refused(node) {
-            return Receipt::Refused;
-        }
+        let Some(sharer) = self.acquaintance(node, person) else { return Receipt::Refused };
         match self.take_notice(sharer, notice).await {
             Ok(receipt) => receipt,
             Err(error) => {
@@ -35,8 +30,22 @@ impl Sharing {
         }
     }
 
-    async fn take_notice(&self, sharer: PersonId, notice: Notice) -> Result<Receipt, SharingError> {
+    /// Returns whose node this is, if it is a contact's or a fellow member's: of nobody else we asked to hear, and to nobody
+    /// else anything is offered.
+    pub(super) fn acquaintance(&self, node: NodeId, person: Option<PersonId>) -> Option<PersonId> {
+        let circle = &self.0.circle;
+        let person = person.or_else(|| circle.person_of(node))?;
+        (circle.person_name(person).is_some() && !circle.is_refused(node)).then_some(person)
+    }
+
+    async fn take_notice(&self, sharer: PersonId, mut notice: Notice) -> Result<Receipt, SharingError> {
         let id = InfoHashes::v2_only(notice.hash).key();
+        // Whoever is no member shares nothing with the group.
+        notice.group = notice.group.filter(|group| self.0.circle.members(*group).contains(&sharer));
+        if self.is_of_another(sharer, id) {
+            // Each share has a salt of its own: whoever names this one wants to be let into it.
+            return Ok(Receipt::Refused);
+        }
         let (known, full, folder) = {
             let state = self.state();
             let waiting = state.inbox.values().filter(|i| i.sharer == sharer && i.state == InboxState::Waiting).count();
@@ -79,6 +88,12 @@ impl Sharing {
                 Ok(Receipt::Kept)
             }
         }
+    }
+
+    /// Whether this is a share of ours, or of somebody else.
+    fn is_of_another(&self, sharer: PersonId, id: ShareId) -> bool {
+        let state = self.state();
+        state.shares.contains_key(&id) || state.inbox.keys().any(|(other, known)| *known == id && *other != sharer)
     }
 
     async fn keep_item(&self, item: InboxItem) -> Result<(), SharingError> {

@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use base::{NodeId, PersonId};
 use metainfo::names;
 use sharing::proto::{Answer, Entry, MAX_ANSWER_LEN, MAX_ENTRIES, MAX_NAME_LEN, Request, ShareId, check_path};
-use sharing::{InboxItem, InboxState, Library};
+use sharing::{InboxItem, InboxState, Library, Share};
 
 use super::share::{blocking, stamp};
 use super::{LIBRARY, Sharing, SharingError};
@@ -20,6 +20,10 @@ pub(super) const MAX_HASHING: usize = 4;
 
 /// Libraries at most. Arbitrary.
 const MAX_LIBRARIES: usize = 256;
+
+/// Torrents made for one library that are kept, at most. Arbitrary: each costs a few kilobytes, and whoever wants one that
+/// gave way asks again.
+const MAX_MADE: usize = 1024;
 
 /// Entries of one folder that are looked at, at most: more would keep the disk busy for whoever asks. Arbitrary.
 const MAX_FOLDER: usize = 100_000;
@@ -100,10 +104,8 @@ impl Sharing {
             Ok(request) => request,
             Err(error) => return Answer::Refused(error.to_string()),
         };
-        let circle = &self.0.circle;
-        let asker = person.or_else(|| circle.person_of(node)).filter(|_| !circle.is_refused(node));
         // To whom nothing is offered, nothing is there.
-        let Some(asker) = asker else { return refused("there is nothing here for you") };
+        let Some(asker) = self.acquaintance(node, person) else { return refused("there is nothing here for you") };
         let open: BTreeMap<String, Library> = self
             .state()
             .libraries
@@ -183,7 +185,11 @@ impl Sharing {
         };
         let (sharing, library) = (self.clone(), library.clone());
         tokio::spawn(async move {
+            let name = library.name.clone();
             let made = sharing.make(&at, library.audience, None, Some(library.name), stamp, progress).await;
+            if let Ok((share, _)) = &made {
+                sharing.settle_in(&name, share.clone()).await;
+            }
             let mut state = sharing.state();
             match made {
                 Ok(_) => drop(state.hashing.remove(&path)),
@@ -196,6 +202,34 @@ impl Sharing {
             }
         });
         Answer::Wait { done: 0, total: 0 }
+    }
+
+    /// Gives what was made for a library the audience that the library has now, and makes room for it.
+    async fn settle_in(&self, library: &str, share: Share) {
+        let now = self.state().libraries.get(library).map(|library| library.audience.clone());
+        let settled = match now {
+            // Closed meanwhile.
+            None => self.unshare(share.id()).await,
+            Some(audience) if audience != share.audience => {
+                let kept = self.keep(Share { audience, ..share }).await;
+                self.refresh().await;
+                kept
+            }
+            Some(_) => Ok(()),
+        };
+        let mut made: Vec<(u64, ShareId)> = {
+            let state = self.state();
+            let of_it = state.shares.values().filter(|share| share.library.as_deref() == Some(library));
+            of_it.map(|share| (share.created, share.id())).collect()
+        };
+        made.sort_unstable();
+        for (_, id) in made.iter().take(made.len().saturating_sub(MAX_MADE)) {
+            // Whoever wants it again asks again.
+            let _ = self.unshare(*id).await;
+        }
+        if let Err(error) = settled {
+            tracing::warn!(%error, "a change of a library did not reach what was made for it");
+        }
     }
 
     /// Looks into a folder of somebody's library; all of it, a page at a time.

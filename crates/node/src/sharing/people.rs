@@ -72,6 +72,10 @@ impl Circle for Known {
 
     fn nodes_of(&self, person: PersonId) -> Vec<NodeId> {
         let book = self.people.book();
+        // Whoever was a contact once has a list in the book still.
+        if !book.is_of_interest(&person) {
+            return Vec::new();
+        }
         let nodes = book.person(&person).into_iter().flat_map(|known| known.nodes().map(|(node, _)| *node));
         let admitted: Vec<NodeId> = nodes.filter(|node| book.admits(node)).collect();
         admitted

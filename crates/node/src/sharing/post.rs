@@ -15,6 +15,7 @@ use overlay::{Hint, Overlay, Peer, Service, Stream};
 use sharing::Circle;
 use sharing::proto::{MAX_NOTICE_LEN, MAX_REQUEST_LEN};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Semaphore;
 use torrent::Session;
 
 use super::{LIBRARY, NOTICE, Sharing};
@@ -78,30 +79,36 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), limit: usize) -> io::Result
     if bytes.len() == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
+/// Questions that a service works on at once; the others wait. Arbitrary: reading folders is work for the disk.
+const AT_ONCE: usize = 8;
+
 /// Answers questions: a function of who asks and what.
-type Answer = dyn Fn(NodeId, Option<PersonId>, Vec<u8>) -> BoxFuture<'static, Vec<u8>> + Send + Sync;
+type Answer = dyn Fn(Sharing, NodeId, PersonId, Vec<u8>) -> BoxFuture<'static, Vec<u8>> + Send + Sync;
 
 /// A service of one question a stream.
 pub(super) struct Responder {
     name: &'static str,
     limit: usize,
+    sharing: Sharing,
+    free: Semaphore,
     answer: Box<Answer>,
 }
 
 impl Responder {
-    /// Serves `name` with questions of at most `limit` bytes.
+    /// Serves `name` with questions of at most `limit` bytes. What strangers ask is not even read.
     pub(super) fn new<F>(
         name: &'static str,
         limit: usize,
-        answer: impl Fn(NodeId, Option<PersonId>, Vec<u8>) -> F + Send + Sync + 'static,
+        sharing: &Sharing,
+        answer: impl Fn(Sharing, NodeId, PersonId, Vec<u8>) -> F + Send + Sync + 'static,
     ) -> Arc<Responder>
     where
         F: Future<Output = Vec<u8>> + Send + 'static,
     {
-        let answer = Box::new(move |node, person, request| -> BoxFuture<'static, Vec<u8>> {
-            Box::pin(answer(node, person, request))
+        let answer = Box::new(move |sharing, node, person, request| -> BoxFuture<'static, Vec<u8>> {
+            Box::pin(answer(sharing, node, person, request))
         });
-        Arc::new(Responder { name, limit, answer })
+        Arc::new(Responder { name, limit, sharing: sharing.clone(), free: Semaphore::new(AT_ONCE), answer })
     }
 }
 
@@ -112,9 +119,11 @@ impl Service for Responder {
 
     fn serve(self: Arc<Self>, peer: Peer, mut stream: Stream) -> BoxFuture<'static, ()> {
         Box::pin(async move {
+            let Some(person) = self.sharing.acquaintance(peer.node, peer.person) else { return };
             let work = async {
                 let request = read(&mut stream, self.limit).await?;
-                let answer = (self.answer)(peer.node, peer.person, request).await;
+                let _place = self.free.acquire().await.map_err(io::Error::other)?;
+                let answer = (self.answer)(self.sharing.clone(), peer.node, person, request).await;
                 write(&mut stream, &answer).await
             };
             match tokio::time::timeout(EXCHANGE_TIMEOUT, work).await {
@@ -160,15 +169,11 @@ impl net::Overland for Overland {
 /// Begins to serve other nodes, and looks who is connected.
 pub(super) fn serve(overlay: &Overlay, session: &Session, sharing: &Sharing) {
     overlay.serve(Arc::new(Wire(session.clone())));
-    let notices = sharing.clone();
-    overlay.serve(Responder::new(NOTICE, MAX_NOTICE_LEN, move |node, person, request| {
-        let sharing = notices.clone();
-        async move { sharing.receive(node, person, &request).await.encode() }
+    overlay.serve(Responder::new(NOTICE, MAX_NOTICE_LEN, sharing, |sharing, node, person, request| async move {
+        sharing.receive(node, Some(person), &request).await.encode()
     }));
-    let libraries = sharing.clone();
-    overlay.serve(Responder::new(LIBRARY, MAX_REQUEST_LEN, move |node, person, request| {
-        let sharing = libraries.clone();
-        async move { sharing.serve_library(node, person, &request).await.encode() }
+    overlay.serve(Responder::new(LIBRARY, MAX_REQUEST_LEN, sharing, |sharing, node, person, request| async move {
+        sharing.serve_library(node, Some(person), &request).await.encode()
     }));
     tokio::spawn(look(overlay.clone(), Arc::downgrade(&sharing.0)));
 }

@@ -202,7 +202,7 @@ impl Sharing {
         true
     }
 
-    async fn keep(&self, share: Share) -> Result<(), SharingError> {
+    pub(super) async fn keep(&self, share: Share) -> Result<(), SharingError> {
         self.0.store.save_share(&share).await?;
         self.state().shares.insert(share.id(), share);
         Ok(())
@@ -244,12 +244,23 @@ impl Sharing {
         let nodes = self.nodes_for(&share.audience);
         self.admit(id, nodes.iter().copied()).await;
         let listed: Vec<NodeId> = std::iter::once(self.0.circle.own_node()).chain(nodes).take(MAX_NODES).collect();
-        if listed != share.nodes || share.version == 0 {
-            share.nodes = listed;
-            share.version += 1;
-            if let Err(error) = self.keep(share.clone()).await {
-                tracing::warn!(%error, "a change of a share is not stored");
+        let is_new = listed != share.nodes || share.version == 0;
+        {
+            let mut state = self.state();
+            let Some(current) = state.shares.get_mut(&id) else { return };
+            if current.audience != share.audience || current.withdrawn.is_some() {
+                // Whom it is for changed meanwhile.
+                drop(state);
+                self.0.changed.notify_one();
+                return;
             }
+            if is_new {
+                (current.nodes, current.version) = (listed, current.version + 1);
+            }
+            share = current.clone();
+        }
+        if is_new && let Err(error) = self.0.store.save_share(&share).await {
+            tracing::warn!(%error, "a change of a share is not stored");
         }
         if share.library.is_some() {
             // Whoever fetches it asked for it.

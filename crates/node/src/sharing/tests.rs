@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use base::{GroupId, NodeId, PersonId};
 use futures_util::future::BoxFuture;
+use metainfo::InfoHashes;
 use net::{Carriage, Opening};
-use sharing::proto::{Rule, ShareId, Whose};
+use sharing::proto::{Notice, Receipt, Rule, ShareId, Whose};
 use sharing::{Circle, InboxItem, InboxState, Library};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -338,6 +339,25 @@ async fn what_is_taken_back_leaves_the_inboxes_and_stays_with_who_has_it() {
         assert!(tokio::time::Instant::now() < end, "alice remembers what everybody knows");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_by_naming_the_share_of_another_or_a_group_that_is_not_theirs() {
+    let world: Arc<World> = Arc::default();
+    let (alice, bob) = (Person::start(&world, 1, "alice").await, Person::start(&world, 2, "bob").await);
+    let eve = Person::start(&world, 5, "eve").await;
+    world.club.lock().unwrap().extend([alice.id, bob.id]);
+    let id = alice.share(&alice.write("photo.jpg", 777_777), &["bob"], &[]).await;
+    let notice = bob.hears_of(id).await.notice;
+    let folder = bob.home.path().join("club").display().to_string();
+    bob.sharing.set_rule(Rule { whose: Whose::Group(CLUB), folder, max_bytes: None }).await.unwrap();
+    let theirs = Notice { nodes: vec![eve.node()], group: Some(CLUB), version: 9, ..notice.clone() };
+    let answer = bob.sharing.receive(eve.node(), Some(eve.id), &theirs.encode()).await;
+    assert_eq!(answer, Receipt::Refused, "the share is Alice's");
+    let theirs = Notice { hash: metainfo::InfoHashV2([9; 32]), ..theirs };
+    bob.sharing.receive(eve.node(), Some(eve.id), &theirs.encode()).await;
+    let other = bob.hears_of(InfoHashes::v2_only(theirs.hash).key()).await;
+    assert_eq!((other.state, other.notice.group), (InboxState::Waiting, None), "Eve is no member");
 }
 
 #[tokio::test]
