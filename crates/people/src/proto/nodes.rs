@@ -27,6 +27,9 @@ pub const MAX_NODES: usize = 32;
 /// How many revoked nodes a list names: what a person loses in a life. Each costs a reader one verification. Arbitrary.
 pub const MAX_REVOKED: usize = 64;
 
+/// How many revoked nodes of one person are remembered: old lists name others than the newest one. Arbitrary.
+pub const MAX_EVER_REVOKED: usize = 16 * MAX_REVOKED;
+
 /// The longest encoded list: person, number, name, every node, every revoked one, and the signature.
 pub const MAX_LIST_BYTES: usize = 32
     + 8
@@ -385,7 +388,8 @@ impl fmt::Debug for PersonKey {
 /// What is known of a person: the newest list, and every revocation ever seen.
 ///
 /// A join of sets and a greatest element: the same lists give the same value in whatever order and however often they
-/// come.
+/// come, as long as the person revoked no more than [`MAX_EVER_REVOKED`] nodes. Beyond that, only nodes that speak for the
+/// person now are added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownPerson {
     newest: SignedNodeList,
@@ -406,7 +410,11 @@ impl KnownPerson {
         }
         let before = self.revoked.len();
         // The person and the node signed each of these: nobody else can make the set grow.
-        self.revoked.extend(list.list.revoked.keys());
+        for node in list.list.revoked.keys() {
+            if self.revoked.len() < MAX_EVER_REVOKED || self.newest.list.nodes.contains_key(node) {
+                self.revoked.insert(*node);
+            }
+        }
         let newer = list.rank() > self.newest.rank();
         if newer {
             self.newest = list.clone();

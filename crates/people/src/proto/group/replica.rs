@@ -37,6 +37,10 @@ const EPOCH_PATIENCE: Duration = Duration::from_secs(20);
 /// Within which time an expulsion is answered with what its reader knew. Arbitrary.
 const SEEN_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many changes of ours there are at most of which some answer others: nobody can use up what we may write. Arbitrary:
+/// three quarters.
+const MAX_ANSWERS: usize = super::log::MAX_CHANGES_OF_ONE / 4 * 3;
+
 /// How many loose ends are left alone, and within which time more are tied together. Arbitrary.
 const LOOSE_ENDS: usize = 8;
 const TIE_PATIENCE: Duration = Duration::from_secs(60);
@@ -336,12 +340,17 @@ impl Replica {
         self.roster.as_ref().is_some_and(|roster| roster.has(person))
     }
 
-    /// Returns the name of the group, if we have the key to it.
+    /// Returns the name of the group, if we have the key to it: as an admin said it last. Who cannot read that yet, since it
+    /// was said before they came, takes what a member repeated for them.
     pub fn name(&self) -> Option<Name> {
+        self.name_by(|author| self.was_admin(author)).or_else(|| self.name_by(|_| true))
+    }
+
+    fn name_by(&self, speaks: impl Fn(&PersonId) -> bool) -> Option<Name> {
         let roster = self.roster.as_ref()?;
         self.log.order().rev().find_map(|place| {
             let entry = self.log.at(place);
-            let counts = || roster.counted.contains(&entry.id);
+            let counts = || roster.counted.contains(&entry.id) && speaks(&entry.change.author);
             let (secret, meta) = match &entry.change.action {
                 Action::Rename { meta } if counts() => (self.secrets.get(&keys::epoch_of(meta)?)?, meta),
                 Action::Epoch { meta, .. } if !meta.is_empty() && counts() => (self.secrets.get(&entry.id)?, meta),
@@ -436,7 +445,16 @@ impl Replica {
                 if roster.members.len() >= MAX_MEMBERS {
                     return Err(Refusal::MembersFull);
                 }
-                if !request.is_signed(self.group()) {
+                // First what costs little: strangers ask.
+                let group = self.group();
+                let fits = match request.invitation {
+                    None => roster.kind == Kind::Open || roster.is_admin(&me),
+                    Some(id) => roster.invitations.get(&id).is_some_and(|invitation| match invitation.to {
+                        Invitee::Person(person) => person == request.person,
+                        Invitee::Link(key) => request.proves(group, &key),
+                    }),
+                };
+                if !fits || !request.is_signed(group) {
                     return Err(Refusal::NotInvited);
                 }
                 Action::Admit { request: *request }
@@ -606,7 +624,7 @@ impl Replica {
     }
 
     /// Draws the consequences of new changes: what to store, to whom to send them, who is out, what is due.
-    fn refresh(&mut self, now: Now) {
+    pub(super) fn refresh(&mut self, now: Now) {
         if self.computed == self.log.len() {
             return;
         }
@@ -687,6 +705,8 @@ impl Replica {
         (0..self.log.len()).any(|place| {
             !self.seen.has(place)
                 && self.log.deposes(place).is_some_and(|target| target != me && self.was_admin(&target))
+                // What somebody wrote who may not, needs no answer.
+                && self.was_admin(&self.log.at(place).change.author)
         })
     }
 
@@ -709,7 +729,7 @@ impl Replica {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.mono);
         if due(self.epoch_due) {
             self.epoch_due = None;
-            if self.is_member() && self.needs_epoch() {
+            if self.is_member() && self.needs_epoch() && self.may_answer() {
                 // Full: nothing that we could do.
                 let _ = self.write_epoch(now, self.name().as_ref());
             }
@@ -722,12 +742,18 @@ impl Replica {
             self.tie_due = None;
         }
         let still = seen && self.needs_seen() || tie && self.log.heads().len() > LOOSE_ENDS;
-        if still && self.is_member() {
+        if still && self.is_member() && self.may_answer() {
             let _ = self.write(now, Action::Seen);
         }
     }
 
-    fn write_epoch(&mut self, now: Now, name: Option<&Name>) -> Result<ChangeId, Refusal> {
+    /// Whether we have written so little that what others do may make us write more: what is left is for what the person
+    /// wants.
+    fn may_answer(&self) -> bool {
+        self.log.by(&self.me.person()).len() < MAX_ANSWERS
+    }
+
+    pub(super) fn write_epoch(&mut self, now: Now, name: Option<&Name>) -> Result<ChangeId, Refusal> {
         let (group, me) = (self.group(), self.me.person());
         let Some(roster) = &self.roster else { return Err(Refusal::NotMember) };
         let secret = EpochSecret::draw(&mut self.rng);

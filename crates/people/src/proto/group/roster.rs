@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{PersonId, WallTime};
 
-use super::change::{Action, ChangeId, Invitee, Kind, MAX_MEMBERS, Role};
+use super::change::{Action, Change, ChangeId, Invitee, Kind, MAX_MEMBERS, Role};
 use super::contest;
 use super::keys::SealingPublic;
 use super::log::{Log, Places};
@@ -111,17 +111,20 @@ impl Roster {
                 && removals.into_iter().any(|r| decided.stand.has(*r) && log.deposes(*r).is_some())
         };
         let expelled = judge.people.keys().filter(|person| expelled(person)).copied().collect();
-        let last = |wanted: &dyn Fn(&Action) -> bool| {
+        let last = |wanted: &dyn Fn(&Change) -> bool| {
             log.order()
                 .rev()
-                .find(|place| counts.has(*place) && wanted(&log.at(*place).change.action))
+                .find(|place| counts.has(*place) && wanted(&log.at(*place).change))
                 .map(|place| log.at(place).id)
         };
-        let is_for_members = |action: &Action| match action {
-            Action::Epoch { recipients, .. } => recipients.iter().map(|r| &r.person).eq(members.keys()),
+        // A secret that somebody drew who is out by now is not the members' own, whomever it was given to.
+        let is_for_members = |change: &Change| match &change.action {
+            Action::Epoch { recipients, .. } => {
+                members.contains_key(&change.author) && recipients.iter().map(|r| &r.person).eq(members.keys())
+            }
             _ => false,
         };
-        let states_meta = |action: &Action| match action {
+        let states_meta = |change: &Change| match &change.action {
             Action::Rename { .. } => true,
             Action::Epoch { meta, .. } => !meta.is_empty(),
             _ => false,

@@ -126,6 +126,19 @@ fn who_comes_in_reads_what_follows_and_not_what_was() {
 }
 
 #[test]
+fn a_member_who_is_no_admin_gives_the_group_no_name() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(MALLORY, ALICE);
+    let now = at(circle.clock);
+    circle.copy(MALLORY).write_epoch(now, Some(&Name::new("Mallory's").unwrap())).unwrap();
+    circle.copy(MALLORY).refresh(now);
+    circle.settle();
+    let hers = circle.copy(MALLORY).epoch().map(|(id, _)| id);
+    assert_eq!(circle.copy(ALICE).epoch().map(|(id, _)| id), hers, "the secret counts");
+    assert_eq!(circle.copy(ALICE).name().unwrap().as_str(), "Tea");
+}
+
+#[test]
 fn who_is_expelled_reads_nothing_that_follows() {
     let mut circle = Circle::new(Kind::Open);
     circle.join(BOB, ALICE);

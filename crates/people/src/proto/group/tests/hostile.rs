@@ -100,6 +100,23 @@ fn one_member_does_not_fill_the_log() {
     world.admit(ALICE, &[line], BOB);
 }
 
+#[test]
+fn a_secret_that_the_expelled_drew_in_advance_is_not_the_members_own() {
+    let (mut world, last) = World::with(&[], &[BOB, MALLORY]);
+    let recipients = |who: &[u8]| {
+        let mut people: Vec<_> = who.iter().map(|who| id(*who)).collect();
+        people.sort();
+        people.into_iter().map(|person| Recipient { person, sealed: [1; SEALED_SECRET_BYTES] }).collect()
+    };
+    let epoch = |who: &[u8]| Action::Epoch { commitment: [0; 32], recipients: recipients(who), meta: Vec::new() };
+    let drawn = world.write(MALLORY, &[last], epoch(&[ALICE, BOB]));
+    assert_eq!(world.roster().epoch, None, "she is a member still");
+    let out = world.expel(ALICE, &[drawn], MALLORY);
+    assert_eq!(world.roster().epoch, None, "she knows it");
+    let anew = world.write(BOB, &[out], epoch(&[ALICE, BOB]));
+    assert_eq!(world.roster().epoch, Some(anew));
+}
+
 /// One step of a random history: who, what about whom, and which of what was written is known.
 #[derive(Clone, Debug)]
 struct Step {
