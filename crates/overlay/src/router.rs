@@ -270,10 +270,13 @@ impl Router {
         tracing::debug!(node = ?connection.key().0, service = %connection.key().1, "disconnected");
     }
 
-    /// Returns when the directory, or the gate of a service that asks it for each stream, no longer admits the node.
+    /// Returns when the directory, or the gate of a service that asks it for each stream, no longer admits the node, or
+    /// the gate no longer admits an address that it comes from.
     async fn no_longer_admitted(&self, connection: &Connection) {
         let &(node, service) = connection.key();
-        while self.shared.admission.admits(node, service, connection.direction()).is_ok() {
+        while self.shared.admission.admits(node, service, connection.direction()).is_ok()
+            && !self.has_refused_way(connection)
+        {
             tokio::time::sleep(REVIEW).await;
         }
     }
@@ -283,16 +286,20 @@ impl Router {
     async fn takes_a_refused_way(&self, connection: &Connection) {
         let mut events = connection.iroh().path_events();
         while events.next().await.is_some() {
-            let refused = |path: iroh::endpoint::Path<'_>| match path.remote_addr() {
-                TransportAddr::Ip(address) => !self.shared.admission.admits_address(*address),
-                _ => false,
-            };
-            if connection.iroh().paths().iter().any(refused) {
+            if self.has_refused_way(connection) {
                 return;
             }
         }
         // The connection is closed, which others notice.
         std::future::pending().await
+    }
+
+    /// Tells whether one of the connection's ways leads to an address that the gate refuses.
+    fn has_refused_way(&self, connection: &Connection) -> bool {
+        connection.iroh().paths().iter().any(|path| match path.remote_addr() {
+            TransportAddr::Ip(address) => !self.shared.admission.admits_address(*address),
+            _ => false,
+        })
     }
 
     fn accept_stream(&self, connection: &Connection, mut send: SendStream, mut recv: RecvStream) {

@@ -56,11 +56,11 @@ impl Service for Echo {
 }
 
 /// Never reads.
-struct Stuck;
+struct Stuck(&'static str);
 
 impl Service for Stuck {
     fn name(&self) -> &'static str {
-        "stuck"
+        self.0
     }
 
     fn serve(self: Arc<Self>, _peer: Peer, stream: Stream) -> BoxFuture<'static, ()> {
@@ -129,7 +129,9 @@ impl Node {
         };
         change(&mut settings);
         let (serving, served) = mpsc::unbounded_channel();
-        let overlay = Overlay::start(settings, vec![Arc::new(Echo(serving)), Arc::new(Stuck)]).await?;
+        let services: Vec<Arc<dyn Service>> =
+            vec![Arc::new(Echo(serving)), Arc::new(Stuck("stuck")), Arc::new(Stuck(net::WIRE))];
+        let overlay = Overlay::start(settings, services).await?;
         Ok(Node { overlay, book, gate, served })
     }
 
@@ -243,6 +245,16 @@ async fn what_changes_at_the_directory_or_the_gate_ends_what_stands() {
     bob.gate.set_policy(block("127.0.0.1".parse().unwrap()));
     assert!(timeout(LONG, stream.read_exact(&mut byte)).await.expect("at once").is_err());
     assert_eq!(bob.gate.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_blocked_address_ends_streams_for_which_the_engine_holds_the_pass() {
+    let (alice, bob) = (Node::start(1).await, Node::start(2).await);
+    let mut stream = alice.open(&bob, net::WIRE).await.unwrap();
+    bob.gate.set_policy(block("127.0.0.1".parse().unwrap()));
+    let mut byte = [0];
+    assert!(timeout(LONG, stream.read_exact(&mut byte)).await.expect("within a second or so").is_err());
+    assert!(bob.overlay.connections().is_empty());
 }
 
 #[tokio::test]
