@@ -1,7 +1,6 @@
 //! The HTTP front end: HTTP/1.1 with keep-alive, on hyper.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,6 +36,11 @@ const MAX_PER_HOST: usize = 64;
 
 /// How long to wait when the system has no more sockets (arbitrary).
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a connection is ended that was admitted before.
+#[derive(Debug, thiserror::Error)]
+#[error("its address is no longer admitted")]
+struct Unwelcome;
 
 /// Counts the connections. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -101,6 +105,9 @@ pub(crate) async fn serve(listener: TcpListener, shared: Shared, connections: Co
             }
         };
         while tasks.try_join_next().is_some() {}
+        if !shared.admits(from.ip()) {
+            continue;
+        }
         if let Some(counted) = connections.count(from.ip().to_canonical(), place) {
             tasks.spawn(connection(stream, from, shared.clone(), counted));
         }
@@ -110,8 +117,9 @@ pub(crate) async fn serve(listener: TcpListener, shared: Shared, connections: Co
 async fn connection(stream: TcpStream, from: SocketAddr, shared: Shared, counted: Counted) {
     let ip = counted.ip;
     let answer = |request: Request<Incoming>| {
-        let response = respond(&shared, ip, &request);
-        async move { Ok::<_, Infallible>(response) }
+        // An error ends the connection: who is no longer welcome hears nothing more.
+        let response = if shared.admits(ip) { Ok(respond(&shared, ip, &request)) } else { Err(Unwelcome) };
+        async move { response }
     };
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

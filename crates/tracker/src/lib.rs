@@ -13,4 +13,4 @@ mod service;
 mod udp;
 
 pub use config::Config;
-pub use service::{StartError, Tracker};
+pub use service::{Guests, StartError, Tracker};

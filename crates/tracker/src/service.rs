@@ -3,7 +3,8 @@
 //! The tasks share one [`Core`] behind a lock. It is held for one call that does no I/O and takes microseconds, never
 //! across an `.await`: a channel with an answer back would cost more than the call.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -39,6 +40,22 @@ pub enum StartError {
     Random(getrandom::Error),
 }
 
+/// Says whom the tracker answers. Asked for each request, and for each new connection.
+pub trait Guests: fmt::Debug + Send + Sync + 'static {
+    /// Tells whether an address is answered. Must return at once.
+    fn admits(&self, ip: IpAddr) -> bool;
+}
+
+/// Everybody is answered.
+#[derive(Clone, Copy, Debug)]
+struct Everybody;
+
+impl Guests for Everybody {
+    fn admits(&self, _ip: IpAddr) -> bool {
+        true
+    }
+}
+
 /// A running tracker. Dropping it ends it.
 #[derive(Debug)]
 pub struct Tracker {
@@ -52,6 +69,7 @@ pub struct Tracker {
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     core: Arc<Mutex<Core>>,
+    guests: Arc<dyn Guests>,
     begun: Instant,
 }
 
@@ -62,6 +80,11 @@ impl Shared {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells whether an address is answered.
+    pub(crate) fn admits(&self, ip: IpAddr) -> bool {
+        self.guests.admits(ip.to_canonical())
+    }
+
     /// Reads the clocks.
     pub(crate) fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
@@ -70,18 +93,26 @@ impl Shared {
 }
 
 impl Tracker {
-    /// Opens the sockets and serves until it is dropped.
+    /// Opens the sockets and serves everybody until it is dropped.
     ///
     /// # Errors
     /// When an address cannot be listened on.
     pub async fn start(config: &Config) -> Result<Tracker, StartError> {
+        Tracker::start_for(config, Arc::new(Everybody)).await
+    }
+
+    /// Opens the sockets and serves whom `guests` admits; others hear nothing.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on.
+    pub async fn start_for(config: &Config, guests: Arc<dyn Guests>) -> Result<Tracker, StartError> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(StartError::Random)?;
         let seed = getrandom::u64().map_err(StartError::Random)?;
         let begun = Instant::now();
         let now = Now { mono: base::Instant::START, wall: WallTime(0) };
         let core = Core::new(now, config.limits(), &key, fastrand::Rng::with_seed(seed));
-        let shared = Shared { core: Arc::new(Mutex::new(core)), begun };
+        let shared = Shared { core: Arc::new(Mutex::new(core)), guests, begun };
         let (mut tasks, mut addresses) = (JoinSet::new(), Vec::new());
         let connections = http::Connections::new(config.connections);
         for &address in &config.listen {

@@ -27,6 +27,7 @@ pub(crate) async fn serve(socket: UdpSocket, shared: Shared) {
         let now = shared.now();
         for _ in 0..BATCH {
             match socket.try_recv_from(&mut buffer) {
+                Ok((_, from)) if !shared.admits(from.ip()) => {}
                 Ok((length, from)) => {
                     let answer = shared.core().udp(now, from, &buffer[..length]);
                     answers.extend(answer.map(|answer| (from, answer)));

@@ -1,7 +1,9 @@
 //! The tracker on its sockets, as foreign clients meet it.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use metainfo::InfoHashV1;
@@ -26,6 +28,16 @@ fn serving(change: impl FnOnce(&mut Config), test: impl FnOnce(SocketAddr) + Sen
     })
 }
 
+/// A door that is shut while the flag is up.
+#[derive(Debug, Default)]
+struct Door(AtomicBool);
+
+impl tracker::Guests for Door {
+    fn admits(&self, _ip: IpAddr) -> bool {
+        !self.0.load(Ordering::Relaxed)
+    }
+}
+
 struct Http(TcpStream);
 
 impl Http {
@@ -40,7 +52,7 @@ impl Http {
         self.0.write_all(head.as_bytes()).unwrap();
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
-            if self.0.read(&mut byte).unwrap() == 0 {
+            if matches!(self.0.read(&mut byte), Ok(0) | Err(_)) {
                 return (String::from_utf8(head).unwrap(), Vec::new());
             }
             head.push(byte[0]);
@@ -104,6 +116,31 @@ fn announcing(port: u16) -> AnnounceRequest {
         want: None,
         tracker_id: None,
     }
+}
+
+#[test]
+fn who_is_not_admitted_hears_nothing_also_on_a_connection_that_stands() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let config = Config { listen: vec!["127.0.0.1:0".parse().unwrap()], ..Config::default() };
+        let door = Arc::new(Door::default());
+        let tracker = Tracker::start_for(&config, door.clone()).await.unwrap();
+        let address = tracker.addresses()[0];
+        let test = move || {
+            let (mut http, udp) = (Http::connect(address), Udp::connect(address));
+            assert_eq!(http.announce(1, 9).interval, udp.announce(2).interval);
+            door.0.store(true, Ordering::Relaxed);
+            assert_eq!(http.get("/scrape").0, "", "the connection is closed");
+            assert_eq!(Http::connect(address).get("/scrape").0, "");
+            udp.0.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+            udp.0.send(&Request::Connect { transaction: TransactionId(1) }.encode()).unwrap();
+            assert!(udp.0.recv(&mut [0; 64]).is_err());
+            door.0.store(false, Ordering::Relaxed);
+            udp.0.set_read_timeout(Some(PATIENCE)).unwrap();
+            udp.announce(2);
+        };
+        tokio::task::spawn_blocking(test).await.unwrap();
+    });
 }
 
 #[test]
