@@ -244,7 +244,8 @@ impl Gate {
         };
         // Without the lock: acquaintances are asked.
         let refused: Vec<(u64, Refusal)> =
-            standing.iter().filter_map(|(key, asking)| Some((*key, judge.judge(asking).err()?))).collect();
+            // Whose node it is may have become known meanwhile.
+            standing.iter().filter_map(|(key, asking)| Some((*key, judge.judge(&judge.complete(asking)).err()?))).collect();
         let mut state = self.state();
         for (key, refusal) in refused {
             state.revoke(key, refusal);
@@ -282,6 +283,12 @@ impl Gate {
         judge.judge(&judge.complete(asking)).err()
     }
 
+    /// Returns whose node this is, if that is known.
+    pub fn person_of(&self, node: NodeId) -> Option<PersonId> {
+        let acquaintances = self.state().judge.acquaintances.clone();
+        acquaintances.person_of(node)
+    }
+
     /// Tells whether nothing is to be exchanged with an address, whoever is there; a pause is not looked at.
     pub fn refuses_address(&self, ip: IpAddr) -> bool {
         self.0.addresses.borrow().refuses_address(ip)
@@ -297,6 +304,18 @@ impl Gate {
         let mut policy = self.0.addresses.subscribe();
         // The sender lives as long as this gate.
         let _ = policy.wait_for(|policy| policy.paused == wanted).await;
+    }
+
+    /// Tells whether peers are sought among strangers, [`Policy::seeks_strangers`].
+    pub fn seeks_strangers(&self) -> bool {
+        self.0.addresses.borrow().seeks_strangers()
+    }
+
+    /// Waits until peers are sought among strangers, or no longer. Cancel safe.
+    pub async fn seeking_strangers(&self, wanted: bool) {
+        let mut policy = self.0.addresses.subscribe();
+        // The sender lives as long as this gate.
+        let _ = policy.wait_for(|policy| policy.seeks_strangers() == wanted).await;
     }
 
     /// Returns how many connections stand.

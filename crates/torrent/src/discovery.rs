@@ -5,7 +5,8 @@
 //! runs, which announces by itself. What is found goes to the torrent as asks, by `try_send`: what finds no room there is
 //! named again later.
 //!
-//! Invariant: while the torrent does not run, or is private (BEP 27), nothing of it is asked or announced here.
+//! Invariant: while the torrent does not run, is private (BEP 27), or the gate's policy seeks nobody among strangers, nothing
+//! of it is asked or announced here.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -77,9 +78,11 @@ impl Discovery {
     /// Spawns the task.
     pub(crate) fn spawn(parts: DiscoveryParts) -> Discovery {
         let (orders, queue) = mpsc::channel(QUEUE);
-        let announced = parts.shared.announced.subscribe();
+        let (announced, asking) = (parts.shared.announced.subscribe(), parts.shared.gate.seeks_strangers());
         let task = DiscoveryTask {
             parts,
+            running: false,
+            asking,
             announced,
             queue,
             cadence: Cadence::new(DHT_EVERY),
@@ -102,6 +105,10 @@ impl Discovery {
 #[derive(Debug)]
 struct DiscoveryTask {
     parts: DiscoveryParts,
+    /// Started and not stopped.
+    running: bool,
+    /// Whether anything may be asked at all.
+    asking: bool,
     /// By which port others reach us.
     announced: watch::Receiver<Option<u16>>,
     queue: mpsc::Receiver<DiscoveryOrder>,
@@ -129,6 +136,10 @@ impl DiscoveryTask {
                     self.cadence.again(self.now());
                     self.ask_if_due();
                 }
+                () = self.parts.shared.gate.seeking_strangers(!self.asking) => {
+                    self.asking = !self.asking;
+                    if self.asking && self.running { self.start() } else { self.stop() }
+                }
                 () = self.parts.shared.clock.sleep_until(due) => self.ask_if_due(),
             }
         }
@@ -137,14 +148,13 @@ impl DiscoveryTask {
     fn obey(&mut self, order: DiscoveryOrder) {
         match order {
             DiscoveryOrder::Start => {
-                if self.parts.shared.udp.dht.is_some() {
-                    self.enter();
-                    self.cadence.start(self.now());
-                    self.ask_if_due();
-                }
-                self.listen();
+                self.running = true;
+                self.start();
             }
-            DiscoveryOrder::Stop => self.stop(),
+            DiscoveryOrder::Stop => {
+                self.running = false;
+                self.stop();
+            }
             DiscoveryOrder::WantPeers => {
                 self.cadence.want();
                 self.ask_if_due();
@@ -163,6 +173,18 @@ impl DiscoveryTask {
                 let _ = reply.send(DhtWords { next_at, ..self.dht.clone() });
             }
         }
+    }
+
+    fn start(&mut self) {
+        if !self.asking {
+            return;
+        }
+        if self.parts.shared.udp.dht.is_some() {
+            self.enter();
+            self.cadence.start(self.now());
+            self.ask_if_due();
+        }
+        self.listen();
     }
 
     fn stop(&mut self) {

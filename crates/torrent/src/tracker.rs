@@ -2,6 +2,8 @@
 //!
 //! Owns the announcer. It awaits its orders, the exchanges under way and its timer; what it learns goes to the torrent
 //! as asks, by `try_send`: peers that find no room there are named again by the next announce.
+//!
+//! Invariant: while the gate's policy seeks nobody among strangers, no tracker is asked for anything.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -38,6 +40,9 @@ const MAX_EXCHANGES: usize = 64;
 
 /// What is said of UDP trackers behind a proxy.
 const BESIDE_THE_PROXY: &str = "UDP trackers are not asked: the proxy carries TCP only";
+
+/// What is said of trackers while only certain people are met.
+pub(crate) const NOT_ASKED: &str = "not asked: only certain people are met";
 
 /// What the torrent orders.
 #[derive(Debug)]
@@ -82,6 +87,7 @@ impl Trackers {
         let (progress, watched) = watch::channel(Progress::default());
         let announcer = Announcer::new(config, fastrand::Rng::new());
         let task = TrackerTask {
+            asking: shared.gate.seeks_strangers(),
             shared,
             id,
             hashes,
@@ -157,8 +163,10 @@ struct TrackerTask {
     announced: watch::Receiver<Option<u16>>,
     asks: mpsc::WeakSender<Ask>,
     exchanges: JoinSet<Exchange>,
-    /// Started and not stopped: announces bring the numbers.
+    /// Started and not stopped.
     running: bool,
+    /// Whether trackers may be asked at all.
+    asking: bool,
     /// When each tracker was last asked for its numbers.
     scrapes: HashMap<TrackerUrl, Instant>,
     /// Who waits for the goodbyes.
@@ -183,6 +191,7 @@ impl TrackerTask {
                     let port = tracker_port(*self.announced.borrow_and_update());
                     self.input(Input::Port(port));
                 }
+                () = self.shared.gate.seeking_strangers(!self.asking) => self.ask(!self.asking),
                 () = self.shared.clock.sleep_until(due) => self.input(Input::Timeout),
             }
             self.drain();
@@ -195,6 +204,14 @@ impl TrackerTask {
         let progress = *self.progress.borrow();
         self.announcer.handle(now, Input::Progress(progress));
         self.announcer.handle(now, input);
+    }
+
+    /// Begins to ask trackers, or takes leave of them.
+    fn ask(&mut self, asking: bool) {
+        self.asking = asking;
+        if self.running {
+            self.input(if asking { Input::Start } else { Input::Stop });
+        }
     }
 
     fn done(&mut self, exchange: Exchange) {
@@ -223,7 +240,7 @@ impl TrackerTask {
     fn scrape(&mut self, tracker: TrackerUrl) {
         let now = self.shared.clock.mono();
         let rests = self.scrapes.get(&tracker).is_some_and(|&last| now - last < SCRAPE_REST);
-        if rests || self.exchanges.len() >= MAX_EXCHANGES {
+        if rests || !self.asking || self.exchanges.len() >= MAX_EXCHANGES {
             return;
         }
         self.scrapes.insert(tracker.clone(), now);
@@ -246,7 +263,9 @@ impl TrackerTask {
         match order {
             TrackerOrder::Start => {
                 self.running = true;
-                self.input(Input::Start);
+                if self.asking {
+                    self.input(Input::Start);
+                }
             }
             TrackerOrder::Completed => self.input(Input::Completed),
             TrackerOrder::WantPeers => self.input(Input::WantPeers),
@@ -322,7 +341,7 @@ impl TrackerTask {
         let status = |s: torrent_proto::tracker::announcer::TrackerStatus| TrackerStatus {
             url: s.url.as_str().to_owned(),
             tier: s.tier as u32,
-            message: (!s.words.is_empty()).then_some(s.words),
+            message: if self.asking { (!s.words.is_empty()).then_some(s.words) } else { Some(NOT_ASKED.to_owned()) },
             failing: matches!(s.state, TrackerState::Failed | TrackerState::GivenUp),
             last_announce: s.last.map(|at| WallTime(now.wall.0.saturating_sub((now.mono - at).as_secs()))),
             next_announce: s.next.map(|at| at - now.mono),

@@ -254,9 +254,14 @@ impl Policy {
         lists != [true; 3]
     }
 
-    /// Tells whether strangers are met: without them, there is nobody to ask in public for peers.
-    pub fn meets_strangers(&self) -> bool {
-        !self.paused && self.meet == Meet::Everyone
+    /// Tells whether peers are sought among strangers: by trackers, in the DHT, on the local network. Where only certain
+    /// people are met, whom all of those would tell of us, they are asked nothing; addresses on the list are sought.
+    pub fn seeks_strangers(&self) -> bool {
+        match self.meet {
+            Meet::Everyone => true,
+            Meet::Listed => !self.allow.addresses.is_empty(),
+            Meet::Acquaintances | Meet::Contacts | Meet::Groups(_) => false,
+        }
     }
 
     /// Returns a service's own limit of connections.

@@ -177,6 +177,19 @@ async fn whom_nobody_knows_any_more_is_revoked() {
 }
 
 #[tokio::test]
+async fn who_became_known_while_connected_is_judged_as_who_they_are() {
+    let gate = friendly(Policy::default());
+    gate.know(Arc::new(MostlyStrangers));
+    let node = NodeId([MALLORY.0[0]; 32]);
+    let pass = gate.admit(&Asking::node(node, "people", Direction::Incoming)).unwrap();
+    gate.know(Arc::new(Friends));
+    assert_eq!((pass.refusal(), gate.person_of(node)), (None, Some(MALLORY)));
+    let block = Rules { persons: [MALLORY].into(), ..Rules::default() };
+    gate.set_policy(Policy { block, ..Policy::default() });
+    assert_eq!(pass.revoked().await, Refusal::Blocked);
+}
+
+#[tokio::test]
 async fn lower_limits_send_the_newest_away() {
     let gate = Gate::new(LIMITS);
     let mut first = gate.admit(&from("192.0.2.1:1")).unwrap();

@@ -7,7 +7,7 @@ use torrent_proto::torrent::Source;
 use super::TorrentTask;
 use crate::ask::Reply;
 use crate::discovery::{DhtWords, DiscoveryOrder};
-use crate::tracker::TrackerOrder;
+use crate::tracker::{NOT_ASKED, TrackerOrder};
 use crate::types::{SourceStatus, TrackerStatus};
 
 impl TorrentTask {
@@ -47,6 +47,9 @@ impl TorrentTask {
             let (trackers, dht) = (trackers.await.unwrap_or_default(), dht.await.unwrap_or_default());
             for source in sources.iter_mut().filter(|source| source.enabled) {
                 match source.source {
+                    Source::Tracker | Source::Dht | Source::Lsd if !shared.gate.seeks_strangers() => {
+                        source.last_words = NOT_ASKED.to_owned();
+                    }
                     Source::Tracker => add_trackers(source, &trackers, now.wall),
                     Source::Dht => add_dht(source, &dht),
                     Source::Pex => source.last_words = exchange_words(exchanging),
