@@ -30,7 +30,7 @@ impl Inner {
                 self.check_stretch(pieces, scope, expected, number);
             }
         };
-        let threads = self.disk.check_threads.min(count.div_ceil(stretch) as usize);
+        let threads = self.disk.check_threads.load(Ordering::Relaxed).min(count.div_ceil(stretch) as usize);
         std::thread::scope(|threads_scope| {
             for i in 1..threads {
                 let spawned =

@@ -19,6 +19,8 @@ pub struct DiskConfig {
     /// How many bytes that arrived out of order are held in memory until their turn to be hashed; beyond it they are
     /// read back. They occupy the receiver's [`crate::Pool`], so this must stay well below its budget.
     pub keep_bytes: usize,
+    /// How many bytes have to stay free on the file system that is written to, as far as the system says how many are.
+    pub keep_free_bytes: u64,
 }
 
 /// How files are marked that are not complete yet.
@@ -59,6 +61,7 @@ impl Default for DiskConfig {
             max_open_files: 128,
             read_budget: 32 << 20,
             keep_bytes: 4 << 20,
+            keep_free_bytes: 0,
         }
     }
 }

@@ -1,18 +1,19 @@
 //! The disk: threads and open files, shared by all storages.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
-use torrent_proto::torrent::{DiskAnswer, DiskOrder};
+use torrent_proto::torrent::{DiskAnswer, DiskError, DiskOrder};
 
 use crate::config::{DiskConfig, StorageConfig};
 use crate::handles::Handles;
 use crate::storage::Storage;
 use crate::threads::Threads;
 use crate::warm::Budget;
-use crate::{LARGE, Pool};
+use crate::{LARGE, Pool, positional};
 
 /// How many threads do what may take seconds: flushing, moving, renaming, removing. Arbitrary; two, so that one torrent's
 /// move does not hold up all others' flushes.
@@ -28,30 +29,41 @@ pub(crate) struct Shared {
     pub(crate) slow: Threads,
     /// One check runs at a time, on as many threads as it likes.
     pub(crate) checks: Threads,
-    pub(crate) check_threads: usize,
+    pub(crate) check_threads: AtomicUsize,
     pub(crate) handles: Arc<Handles>,
     pub(crate) reads: Pool,
     /// For reading back; each thread uses one buffer at a time, so there is nothing to bound.
     pub(crate) scratch: Pool,
     pub(crate) keep: Budget,
+    keep_free_bytes: AtomicU64,
     storages: AtomicU64,
 }
 
 impl Disk {
     /// Starts the disk. Its threads are started when they are first needed.
     pub fn new(config: DiskConfig) -> Disk {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Disk(Arc::new(Shared {
             fast: Threads::new("disk", config.threads),
             slow: Threads::new("disk-slow", SLOW_THREADS).eager(),
             checks: Threads::new("disk-check", 1),
-            check_threads: config.check_threads.unwrap_or_else(cores).max(1),
+            check_threads: AtomicUsize::new(check_threads(&config)),
             handles: Arc::new(Handles::new(config.max_open_files)),
             reads: Pool::new(config.read_budget),
             scratch: Pool::new(usize::MAX / 2),
             keep: Budget::new(config.keep_bytes),
+            keep_free_bytes: AtomicU64::new(config.keep_free_bytes),
             storages: AtomicU64::new(0),
         }))
+    }
+
+    /// Changes how many threads there are and how much memory they use; the number of open files stays. Takes effect with
+    /// what is begun next.
+    pub fn reconfigure(&self, config: &DiskConfig) {
+        self.0.fast.set_limit(config.threads);
+        self.0.check_threads.store(check_threads(config), Ordering::Relaxed);
+        self.0.reads.set_budget(config.read_budget);
+        self.0.keep.set(config.keep_bytes);
+        self.0.keep_free_bytes.store(config.keep_free_bytes, Ordering::Relaxed);
     }
 
     /// Opens the storage of one torrent: what [`DiskOrder::Open`] asks for. The first of `answers` is `Opened`.
@@ -66,7 +78,23 @@ impl Disk {
     }
 }
 
+fn check_threads(config: &DiskConfig) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    config.check_threads.unwrap_or_else(cores).max(1)
+}
+
 impl Shared {
+    /// Fails if less is free on the file system of `folder` than is to stay free.
+    pub(crate) fn check_room(&self, folder: &Path) -> Result<(), DiskError> {
+        let keep = self.keep_free_bytes.load(Ordering::Relaxed);
+        if keep == 0 || positional::free_bytes(folder).is_none_or(|free| free >= keep) {
+            return Ok(());
+        }
+        let (folder, keep) = (folder.display(), base::units::format_bytes(keep));
+        let message = format!("cannot write below {folder}: {keep} are to stay free; make room and resume");
+        Err(DiskError { full: true, message })
+    }
+
     /// Runs `with` with a buffer of [`LARGE`] bytes.
     pub(crate) fn with_buffer<T>(&self, with: impl FnOnce(&mut [u8]) -> T) -> T {
         match self.scratch.try_acquire(LARGE) {

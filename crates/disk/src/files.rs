@@ -145,6 +145,14 @@ impl Files {
         self.roots.write().unwrap_or_else(PoisonError::into_inner)[usize::from(side & 1)] = folder;
     }
 
+    /// Returns the folder below which incomplete files are written.
+    pub(crate) fn writing_root(&self) -> PathBuf {
+        match &self.incomplete {
+            Incomplete::Folder(folder) => folder.clone(),
+            Incomplete::Suffix(_) => self.root(self.side.load(Ordering::Relaxed)),
+        }
+    }
+
     /// Returns the root and components of a file under its marked or final name.
     pub(crate) fn place(&self, file: usize, place: Place, side: u8) -> (PathBuf, Vec<String>) {
         let mut components = self.layout().files()[file].path.clone();

@@ -1,7 +1,8 @@
 //! Page-aligned buffers under one byte budget.
 //!
 //! Owns the memory that payload travels in, from the socket to the disk and back. Invariant: the buffers that are out
-//! (held as a [`Buffer`] or by the [`Bytes`] made of it) never exceed the budget; the idle ones that are kept for reuse
+//! (held as a [`Buffer`] or by the [`Bytes`] made of it) never exceed the budget, but for those that were out when it was made
+//! smaller; the idle ones that are kept for reuse
 //! never exceed [`MAX_IDLE_BYTES`]. Whoever waits is served in order, a small wish behind a large one included, so that
 //! a large one is not starved.
 //!
@@ -40,11 +41,11 @@ struct Page([u8; PAGE_LEN]);
 pub struct Pool(Arc<Shared>);
 
 struct Shared {
-    budget: usize,
     state: Mutex<State>,
 }
 
 struct State {
+    budget: usize,
     /// Bytes of the buffers that are out.
     out: usize,
     idle_bytes: usize,
@@ -77,8 +78,22 @@ struct Frozen {
 impl Pool {
     /// Builds a pool whose buffers in use never exceed `budget_bytes`; a budget below one large buffer is raised to that.
     pub fn new(budget_bytes: usize) -> Pool {
-        let state = State { out: 0, idle_bytes: 0, idle: Default::default(), waiting: VecDeque::new(), serving: false };
-        Pool(Arc::new(Shared { budget: budget_bytes.max(LARGE), state: Mutex::new(state) }))
+        let state = State {
+            budget: budget_bytes.max(LARGE),
+            out: 0,
+            idle_bytes: 0,
+            idle: Default::default(),
+            waiting: VecDeque::new(),
+            serving: false,
+        };
+        Pool(Arc::new(Shared { state: Mutex::new(state) }))
+    }
+
+    /// Changes the budget, as for [`Pool::new`]. Of a smaller one, what is out beyond it is not taken back; nothing more
+    /// goes out until it has come back.
+    pub fn set_budget(&self, budget_bytes: usize) {
+        self.0.lock().budget = budget_bytes.max(LARGE);
+        self.0.serve();
     }
 
     /// Takes a buffer of at least `len` bytes (its content is arbitrary), waiting while the budget is used up. A `len`
@@ -103,7 +118,7 @@ impl Pool {
     pub fn try_acquire(&self, len: usize) -> Option<Buffer> {
         let class = class_of(len);
         let mut state = self.0.lock();
-        if !state.waiting.is_empty() || state.out + CLASSES[class] > self.0.budget {
+        if !state.waiting.is_empty() || state.out + CLASSES[class] > state.budget {
             return None;
         }
         let reused = state.take(class);
@@ -157,7 +172,7 @@ impl Pool {
 
     /// Returns the budget in bytes.
     pub fn budget(&self) -> usize {
-        self.0.budget
+        self.0.lock().budget
     }
 }
 
@@ -194,7 +209,7 @@ impl Shared {
             state = self.lock();
             let fits = |waiter: &Waiter| {
                 let wish: usize = waiter.classes.iter().map(|&class| CLASSES[class]).sum();
-                state.out == 0 || state.out + wish <= self.budget
+                state.out == 0 || state.out + wish <= state.budget
             };
             let next = if state.waiting.front().is_some_and(fits) { state.waiting.pop_front() } else { None };
             let Some(waiter) = next else {
@@ -319,6 +334,21 @@ mod tests {
         drop(tail);
         assert_eq!(pool.in_use(), 0);
         assert!(pool.try_copy(b"x").is_some());
+    }
+
+    #[tokio::test]
+    async fn the_budget_may_change_while_buffers_are_out() {
+        let pool = Pool::new(2 * LARGE);
+        let held = [pool.acquire(LARGE).await, pool.acquire(LARGE).await];
+        let (sender, granted) = oneshot::channel();
+        pool.acquire_then(LARGE, move |buffer| drop(sender.send(buffer)));
+        pool.set_budget(3 * LARGE);
+        let third = granted.await.expect("whoever waited has it");
+        pool.set_budget(LARGE);
+        drop(held);
+        assert!(pool.try_acquire(LARGE).is_none(), "the third one is all there may be");
+        drop(third);
+        assert!(pool.try_acquire(LARGE).is_some());
     }
 
     #[tokio::test]

@@ -183,3 +183,17 @@ pub(crate) fn sync_file_system(folder: &std::path::Path) -> Option<io::Result<()
         None
     }
 }
+
+/// Returns how many bytes the user may still write on the file system of `folder`; `None` where the system does not say.
+pub(crate) fn free_bytes(folder: &std::path::Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let stat = rustix::fs::statvfs(folder).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
+}

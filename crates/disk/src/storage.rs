@@ -226,6 +226,7 @@ impl Inner {
             });
             let (batch, later) = rest.split_at(fits.count().max(1));
             rest = later;
+            self.disk.check_room(&self.files.writing_root())?;
             self.files.write(batch)?;
             self.disk.with_buffer(|buffer| {
                 let batch = batch.iter().map(|(block, bytes)| (block.offset, bytes));

@@ -454,6 +454,19 @@ fn a_full_disk_is_told_apart_from_other_failures() {
     assert!(!crate::error::failure("write", Path::new("/x"), &error).full);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_to_stay_free_counts_as_a_full_disk() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&[("a", 40_000)], 32768);
+    let disk = Disk::new(DiskConfig { keep_free_bytes: u64::MAX, ..DiskConfig::default() });
+    let mut trial = Trial::on(&disk, StorageConfig::new(content.info.clone(), home.path().to_owned()));
+    let message = trial.error(DiskOrder::Write { blocks: content.blocks(0) });
+    assert!(message.contains("stay free"), "{message}");
+    disk.reconfigure(&DiskConfig { keep_free_bytes: 1, ..DiskConfig::default() });
+    trial.fetch(&content, 0..1);
+}
+
 #[test]
 fn a_torrent_that_uses_our_suffix_gets_other_marks() {
     let home = tempfile::tempdir().unwrap();

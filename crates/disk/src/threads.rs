@@ -1,6 +1,7 @@
 //! A few named threads that work off a queue.
 //!
-//! Invariant: a thread goes idle only while the queue is empty, so that nothing queued is ever forgotten. A second thread
+//! Invariant: a thread goes idle only while the queue is empty or more threads work than may, so that nothing queued is ever
+//! forgotten. A second thread
 //! wakes only when work piles up: on a fast disk one keeps up, and every wake-up costs more than it brings.
 
 use std::collections::VecDeque;
@@ -17,7 +18,6 @@ const BACKLOG: usize = 2;
 /// A queue and its threads; they end, after what is queued, when this is dropped.
 pub(crate) struct Threads {
     name: &'static str,
-    limit: usize,
     /// How many tasks must wait before a further thread is woken.
     backlog: usize,
     shared: Arc<Shared>,
@@ -31,6 +31,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Task>,
+    /// How many threads may work at a time; at least one.
+    limit: usize,
     /// Threads that work, or were told to.
     active: usize,
     idle: usize,
@@ -43,8 +45,14 @@ struct State {
 impl Threads {
     /// Prepares up to `limit` threads; they start when they are needed.
     pub(crate) fn new(name: &'static str, limit: usize) -> Threads {
-        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new() });
-        Threads { name, limit: limit.max(1), backlog: BACKLOG, shared }
+        let state = State { limit: limit.max(1), ..State::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), wake: Condvar::new() });
+        Threads { name, backlog: BACKLOG, shared }
+    }
+
+    /// Changes how many threads may work at a time, at least one. Those that are too many stop after their task.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.shared.lock().limit = limit.max(1);
     }
 
     /// Wakes a further thread for every task that would wait: where one may take minutes.
@@ -60,12 +68,14 @@ impl Threads {
         if state.active > 0 && state.queue.len() < self.backlog {
             return;
         }
-        if state.idle > 0 {
+        if state.active >= state.limit {
+            // Whoever works takes it next.
+        } else if state.idle > 0 {
             state.idle -= 1;
             state.active += 1;
             state.called += 1;
             self.shared.wake.notify_one();
-        } else if state.started < self.limit {
+        } else {
             let shared = self.shared.clone();
             let name = format!("{}-{}", self.name, state.started);
             match thread::Builder::new().name(name).spawn(move || shared.work()) {
@@ -97,7 +107,8 @@ impl Shared {
     fn work(&self) {
         let mut state = self.lock();
         loop {
-            if let Some(task) = state.queue.pop_front() {
+            let may_work = state.active <= state.limit;
+            if may_work && let Some(task) = state.queue.pop_front() {
                 drop(state);
                 if catch_unwind(AssertUnwindSafe(task)).is_err() {
                     tracing::error!("a disk task panicked: this is a bug");
@@ -105,7 +116,7 @@ impl Shared {
                 state = self.lock();
                 continue;
             }
-            if state.closed {
+            if state.closed && may_work {
                 return;
             }
             state.active -= 1;
@@ -149,6 +160,36 @@ mod tests {
         let mut seen: Vec<i32> = receiver.iter().collect();
         seen.sort();
         assert_eq!(seen, (0..=1000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_limit_may_change_while_they_work() {
+        let threads = Threads::new("test", 4);
+        let most = |limit: usize| {
+            threads.set_limit(limit);
+            // How many work, and how many did at most.
+            let working = Arc::new(Mutex::new((0, 0)));
+            let (sender, receiver) = mpsc::channel();
+            for _ in 0..200 {
+                let (working, sender) = (working.clone(), sender.clone());
+                threads.push(Box::new(move || {
+                    {
+                        let mut it = working.lock().unwrap();
+                        it.0 += 1;
+                        it.1 = it.1.max(it.0);
+                    }
+                    thread::sleep(Duration::from_millis(1));
+                    working.lock().unwrap().0 -= 1;
+                    sender.send(()).unwrap();
+                }));
+            }
+            drop(sender);
+            assert_eq!(receiver.iter().count(), 200, "all were done");
+            working.lock().unwrap().1
+        };
+        assert!(most(4) > 1);
+        assert_eq!(most(1), 1);
+        assert!(most(3) <= 3);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) type ReadBack<'a, E> = &'a mut dyn FnMut(u32, &mut [u8]) -> Result<()
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     used: Arc<AtomicUsize>,
-    limit: usize,
+    limit: Arc<AtomicUsize>,
 }
 
 /// Bytes that are held, and what they count.
@@ -66,7 +66,12 @@ struct Leaves {
 impl Budget {
     /// Builds an unused budget.
     pub(crate) fn new(limit: usize) -> Budget {
-        Budget { used: Arc::default(), limit }
+        Budget { used: Arc::default(), limit: Arc::new(AtomicUsize::new(limit)) }
+    }
+
+    /// Changes it; what is held beyond a smaller one stays until its turn.
+    pub(crate) fn set(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Holds `bytes` if the budget allows. A slice keeps the whole buffer behind it alive, so the first slice of a
@@ -77,7 +82,7 @@ impl Budget {
         let before = self.used.fetch_add(cost, Ordering::Relaxed);
         // Built first, so that its drop gives the cost back when it is too much.
         let kept = Kept { bytes: bytes.clone(), cost, used: self.used.clone() };
-        (before + cost <= self.limit).then_some(kept)
+        (before + cost <= self.limit.load(Ordering::Relaxed)).then_some(kept)
     }
 }
 

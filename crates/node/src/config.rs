@@ -22,6 +22,12 @@ pub use overlay::OverlayConfig;
 /// given. Half of 32 MiB is more than the bandwidth × delay of a gigabit line at 100 ms.
 const MEMORY_BYTES: u64 = 32 << 20;
 
+/// With less, not every part of the engine has a buffer at the same time (arbitrary; four times the least that works).
+const MIN_MEMORY_BYTES: u64 = 4 << 20;
+
+/// How many threads there may be. Arbitrary.
+const MAX_THREADS: usize = 64;
+
 /// The settings of a node.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -65,11 +71,14 @@ pub struct DiskConfig {
     pub incomplete: String,
     /// Reserve the room of a file when it is begun.
     pub preallocate: bool,
-    /// Threads that serve the disk.
-    pub threads: usize,
+    /// Threads that write, read and check; by default as many as are of use.
+    pub threads: Option<usize>,
     /// Payload in memory at once, for example `"64M"`.
     #[serde(deserialize_with = "size")]
     pub memory: Option<u64>,
+    /// What has to stay free where downloads are written, for example `"10G"`.
+    #[serde(deserialize_with = "size")]
+    pub keep_free: Option<u64>,
 }
 
 /// When seeding ends.
@@ -105,7 +114,7 @@ impl Default for Config {
 
 impl Default for DiskConfig {
     fn default() -> DiskConfig {
-        DiskConfig { incomplete: "suffix".into(), preallocate: false, threads: 2, memory: None }
+        DiskConfig { incomplete: "suffix".into(), preallocate: false, threads: None, memory: None, keep_free: None }
     }
 }
 
@@ -136,8 +145,11 @@ impl Config {
         {
             return Err("disk.incomplete has to be \"suffix\", \"none\" or the absolute path of a folder".into());
         }
-        if !(1..=64).contains(&self.disk.threads) {
-            return Err("disk.threads has to be from 1 to 64".into());
+        if self.disk.threads.is_some_and(|threads| !(1..=MAX_THREADS).contains(&threads)) {
+            return Err(format!("disk.threads has to be from 1 to {MAX_THREADS}"));
+        }
+        if self.disk.memory.is_some_and(|bytes| bytes < MIN_MEMORY_BYTES) {
+            return Err(format!("disk.memory has to be {} or more", base::units::format_bytes(MIN_MEMORY_BYTES)));
         }
         self.budget.check()?;
         self.meet.check()?;
@@ -167,6 +179,13 @@ impl Config {
     /// Returns how much payload may be in memory at once.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.disk.memory.unwrap_or(MEMORY_BYTES)
+    }
+
+    /// Returns how much of the computer the engine may use.
+    pub(crate) fn resources(&self) -> torrent::Resources {
+        let memory_bytes = usize::try_from(self.memory_bytes()).unwrap_or(usize::MAX);
+        let keep_free_bytes = self.disk.keep_free.unwrap_or(0);
+        torrent::Resources { threads: self.disk.threads, memory_bytes, keep_free_bytes }
     }
 
     /// Returns how the engine marks incomplete files.

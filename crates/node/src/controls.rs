@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use net::{Addresses, Gate, GateLimits, Moment, Policy, Rates, Shares};
-use torrent::{Limits, Session};
+use torrent::{Limits, Resources, Session};
 
 use crate::{Config, Home, NodeError};
 use admin::Admin;
@@ -105,6 +105,7 @@ struct Files {
 pub(crate) struct Effective {
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
+    pub(crate) resources: Resources,
     pub(crate) shares: Shares,
     pub(crate) gate_limits: GateLimits,
 }
@@ -255,10 +256,11 @@ impl Controls {
 
     /// Puts into force what holds now. Takes effect on connections that stand at once.
     fn apply(&self) {
-        let Effective { policy, limits, shares, .. } = self.state().effective();
+        let Effective { policy, limits, resources, shares, .. } = self.state().effective();
         let paused = policy.paused;
         if let Some(session) = self.0.session.get() {
             session.set_limits(limits);
+            session.set_resources(resources);
             // Before the gate closes, so that goodbyes are said.
             session.hold(paused);
         }
@@ -331,7 +333,7 @@ impl State {
             config.service.iter().map(|(name, service)| (name.clone(), service.rates())).collect();
         let shares = Shares { all: rates, services, persons: config.budget.persons().unwrap_or_default() };
         let gate_limits = torrent::gate_limits(&limits);
-        Effective { policy, limits, shares, gate_limits }
+        Effective { policy, limits, resources: config.resources(), shares, gate_limits }
     }
 }
 

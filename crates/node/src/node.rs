@@ -85,7 +85,7 @@ impl Node {
         };
         let keeps = options.mode == NodeMode::Daemon;
         let updates = Updates::start(home.clone(), session.clone(), &config.updates, suffix, keeps)?;
-        let services = Services::start(&config.offer, &options.offer).await?;
+        let services = Services::start(&config.offer, &options.offer, controls.gate()).await?;
 
         let people = People::open(&home, database.clone()).await?;
         if let Some(people) = &people {
@@ -186,8 +186,7 @@ async fn start_session(
         folder: config.download_folder.clone(),
         incomplete: config.incomplete(),
         preallocate: config.disk.preallocate,
-        disk_threads: config.disk.threads,
-        memory_bytes: usize::try_from(config.memory_bytes()).unwrap_or(usize::MAX),
+        resources: config.resources(),
         limits: limits.clone(),
         client: format!("Compeer {}", env!("CARGO_PKG_VERSION")),
         network: network.engine(home.dht()),

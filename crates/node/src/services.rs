@@ -3,9 +3,11 @@
 //! A service has its own section `[offer.NAME]` of the settings, with a switch `on` and its limits, a name for
 //! `compeer up --offer`, and its resource in the API, `/services/NAME`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::sync::Arc;
 
+use net::{Asking, Carrier, Direction, Gate};
 use rpc::{ServiceInfo, TrackerRequests, TrackerStats};
 use serde::Deserialize;
 use tracker::Tracker;
@@ -34,6 +36,24 @@ pub(crate) struct Services {
     tracker: Option<Tracker>,
 }
 
+/// Whom the gate admits to the tracker.
+#[derive(Debug)]
+struct Guests(Gate);
+
+impl tracker::Guests for Guests {
+    fn admits(&self, ip: IpAddr) -> bool {
+        let asking = Asking {
+            address: Some(SocketAddr::new(ip, 0)),
+            node: None,
+            person: None,
+            service: "tracker",
+            carrier: Carrier::Tcp,
+            direction: Direction::Incoming,
+        };
+        self.0.refuses(&asking).is_none()
+    }
+}
+
 impl Service {
     /// The names of all.
     pub const NAMES: [&str; 1] = ["tracker"];
@@ -59,10 +79,10 @@ impl OfferConfig {
 
 impl Services {
     /// Starts those that are named here or are on in the settings.
-    pub(crate) async fn start(config: &OfferConfig, named: &[Service]) -> Result<Services, NodeError> {
+    pub(crate) async fn start(config: &OfferConfig, named: &[Service], gate: &Gate) -> Result<Services, NodeError> {
         let mut services = Services::default();
         if config.tracker.on || named.contains(&Service::Tracker) {
-            services.tracker = Some(Tracker::start(&config.tracker).await?);
+            services.tracker = Some(Tracker::start_for(&config.tracker, Arc::new(Guests(gate.clone()))).await?);
         }
         Ok(services)
     }

@@ -92,6 +92,12 @@ pub struct Budget {
     pub dials: Option<u32>,
     /// Peers served at once in one torrent.
     pub upload_slots: Option<u32>,
+    /// How much payload may be in memory at once.
+    pub memory_bytes: Option<u64>,
+    /// How much has to stay free where downloads are written.
+    pub keep_free_bytes: Option<u64>,
+    /// How many threads write, read and check what is on disk; absent: as many as are of use.
+    pub threads: Option<u32>,
     /// What single services may take.
     pub services: BTreeMap<String, Share>,
     /// What single persons may take, by their ids.
@@ -109,10 +115,6 @@ pub struct BudgetInfo {
     pub window: Option<u32>,
     /// What the administrator allows at most.
     pub administrator: Option<Share>,
-    /// How many threads serve the disk.
-    pub disk_threads: u32,
-    /// How much payload may be in memory at once.
-    pub memory_bytes: u64,
 }
 
 /// A part of the week in which other limits hold.

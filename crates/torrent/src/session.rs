@@ -63,12 +63,6 @@ impl Session {
         let listen::Opened { listeners, addresses, udp } = listen::open(&config, &gate, clock, seed)?;
         let port = addresses.first().map(SocketAddr::port);
         let (store, records) = Store::open(config.database).await?;
-        let disk = DiskConfig {
-            threads: config.disk_threads,
-            read_budget: config.memory_bytes / 2,
-            keep_bytes: config.memory_bytes / 8,
-            ..DiskConfig::default()
-        };
         let visible = config.egress.narrow(&addresses);
         let dialler = Dialler::new(config.egress.clone(), carriers(&config.network), &udp);
         dialler.set_limit(limits.dials);
@@ -79,8 +73,8 @@ impl Session {
             client: config.client,
             port,
             announced: watch::channel(port).0,
-            pool: Pool::new(config.memory_bytes / 2),
-            disk: Disk::new(disk),
+            pool: Pool::new(config.resources.memory_bytes / 2),
+            disk: Disk::new(disk_config(config.resources)),
             gate,
             dialler,
             udp,
@@ -266,6 +260,13 @@ impl Session {
         }
     }
 
+    /// Changes how much of the computer is used; takes effect with what is begun next. What uTP holds stays as it was at the
+    /// start.
+    pub fn set_resources(&self, resources: Resources) {
+        self.shared.pool.set_budget(resources.memory_bytes / 2);
+        self.shared.disk.reconfigure(&disk_config(resources));
+    }
+
     /// Lets all torrents rest, or go on; those that are paused themselves stay so.
     pub fn hold(&self, held: bool) {
         if self.shared.held.swap(held, Ordering::Relaxed) == held {
@@ -449,6 +450,22 @@ fn through_proxy(network: NetworkConfig) -> NetworkConfig {
 
 fn carriers(network: &NetworkConfig) -> CarrierPolicy {
     CarrierPolicy { tcp: network.tcp, utp: network.utp, prefer: network.prefer }
+}
+
+/// How many threads serve the disk where nobody says. Measured: one keeps up with a fast network, the second one with what
+/// comes in bursts.
+const DISK_THREADS: usize = 2;
+
+/// Half of the memory is for what arrives.
+fn disk_config(resources: Resources) -> DiskConfig {
+    DiskConfig {
+        threads: resources.threads.unwrap_or(DISK_THREADS),
+        check_threads: resources.threads,
+        read_budget: resources.memory_bytes / 2,
+        keep_bytes: resources.memory_bytes / 8,
+        keep_free_bytes: resources.keep_free_bytes,
+        ..DiskConfig::default()
+    }
 }
 
 /// Draws the peer id of this run: a new one each time, so that nobody is followed by it.

@@ -29,10 +29,8 @@ pub struct SessionConfig {
     pub incomplete: Incomplete,
     /// Reserve the room of a file when it is begun, instead of letting it grow sparsely.
     pub preallocate: bool,
-    /// How many threads serve the disk.
-    pub disk_threads: usize,
-    /// How many bytes of payload may be in memory at once, over all torrents.
-    pub memory_bytes: usize,
+    /// What the disk may take.
+    pub resources: Resources,
     /// Rates and connection counts.
     pub limits: Limits,
     /// The name and version told to peers and trackers, for example `Compeer 0.1.0`.
@@ -43,6 +41,18 @@ pub struct SessionConfig {
     pub gate: Option<net::Gate>,
     /// Nothing is exchanged until [`crate::Session::hold`] says otherwise.
     pub held: bool,
+}
+
+/// How much of the computer is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resources {
+    /// How many threads write, read and check what is on disk; `None`: the program's own choice, which lets a check have
+    /// all cores.
+    pub threads: Option<usize>,
+    /// How many bytes of payload may be in memory at once, over all torrents.
+    pub memory_bytes: usize,
+    /// How many bytes have to stay free where downloads are written; on Windows it is not looked at.
+    pub keep_free_bytes: u64,
 }
 
 /// By which address and port others reach a node.

@@ -267,7 +267,7 @@ async fn peers_that_stop_reading_take_no_memory_from_others() {
     const FILES: &[(&str, usize)] = &[("one.bin", 16 << 20)];
     let home = tempfile::tempdir().unwrap();
     let session = open_with(home.path(), |config| {
-        config.memory_bytes = 4 << 20;
+        config.resources.memory_bytes = 4 << 20;
         config.limits.connections_per_address = 100;
         config.limits.upload_slots = Some(100);
     })

@@ -88,6 +88,15 @@ pub struct Budget {
     /// Serve at most this many peers of a torrent at a time
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["service", "person"])]
     pub slots: Option<u32>,
+    /// Hold at most this much payload in memory, for example 64M; none: the program's own choice
+    #[arg(long, value_name = "SIZE", value_parser = rate_or_none, conflicts_with_all = ["service", "person"])]
+    pub memory: Option<RateLimit>,
+    /// Download nothing while less than this is free on the disk, for example 10G; none: as long as anything is
+    #[arg(long, value_name = "SIZE", value_parser = rate_or_none, conflicts_with_all = ["service", "person"])]
+    pub keep_free: Option<RateLimit>,
+    /// Write, read and check with at most this many threads
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["service", "person"])]
+    pub threads: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -169,6 +169,9 @@ pub async fn budget(command: args::Budget, context: &Context) -> Result<u8> {
             connections_per_person: command.per_person,
             dials: command.dials,
             upload_slots: command.slots,
+            memory_bytes: command.memory.map(|limit| limit.0.unwrap_or(0)),
+            keep_free_bytes: command.keep_free.map(|limit| limit.0.unwrap_or(0)),
+            threads: command.threads,
             ..Budget::default()
         },
     };
@@ -194,11 +197,13 @@ pub async fn budget(command: args::Budget, context: &Context) -> Result<u8> {
     ] {
         out::line(format!("{name} {}", count.map_or_else(|| "as fits".to_owned(), |count| count.to_string())))?;
     }
-    out::line(format!(
-        "memory       {} of payload, {} disk threads",
-        format_bytes(info.memory_bytes),
-        info.disk_threads
-    ))?;
+    if let Some(bytes) = now.memory_bytes {
+        out::line(format!("memory       {} of payload", format_bytes(bytes)))?;
+    }
+    let keep = now.keep_free_bytes.map_or_else(|| "nothing in particular".to_owned(), format_bytes);
+    out::line(format!("kept free    {keep}"))?;
+    let threads = now.threads.map_or_else(|| "as many as are of use".to_owned(), |count| count.to_string());
+    out::line(format!("disk threads {threads}"))?;
     let parts = now.services.iter().map(|(name, share)| (format!("service {}", clean(name)), share));
     let persons = now.persons.iter().map(|(id, share)| (format!("person {}", clean(id)), share));
     for (name, share) in parts.chain(persons) {

@@ -56,6 +56,12 @@ impl Controls {
             let rates = [("download", change.download_bytes_per_s), ("upload", change.upload_bytes_per_s)];
             let counts = counts.into_iter().map(|(name, count)| (name, count.map(u64::from)));
             set(doc, &[section], rates.into_iter().chain(counts))?;
+            let resources = [
+                ("memory", change.memory_bytes),
+                ("keep_free", change.keep_free_bytes),
+                ("threads", change.threads.map(u64::from)),
+            ];
+            set(doc, &["disk"], resources)?;
             for (name, share) in &change.services {
                 set_share(doc, &["service", name], share)?;
             }

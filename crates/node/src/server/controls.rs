@@ -86,8 +86,6 @@ pub(crate) async fn budget(State(state): State<AppState>) -> Json<BudgetInfo> {
             upload_bytes_per_s: rates.up,
             connections,
         }),
-        disk_threads: shown.config.disk.threads as u32,
-        memory_bytes: shown.config.memory_bytes(),
     })
 }
 
@@ -116,6 +114,9 @@ fn set(shown: &Shown) -> Budget {
         connections_per_person: budget.connections_per_person,
         dials: budget.dials,
         upload_slots: budget.upload_slots,
+        memory_bytes: shown.config.disk.memory,
+        keep_free_bytes: shown.config.disk.keep_free,
+        threads: shown.config.disk.threads.map(|threads| threads as u32),
         services: services.filter(|(_, share)| *share != Share::default()).collect(),
         persons: budget.person.iter().map(|(id, limits)| (id.clone(), share(limits))).collect(),
     }
@@ -133,6 +134,7 @@ fn now(shown: &Shown) -> Budget {
         connections_per_person: Some(limits.connections_per_person),
         dials: Some(limits.dials),
         upload_slots: limits.upload_slots,
+        memory_bytes: Some(shown.config.memory_bytes()),
         ..set(shown)
     }
 }
@@ -237,10 +239,13 @@ pub(crate) async fn change_offer(
     (status = 401, description = "No token", body = Problem),
 ))]
 pub(crate) async fn usage(State(state): State<AppState>) -> Json<UsageInfo> {
-    let usage = state.controls().gate().usage();
+    let gate = state.controls().gate();
+    let usage = gate.usage();
+    // Whose node it is may have become known after it connected.
+    let person = |asking: &net::Asking| asking.person.or_else(|| gate.person_of(asking.node?));
     let connection = |flow: net::FlowStatus| UsageConnection {
         service: flow.asking.service.to_owned(),
-        person: flow.asking.person.map(|person| person.to_string()),
+        person: person(&flow.asking).map(|person| person.to_string()),
         node: flow.asking.node.map(|node| node.to_string()),
         address: flow.asking.address.map(|address| address.to_string()),
         carrier: convert::carrier(flow.asking.carrier).to_owned(),

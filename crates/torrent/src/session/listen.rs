@@ -51,7 +51,7 @@ pub(super) fn open(config: &SessionConfig, gate: &Gate, clock: Clock, seed: u64)
         let wanted = if network.tcp { bound.clone() } else { config.listen.clone() };
         let accept = !wanted.is_empty();
         let (bind, listen, dht, gate) = (config.egress.address, wanted.clone(), dht.clone(), Some(gate.clone()));
-        let (utp, memory_bytes) = (network.utp, config.memory_bytes / 2);
+        let (utp, memory_bytes) = (network.utp, config.resources.memory_bytes / 2);
         let udp = UdpConfig {
             bind,
             listen,
