@@ -23,6 +23,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -70,6 +71,17 @@ def same(a, b):
     if a.is_file():
         return b.is_file() and filecmp.cmp(a, b, shallow=False)
     return all(filecmp.cmp(p, b / p.relative_to(a), shallow=False) for p in a.rglob("*") if p.is_file())
+
+
+def watch_memory(peaks):
+    """Keeps the peak of the resident memory of processes, in MiB by pid, until the first of them ends."""
+    try:
+        while True:
+            for pid in peaks:
+                peaks[pid] = next(int(line.split()[1]) / 1024 for line in open(f"/proc/{pid}/status") if line.startswith("VmHWM"))
+            time.sleep(0.1)
+    except (OSError, StopIteration):
+        pass        # it is gone
 
 
 class Bench:
@@ -270,6 +282,9 @@ class Bench:
         try:
             ticket = next(line.split()[-1] for line in send.stdout if line.startswith("sendme receive"))
             receive = subprocess.Popen([people.SENDME, "receive", *quiet, ticket], cwd=dl, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            # not by ru_maxrss, which begins with what this process has
+            peaks = dict.fromkeys((send.pid, receive.pid), 0)
+            threading.Thread(target=watch_memory, args=(peaks,), daemon=True).start()
             error = receive.stderr.read()
             _, status, there = os.wait4(receive.pid, 0)
             receive.returncode = status
@@ -279,7 +294,8 @@ class Bench:
         finally:
             send.send_signal(2)
             _, send.returncode, here = os.wait4(send.pid, 0)
-        self.private_record("sendme", here.ru_utime + here.ru_stime, there.ru_utime + there.ru_stime, wall, mb, same(payload, dl / payload.name) if rep == 0 else None)
+        sender, receiver = ((used.ru_utime + used.ru_stime, peak) for used, peak in zip((here, there), peaks.values()))
+        self.private_record("sendme", sender, receiver, wall, mb, same(payload, dl / payload.name) if rep == 0 else None)
 
     def private_compeer(self, payload, mb, rep):
         alice, bob = (people.Person(self.root / "homes", f"127.0.0.{host}", called=name) for host, name in ((2, "alice"), (3, "bob")))
@@ -295,12 +311,14 @@ class Bench:
         bob.accept(id, dl)
         bob.wait_done(id, self.a.limit)
         wall = time.monotonic() - t0
-        self.private_record("compeer", alice.cpu() - before[0], bob.cpu() - before[1], wall, mb, same(payload, dl / payload.name) if rep == 0 else None)
+        sender, receiver = ((used["cpu"] - cpu, used["peak_rss_mb"]) for used, cpu in zip((alice.usage(), bob.usage()), before))
+        self.private_record("compeer", sender, receiver, wall, mb, same(payload, dl / payload.name) if rep == 0 else None)
 
     def private_record(self, name, sender, receiver, wall, mb, ok):
-        per_gib = 1073.74 / mb
-        self.record(scenario="private", client=name, payload=self.a.payload, wall=wall, mb_s=mb / wall, cpu_per_gib=(sender + receiver) * per_gib,
-                    send_cpu_per_gib=sender * per_gib, receive_cpu_per_gib=receiver * per_gib, **({"data_ok": ok} if ok is not None else {}))
+        per_gib, ((send_cpu, send_rss), (receive_cpu, receive_rss)) = 1073.74 / mb, (sender, receiver)
+        self.record(scenario="private", client=name, payload=self.a.payload, wall=wall, mb_s=mb / wall, cpu_per_gib=(send_cpu + receive_cpu) * per_gib,
+                    send_cpu_per_gib=send_cpu * per_gib, receive_cpu_per_gib=receive_cpu * per_gib, send_rss=send_rss, receive_rss=receive_rss,
+                    **({"data_ok": ok} if ok is not None else {}))
 
     # e. many torrents at rest
     def idle(self):
@@ -358,7 +376,7 @@ for i in range(n):
 
 SHOW = {"create": ["wall", "mb_s", "cpu", "peak_rss_mb"], "pair": ["wall", "first", "mb_s", "leech_cpu_per_gib", "seed_cpu_per_gib", "leech_rss", "leech_anon", "seed_anon"],
         "swarm": ["wall", "first_done", "mb_s", "seed_cpu", "leech_cpu", "leech_rss", "leech_anon"], "recheck": ["wall", "mb_s", "cpu", "peak_rss_mb", "peak_anon_mb"],
-        "private": ["wall", "mb_s", "cpu_per_gib", "send_cpu_per_gib", "receive_cpu_per_gib"],
+        "private": ["wall", "mb_s", "cpu_per_gib", "send_cpu_per_gib", "receive_cpu_per_gib", "send_rss", "receive_rss"],
         "idle": ["start_empty", "empty_rss_mb", "add", "ready", "cpu_add", "idle_rss_mb", "idle_cpu_percent", "restart"]}
 
 

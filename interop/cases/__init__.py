@@ -25,6 +25,7 @@ OURS = [
     "private",
     "discovery",
     "controls",
+    "budget",
     "way_out",
 ]
 
