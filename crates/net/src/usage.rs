@@ -169,6 +169,11 @@ impl Usage {
         }
     }
 
+    /// Counts what was carried by something that has no pass of its own.
+    pub fn count(&self, key: UsageKey, bytes: Bytes) {
+        add(&mut self.state().over, key, bytes);
+    }
+
     /// Makes rates of what was counted since the last call. To be called about once a second.
     pub fn sample(&self) {
         let now = Instant::now();

@@ -9,18 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use base::{Now, WallTime};
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 use crate::proto::{Core, Stats};
 use crate::{Config, http, udp};
-
-/// How many TCP connections wait for being accepted (arbitrary; the usual one).
-const BACKLOG: i32 = 1_024;
-
-/// How often a port that is free for TCP is tried for UDP, where any port will do (arbitrary).
-const PORT_TRIES: u32 = 20;
 
 /// Why the tracker does not run.
 #[derive(Debug, thiserror::Error)]
@@ -115,19 +108,12 @@ impl Tracker {
         let shared = Shared { core: Arc::new(Mutex::new(core)), guests, begun };
         let (mut tasks, mut addresses) = (JoinSet::new(), Vec::new());
         let connections = http::Connections::new(config.connections);
-        for &address in &config.listen {
-            let listen = |source| StartError::Listen { address, source };
-            let (tcp, datagrams) = match sockets(address) {
-                Ok(sockets) => sockets,
-                // A computer without IPv6 serves IPv4 alone.
-                Err(error) if is_missing_family(&error) && config.listen.len() > 1 => {
-                    tracing::debug!(%address, %error, "the tracker leaves out an address");
-                    continue;
-                }
-                Err(error) => return Err(listen(error)),
-            };
-            addresses.push(tcp.local_addr().map_err(listen)?);
-            tasks.spawn(http::serve(tcp, shared.clone(), connections.clone()));
+        let pairs = net::pairs(&config.listen);
+        for pair in pairs.map_err(|(address, source)| StartError::Listen { address, source })? {
+            let address = pair.address;
+            let datagrams = UdpSocket::from_std(pair.udp).map_err(|source| StartError::Listen { address, source })?;
+            addresses.push(address);
+            tasks.spawn(http::serve(pair.tcp, shared.clone(), connections.clone()));
             tasks.spawn(udp::serve(datagrams, shared.clone()));
         }
         tasks.spawn(expire(shared.clone()));
@@ -153,42 +139,4 @@ async fn expire(shared: Shared) {
         let now = shared.now();
         shared.core().timeout(now);
     }
-}
-
-/// Opens the TCP and the UDP socket of an address; with port 0 both get the same port.
-fn sockets(address: SocketAddr) -> std::io::Result<(TcpListener, UdpSocket)> {
-    let mut tries = PORT_TRIES;
-    loop {
-        let tcp = socket(address, Type::STREAM)?;
-        tcp.listen(BACKLOG)?;
-        let tcp = TcpListener::from_std(tcp.into())?;
-        match socket(SocketAddr::new(address.ip(), tcp.local_addr()?.port()), Type::DGRAM) {
-            Ok(datagrams) => return Ok((tcp, UdpSocket::from_std(datagrams.into())?)),
-            Err(error) if address.port() != 0 || tries == 0 => return Err(error),
-            Err(_) => tries -= 1,
-        }
-    }
-}
-
-fn socket(address: SocketAddr, kind: Type) -> std::io::Result<Socket> {
-    let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
-    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
-    if address.is_ipv6() {
-        // IPv4 has a socket of its own, so that every address is shown as what it is.
-        socket.set_only_v6(true)?;
-    }
-    #[cfg(unix)]
-    if kind == Type::STREAM {
-        // A port whose last connections are still being wound up is free for a new listener.
-        socket.set_reuse_address(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    Ok(socket)
-}
-
-/// Whether the system lacks the address family, or has no such address.
-fn is_missing_family(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::Unsupported | std::io::ErrorKind::AddrNotAvailable)
-        || error.to_string().contains("not supported")
 }

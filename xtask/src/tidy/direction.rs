@@ -18,7 +18,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
     ("net", Some(&["base", "metainfo", "torrent-proto", "dht", "utp"])),
     ("torrent", Some(&["base", "metainfo", "torrent-proto", "disk", "net", "db"])),
     ("overlay", Some(&["base", "gossip", "net"])),
-    ("tracker", Some(&["base", "metainfo", "torrent-proto"])),
+    ("tracker", Some(&["base", "metainfo", "torrent-proto", "net"])),
     ("people", Some(&["base", "db"])),
     ("rpc", Some(&["base"])),
     ("sharing", Some(&["base", "metainfo", "db"])),
