@@ -26,7 +26,8 @@ class Node:
         self.log = open(t.sub("logs") / f"overlay-{name}.txt", "w+")
         with on.inside():
             self.process = subprocess.Popen([PROGRAM, json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        self.id = self.read(10)["node"]
+        status = self.read(10)
+        self.id, self.relay = status["node"], status["relay"]
 
     def read(self, timeout):
         watchdog = threading.Timer(timeout, self.process.kill)
@@ -101,8 +102,8 @@ def _(t):
     libtorrent = t.start("libtorrent", on=one, settings=LIBTORRENT)
     known = [f"{libtorrent.ip}:{libtorrent.port}"]
     with contextlib.ExitStack() as stack:
-        alice = stack.enter_context(Node(t, "alice", two, seed=7, bind=[f"{two.ip}:0"], dht=two.ip, known=known, publish=True))
-        bob = stack.enter_context(Node(t, "bob", three, seed=9, bind=[f"{three.ip}:0"], dht=three.ip, known=known))
+        alice = stack.enter_context(Node(t, "alice", two, seed=7, bind=[f"{two.ip}:0"], dht=f"{two.ip}:0", known=known, publish=True))
+        bob = stack.enter_context(Node(t, "bob", three, seed=9, bind=[f"{three.ip}:0"], dht=f"{three.ip}:0", known=known))
         with t.case("libtorrent gets our record by the node's id, and glibc's DNS parser reads it"):
             key = bytes(z_base_32(alice.id)).hex()
             soon("the record is there", lambda: libtorrent.ask(cmd="dht_get", key=key, hex=True)["text"], 30)

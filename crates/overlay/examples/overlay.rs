@@ -1,16 +1,17 @@
 //! A node of the overlay alone, driven by lines of JSON, for tests with other programs and in networks of their own.
 //!
-//! `overlay '{"seed": 7, "bind": ["0.0.0.0:0"], "dht": "127.0.0.2", "known": ["127.0.0.1:6881"], "publish": true}'`
+//! `overlay '{"seed": 7, "bind": ["0.0.0.0:0"], "dht": "127.0.0.2:0", "known": ["127.0.0.1:6881"], "publish": true}'`
 //! answers each line of its input with one of its output:
 //! `{"do": "resolve", "node": …}`, `{"do": "ping", "node": …, "hints": […], "times": 3}`, `{"do": "connections"}`,
 //! `{"do": "status"}`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::NodeId;
 use net::{Clock, DhtConfig, Gate, GateLimits, Udp, UdpConfig};
+use overlay::relay::{RelayAccess, RelayLimits, RelayServer, RelaySettings};
 use overlay::{EmptyDirectory, Hint, Overlay, Relay, Relays, Settings, Way};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -40,7 +41,13 @@ async fn main() -> Result<(), Failure> {
         Vec::new(),
     )
     .await?;
-    println!("{}", status(&overlay));
+    let relay = match settings["offer_relay"].as_str() {
+        Some(address) => Some(offer_relay([seed; 32], address.parse()?).await?),
+        None => None,
+    };
+    let mut first = status(&overlay);
+    first["relay"] = relay.as_ref().map(|(_, relay)| relay.to_string()).into();
+    println!("{first}");
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
         let order: Value = serde_json::from_str(&line)?;
@@ -67,7 +74,8 @@ async fn follow(overlay: &Overlay, order: &Value) -> Result<Value, Failure> {
             Ok(pongs.iter().map(|pong| json!({ "way": way(&pong.way), "ms": pong.took.as_millis() as u64 })).collect())
         }
         "relay" => {
-            overlay.add_relay(&order["relay"].as_str().unwrap_or_default().parse::<Relay>()?).await;
+            let relay = order["relay"].as_str().unwrap_or_default().parse::<Relay>()?;
+            overlay.set_relays(overlay.relays().into_iter().chain([relay]).collect());
             Ok(json!({}))
         }
         other => Err(format!("what is {other:?}?").into()),
@@ -99,11 +107,32 @@ fn way(way: &Option<Way>) -> Value {
     }
 }
 
-fn dht(bind: IpAddr, known: &[SocketAddr]) -> Result<Udp, Failure> {
+/// Lets everybody use a relay.
+struct Everybody;
+
+impl RelayAccess for Everybody {
+    fn admits(&self, _node: NodeId) -> bool {
+        true
+    }
+
+    fn admits_address(&self, _address: SocketAddr) -> bool {
+        true
+    }
+}
+
+async fn offer_relay(secret: [u8; 32], address: SocketAddr) -> Result<(RelayServer, Relay), Failure> {
+    let limits = RelayLimits { clients: 10, handshakes: 10, client_bytes_per_s: 10_000_000, bytes_per_s: 10_000_000 };
+    let settings = RelaySettings { secret, listen: vec![address], limits, access: Arc::new(Everybody) };
+    let server = RelayServer::start(settings).await?;
+    let relay = server.relay_at(address).ok_or("no text names this relay")?;
+    Ok((server, relay))
+}
+
+fn dht(address: SocketAddr, known: &[SocketAddr]) -> Result<Udp, Failure> {
     let udp = Udp::start(
         UdpConfig {
-            bind: Some(bind),
-            listen: Vec::new(),
+            bind: None,
+            listen: vec![address],
             utp: false,
             accept: false,
             memory_bytes: 1 << 20,

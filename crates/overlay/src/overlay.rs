@@ -15,6 +15,7 @@ use iroh::endpoint::{
 };
 use iroh::{Endpoint, EndpointId, RelayMode, SecretKey};
 use net::{Direction, PortMapping};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::admission::Admission;
@@ -23,7 +24,7 @@ use crate::hint::{Hint, MAX_HINTS, Relay};
 use crate::lookup::{LocalNetwork, Lookup};
 use crate::mapping;
 use crate::ping::{self, Pong};
-use crate::relays::{self, KnownRelays};
+use crate::relays::{KnownRelays, keeper};
 use crate::router::{HELLO, Router, WELCOME, protocol};
 use crate::service::Service;
 use crate::settings::{Settings, transport};
@@ -40,6 +41,9 @@ const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 /// that was unused.
 const TRIES: usize = 2;
 
+/// How many of the relays that it offers a node tells others of: one for each family of addresses, mostly.
+const MAX_OFFERED: usize = 2;
+
 /// A dialling that several may wait for.
 type Dialling = BoxFuture<'static, Result<Connection, OpenError>>;
 
@@ -55,6 +59,12 @@ struct Inner {
     router: Router,
     lookup: Lookup,
     known: KnownRelays,
+    /// The relays to choose from, beside the public ones.
+    relays: watch::Sender<Vec<Relay>>,
+    /// The relays that this node offers itself.
+    offered: Mutex<Vec<Relay>>,
+    /// Whether the public relays may be used where none of these helps.
+    public: bool,
     mapping: Option<PortMapping>,
     /// What is being dialled. Bounded by who waits for it: an entry that nobody waits for is removed by the next one.
     dialling: Mutex<HashMap<Key, WeakShared<Dialling>>>,
@@ -75,7 +85,7 @@ impl Overlay {
     /// Binds the port and begins to serve.
     pub async fn start(settings: Settings, services: Vec<Arc<dyn Service>>) -> Result<Overlay, StartError> {
         let admission = Admission::new(settings.gate.clone(), settings.directory.clone());
-        let known = KnownRelays::new(&settings.relays);
+        let known = KnownRelays::new(&settings.relays.known, uses_public_relays(&settings));
         let lookup = Lookup::new(admission.clone(), known.clone(), settings.dht.clone(), settings.publish);
         let router = Router::new(admission);
         let mut protocols = Vec::new();
@@ -93,9 +103,15 @@ impl Overlay {
             }
         }
         lookup.start_publishing(endpoint.secret_key().clone(), chosen(&settings.bind));
+        let relays = watch::Sender::new(settings.relays.known.clone());
+        let public = uses_public_relays(&settings);
+        if uses_relays(&settings) {
+            tokio::spawn(keeper::run(endpoint.clone(), relays.subscribe(), public));
+        }
         let mapping = settings.map_port.then(|| mapping::start(&endpoint));
         tokio::spawn(router.clone().accept(endpoint.clone()));
-        let shared = Inner { endpoint, router, lookup, known, mapping, dialling: Mutex::default() };
+        let (offered, dialling) = Default::default();
+        let shared = Inner { endpoint, router, lookup, known, relays, offered, public, mapping, dialling };
         Ok(Overlay { shared: Arc::new(shared) })
     }
 
@@ -191,14 +207,18 @@ impl Overlay {
     }
 
     /// Returns where this node may be reached: the addresses of its interfaces, those that the router and relays know,
-    /// and its relay; what reaches farthest first.
+    /// its relay, and the relays that it offers itself, first of all; then what reaches farthest.
     pub fn own_hints(&self) -> Vec<Hint> {
-        let mut hints: Vec<_> = self.shared.endpoint.addr().addrs.iter().filter_map(Hint::from_iroh).collect();
+        let own = self.shared.endpoint.addr();
+        let mut hints: Vec<_> = own.addrs.iter().filter_map(Hint::from_iroh).collect();
         hints.sort_by_key(|hint| match hint {
             Hint::Relay(_) => 0,
             Hint::Address(address) if !net::dht::is_local(address.ip()) => 1,
             Hint::Address(_) => 2,
         });
+        let offered = self.offered().into_iter().map(Hint::Relay);
+        hints.retain(|hint| !offered.clone().any(|other| other == *hint));
+        hints.splice(0..0, offered);
         hints.truncate(MAX_HINTS);
         hints
     }
@@ -221,15 +241,40 @@ impl Overlay {
         }
     }
 
-    /// Uses one more relay from now on.
-    pub async fn add_relay(&self, relay: &Relay) {
-        self.shared.known.name(relay);
-        self.shared.endpoint.insert_relay(relay.as_iroh().clone(), Arc::new(relays::config(relay))).await;
+    /// Replaces the relays to choose from, from now on: those of the settings, of people and groups. Connections that go by
+    /// others stay. The public ones are used only while none of these helps.
+    pub fn set_relays(&self, relays: Vec<Relay>) {
+        self.shared.known.name(&relays);
+        self.shared.relays.send_if_modified(|known| {
+            let news = *known != relays;
+            *known = relays;
+            news
+        });
     }
 
-    /// Chooses a relay no longer. Connections that go by it stay.
-    pub async fn remove_relay(&self, relay: &Relay) {
-        self.shared.endpoint.remove_relay(relay.as_iroh()).await;
+    /// Returns the relays to choose from, beside the public ones.
+    pub fn relays(&self) -> Vec<Relay> {
+        self.shared.relays.borrow().clone()
+    }
+
+    /// Whether the public relays may be used where none of these helps.
+    pub fn uses_public_relays(&self) -> bool {
+        self.shared.public
+    }
+
+    /// Says which relays this node offers itself: others are told of the first [`MAX_OFFERED`].
+    pub fn offer_relays(&self, mut relays: Vec<Relay>) {
+        relays.truncate(MAX_OFFERED);
+        *self.shared.offered.lock().unwrap_or_else(PoisonError::into_inner) = relays;
+    }
+
+    fn offered(&self) -> Vec<Relay> {
+        self.shared.offered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the relay by which others reach this node now, whether it is connected, and what it said last if not.
+    pub fn own_relay(&self) -> Option<(Relay, bool, Option<String>)> {
+        keeper::homes(&self.shared.endpoint).into_iter().next()
     }
 
     /// Says whether our addresses are published in the DHT. What is there already is forgotten within two hours.
@@ -338,8 +383,12 @@ fn dial_error(error: &ConnectError) -> OpenError {
 
 /// Sets what does not depend on the addresses.
 fn builder(settings: &Settings, known: &KnownRelays) -> Builder {
-    let relays = chosen(&settings.bind).iter().all(IpAddr::is_loopback);
-    let relays = if relays { RelayMode::Custom(known.map(&settings.relays)) } else { RelayMode::Disabled };
+    let relays = if uses_relays(settings) {
+        let start = keeper::start(&settings.relays.known, uses_public_relays(settings));
+        RelayMode::Custom(start.into_values().collect())
+    } else {
+        RelayMode::Disabled
+    };
 
     let mut report = NetReportConfig::default();
     // Asks a public address over plain HTTP, for the sake of hotels.
@@ -359,6 +408,16 @@ fn add_lookup(endpoint: &Endpoint, lookup: LocalNetwork) {
     if let Ok(lookups) = endpoint.address_lookup() {
         lookups.add(lookup);
     }
+}
+
+/// Whether relays may be used: they are spoken to from whatever address the system chooses.
+fn uses_relays(settings: &Settings) -> bool {
+    chosen(&settings.bind).iter().all(IpAddr::is_loopback)
+}
+
+/// Whether the public relays may be: they see nothing of who listens on this computer alone.
+fn uses_public_relays(settings: &Settings) -> bool {
+    settings.relays.public && chosen(&settings.bind).is_empty()
 }
 
 /// Whether the user left it to the system which addresses are used.

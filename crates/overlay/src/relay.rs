@@ -25,8 +25,6 @@ use iroh::EndpointId;
 use iroh_relay::KeyCache;
 use iroh_relay::server::{ClientRateLimit, Metrics, RelayService};
 use net::{Asking, Direction};
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use self::access::Access;
@@ -37,12 +35,6 @@ const RECHECK: Duration = Duration::from_secs(1);
 
 /// The most keys of clients that are kept in decoded form. Each takes some 100 bytes.
 const KEY_CACHE: usize = 4096;
-
-/// How many TCP connections wait for being accepted (arbitrary; the usual one).
-const BACKLOG: i32 = 1024;
-
-/// How often a port that is free for TCP is tried for UDP, where any port will do (arbitrary).
-const PORT_TRIES: u32 = 20;
 
 /// Says who may use the relay. Called from its tasks: must return at once.
 pub trait RelayAccess: Send + Sync + 'static {
@@ -135,7 +127,6 @@ pub struct RelayStats {
 pub struct RelayServer {
     node: NodeId,
     addresses: Vec<SocketAddr>,
-    limits: RelayLimits,
     access: Arc<Access>,
     metrics: Arc<Metrics>,
     service: RelayService,
@@ -161,26 +152,18 @@ impl RelayServer {
             metrics.clone(),
         );
         let (mut tasks, mut addresses) = (JoinSet::new(), Vec::new());
-        for &address in &settings.listen {
-            let failed = |source| RelayError::Listen { address, source };
-            let (tcp, udp) = match sockets(address) {
-                Ok(sockets) => sockets,
-                // A computer without IPv6 serves IPv4 alone.
-                Err(error) if address.is_ipv6() && settings.listen.len() > 1 && is_missing(&error) => {
-                    tracing::debug!(%address, %error, "the relay leaves out an address");
-                    continue;
-                }
-                Err(error) => return Err(failed(error)),
-            };
-            addresses.push(tcp.local_addr().map_err(failed)?);
+        let pairs = net::pairs(&settings.listen);
+        for pair in pairs.map_err(|(address, source)| RelayError::Listen { address, source })? {
+            let net::Pair { address, tcp, udp } = pair;
+            addresses.push(address);
             let web = web::Web::new(service.clone(), &certificate, access.clone(), settings.limits.handshakes);
             tasks.spawn(web.serve(tcp));
             let discovery = discovery::Discovery::start(udp, &certificate, access.clone(), settings.limits.handshakes);
-            tasks.spawn(discovery.map_err(failed)?.serve());
+            tasks.spawn(discovery.map_err(|source| RelayError::Listen { address, source })?.serve());
         }
-        tasks.spawn(watch(access.clone(), service.clone(), settings.limits));
+        tasks.spawn(watch(access.clone(), service.clone()));
         let node = certificate::node(&settings.secret);
-        Ok(RelayServer { node, addresses, limits: settings.limits, access, metrics, service, _tasks: tasks })
+        Ok(RelayServer { node, addresses, access, metrics, service, _tasks: tasks })
     }
 
     /// Returns the addresses that are served.
@@ -193,12 +176,17 @@ impl RelayServer {
         Relay::new(&format!("https://{address}/"), Some(self.node), Some(address.port())).ok()
     }
 
+    /// Changes the limits of clients and rates; those of handshakes stay. Clients that are too many now stay as well.
+    pub fn set_limits(&self, limits: RelayLimits) {
+        self.access.set_limits(limits);
+    }
+
     /// Returns all numbers.
     pub fn stats(&self) -> RelayStats {
         let counts = self.access.counts();
         RelayStats {
             clients: counts.clients,
-            clients_limit: self.limits.clients,
+            clients_limit: self.access.limits().clients,
             accepted: counts.accepted,
             refused: counts.refused,
             revoked: counts.revoked,
@@ -211,8 +199,8 @@ impl RelayServer {
 }
 
 /// Disconnects those who are no longer admitted, and shares the rate out.
-async fn watch(access: Arc<Access>, service: RelayService, limits: RelayLimits) {
-    let mut shared = 1;
+async fn watch(access: Arc<Access>, service: RelayService) {
+    let mut shared = (access.limits(), 1);
     let mut ticks = tokio::time::interval(RECHECK);
     loop {
         ticks.tick().await;
@@ -220,10 +208,10 @@ async fn watch(access: Arc<Access>, service: RelayService, limits: RelayLimits) 
             tracing::debug!(?node, "a client of the relay is no longer admitted");
             disconnect(&service, node);
         }
-        let clients = access.counts().clients.max(1);
-        if clients != shared {
-            shared = clients;
-            service.set_client_rate_limit(rate(limits, clients));
+        let now = (access.limits(), access.counts().clients.max(1));
+        if now != shared {
+            shared = now;
+            service.set_client_rate_limit(rate(now.0, now.1));
         }
     }
 }
@@ -232,44 +220,6 @@ async fn watch(access: Arc<Access>, service: RelayService, limits: RelayLimits) 
 fn rate(limits: RelayLimits, clients: usize) -> Option<ClientRateLimit> {
     let clients = u32::try_from(clients).unwrap_or(u32::MAX).max(1);
     NonZeroU32::new(limits.client_bytes_per_s.min(limits.bytes_per_s / clients).max(1)).map(ClientRateLimit::new)
-}
-
-/// Opens the TCP and the UDP socket of an address; with port 0 both get the same port.
-fn sockets(address: SocketAddr) -> std::io::Result<(TcpListener, std::net::UdpSocket)> {
-    let mut tries = PORT_TRIES;
-    loop {
-        let tcp = socket(address, Type::STREAM)?;
-        tcp.listen(BACKLOG)?;
-        let tcp = TcpListener::from_std(tcp.into())?;
-        match socket(SocketAddr::new(address.ip(), tcp.local_addr()?.port()), Type::DGRAM) {
-            Ok(udp) => return Ok((tcp, udp.into())),
-            Err(error) if address.port() != 0 || tries == 0 => return Err(error),
-            Err(_) => tries -= 1,
-        }
-    }
-}
-
-fn socket(address: SocketAddr, kind: Type) -> std::io::Result<Socket> {
-    let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
-    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
-    if address.is_ipv6() {
-        // IPv4 has a socket of its own.
-        socket.set_only_v6(true)?;
-    }
-    #[cfg(unix)]
-    if kind == Type::STREAM {
-        // A port whose last connections are still being wound up is free for a new listener.
-        socket.set_reuse_address(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    Ok(socket)
-}
-
-/// Whether the system lacks the address family, or has no such address.
-fn is_missing(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::Unsupported | std::io::ErrorKind::AddrNotAvailable)
-        || error.to_string().contains("not supported")
 }
 
 impl Drop for RelayServer {

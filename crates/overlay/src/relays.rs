@@ -2,14 +2,18 @@
 //!
 //! A relay that another node runs has no certificate that the world trusts. Its text names the node, and it proves that
 //! node's key: a self-signed certificate over it (TLS 1.3, Ed25519, RFC 8446), for the WebSocket as for address discovery
-//! by QUIC. A relay without a key, and every public one, is checked as any web server (WebPKI).
+//! by QUIC. A relay without a key, and every public one, is checked as any web server (WebPKI). `choice` says which the
+//! endpoint may pick from, `keeper` tells it.
+
+mod choice;
+pub(crate) mod keeper;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::NodeId;
 use iroh::tls::CaTlsConfig;
-use iroh::{RelayConfig, RelayMap, RelayMode, RelayUrl};
+use iroh::{RelayConfig, RelayMode, RelayUrl};
 use iroh_relay::RelayQuicConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
@@ -19,7 +23,6 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::admission::Admission;
 use crate::hint::Relay;
-use crate::settings::Relays;
 
 /// How many hosts' keys are kept beside those that the user and groups named; when there are more, these are forgotten:
 /// they are told again with every look-up. Arbitrary.
@@ -50,21 +53,24 @@ struct Shared {
 }
 
 impl KnownRelays {
-    pub(crate) fn new(relays: &Relays) -> KnownRelays {
+    pub(crate) fn new(relays: &[Relay], public: bool) -> KnownRelays {
         let public_hosts = RelayMode::Default.relay_map().urls::<Vec<_>>();
         let public_hosts = public_hosts.iter().filter_map(|url| url.host_str().map(str::to_owned)).collect();
-        let shared = Shared { public: relays.public, public_hosts, named: Mutex::default(), heard: Mutex::default() };
+        let shared = Shared { public, public_hosts, named: Mutex::default(), heard: Mutex::default() };
         let known = KnownRelays { shared: Arc::new(shared) };
-        relays.known.iter().for_each(|relay| known.name(relay));
+        known.name(relays);
         known
     }
 
-    /// Takes the key of a relay that the user or a group named.
-    pub(crate) fn name(&self, relay: &Relay) {
-        if let Some(node) = relay.node() {
-            let mut named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner);
-            named.entry(host(relay)).or_default().insert(node);
+    /// Takes the keys of the relays that the user, people and groups named, instead of those of the last time.
+    pub(crate) fn name(&self, relays: &[Relay]) {
+        let mut named: BTreeMap<String, BTreeSet<NodeId>> = BTreeMap::new();
+        for relay in relays {
+            if let Some(node) = relay.node() {
+                named.entry(host(relay)).or_default().insert(node);
+            }
         }
+        *self.shared.named.lock().unwrap_or_else(PoisonError::into_inner) = named;
     }
 
     /// Whether a relay that somebody named may be used; takes its key, if so.
@@ -90,15 +96,6 @@ impl KnownRelays {
             keys.insert(node);
         }
         true
-    }
-
-    /// Returns the map that the endpoint starts with.
-    pub(crate) fn map(&self, relays: &Relays) -> RelayMap {
-        let map = if relays.public { RelayMode::Default.relay_map() } else { RelayMap::empty() };
-        for relay in &relays.known {
-            map.insert(relay.as_iroh().clone(), Arc::new(config(relay)));
-        }
-        map
     }
 
     /// Returns how relays are checked.

@@ -57,9 +57,9 @@ pub struct Settings {
 /// (other than loopback's) uses none, so that nothing leaves past them.
 #[derive(Clone, Debug, Default)]
 pub struct Relays {
-    /// Relays that the user or the groups named.
+    /// Relays that the user, people or groups named.
     pub known: Vec<Relay>,
-    /// Whether the public relays of iroh are used as well.
+    /// Whether the public relays of iroh are used while none of these helps. Not by who listens on loopback alone.
     pub public: bool,
 }
 

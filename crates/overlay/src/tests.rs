@@ -15,6 +15,8 @@ use tokio::time::timeout;
 use crate::{Directory, Hint, OpenError, Overlay, Peer, Relays, Service, Settings, StartError, Stream, Way};
 
 mod dht;
+#[cfg(feature = "relay")]
+mod relayed;
 
 /// Longer than anything here takes; what waits for it has failed.
 const LONG: Duration = Duration::from_secs(30);

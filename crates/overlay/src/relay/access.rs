@@ -18,13 +18,12 @@ const PER_NODE: usize = 4;
 /// Asks the policy and counts. Invariant: every connection that was admitted is in the map until it ends.
 pub(super) struct Access {
     policy: Arc<dyn RelayAccess>,
-    limits: RelayLimits,
     state: Mutex<State>,
     discoveries: AtomicU64,
 }
 
-#[derive(Default)]
 struct State {
+    limits: RelayLimits,
     connections: HashMap<ConnectionId, NodeId>,
     /// How many connections each node has.
     nodes: BTreeMap<NodeId, usize>,
@@ -49,7 +48,17 @@ impl fmt::Debug for Access {
 
 impl Access {
     pub(super) fn new(policy: Arc<dyn RelayAccess>, limits: RelayLimits) -> Access {
-        Access { policy, limits, state: Mutex::default(), discoveries: AtomicU64::new(0) }
+        let (connections, nodes, counts) = Default::default();
+        let state = Mutex::new(State { limits, connections, nodes, counts });
+        Access { policy, state, discoveries: AtomicU64::new(0) }
+    }
+
+    pub(super) fn limits(&self) -> RelayLimits {
+        self.state().limits
+    }
+
+    pub(super) fn set_limits(&self, limits: RelayLimits) {
+        self.state().limits = limits;
     }
 
     pub(super) fn admits_address(&self, address: SocketAddr) -> bool {
@@ -84,7 +93,7 @@ impl Access {
         let refusal = match state.nodes.get(&node) {
             _ if !admitted => Some("this relay is not for you"),
             Some(&connections) if connections >= PER_NODE => Some("too many connections of your node"),
-            None if state.nodes.len() >= self.limits.clients => Some("too many clients"),
+            None if state.nodes.len() >= state.limits.clients => Some("too many clients"),
             _ => None,
         };
         if let Some(refusal) = refusal {

@@ -1,0 +1,59 @@
+//! Nodes that have no way to one another but a relay of iroh's own making: one has IPv4 alone, the other IPv6 alone.
+
+use iroh_relay::server::{RelayConfig, Server, ServerConfig};
+
+use super::*;
+use crate::Relay;
+
+async fn foreign_relay() -> (Server, Relay) {
+    let mut config = ServerConfig::default();
+    config.relay = Some(RelayConfig::new(SocketAddr::from(([127, 0, 0, 1], 0))));
+    let server = Server::spawn(config).await.unwrap();
+    let relay = format!("http://{}/", server.http_addr().unwrap()).parse().unwrap();
+    (server, relay)
+}
+
+async fn has_relay(node: &Node, relay: &Relay) {
+    let wait = async {
+        while node.overlay.own_relay() != Some((relay.clone(), true, None)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LONG, wait).await.unwrap_or_else(|_| panic!("{:?}", node.overlay.own_relay()));
+}
+
+#[tokio::test]
+async fn nodes_without_another_way_meet_by_a_relay_that_they_learnt_of_meanwhile() {
+    let (_server, relay) = foreign_relay().await;
+    let alice = Node::start(1).await;
+    let bob = Node::with(2, |settings| settings.bind = vec!["[::1]:0".parse().unwrap()]).await;
+    assert_eq!(alice.overlay.own_relay(), None);
+    for node in [&alice, &bob] {
+        node.overlay.set_relays(vec![relay.clone()]);
+        has_relay(node, &relay).await;
+        assert!(node.overlay.own_hints().contains(&Hint::Relay(relay.clone())));
+    }
+    let hints = [Hint::Relay(relay.clone())];
+    let pongs =
+        timeout(LONG, alice.overlay.ping(bob.id(), &hints, 3, Duration::from_millis(1))).await.unwrap().unwrap();
+    assert!(pongs.iter().all(|pong| pong.way == Some(Way::Relayed(relay.clone()))), "{pongs:?}");
+    let mut stream = timeout(LONG, alice.overlay.open(bob.id(), "echo", &hints)).await.unwrap().unwrap();
+    exchange(&mut stream, "relayed").await;
+}
+
+#[tokio::test]
+async fn a_relay_that_a_node_offers_is_told_first() {
+    let node = Node::start(1).await;
+    let relays: Vec<Relay> = (1..5).map(|i| format!("https://192.0.2.{i}:3340/").parse().unwrap()).collect();
+    node.overlay.offer_relays(relays.clone());
+    let told: Vec<Hint> = relays[..2].iter().cloned().map(Hint::Relay).collect();
+    assert_eq!(node.overlay.own_hints()[..2], told, "of many two are enough");
+    assert!(node.overlay.own_hints().contains(&node.hint()));
+}
+
+#[tokio::test]
+async fn who_listens_on_loopback_alone_never_asks_the_public_relays() {
+    let node = Node::with(1, |settings| settings.relays.public = true).await;
+    assert!(!node.overlay.uses_public_relays());
+    assert_eq!(node.overlay.own_relay(), None);
+}
