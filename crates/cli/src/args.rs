@@ -108,6 +108,10 @@ pub enum Command {
     Group(Group),
     /// Invite, add, list and block contacts
     Contact(Contact),
+    /// Show with which nodes this one is connected, and by which way: direct or relayed
+    Connections,
+    /// Ask a node of somebody whether it is there, and show the way to it
+    Ping(Ping),
     /// Show the DHT, look for peers in it, get and store items
     Dht(Dht),
     /// Create, show, verify and edit .torrent files, without a node
@@ -149,6 +153,18 @@ pub struct NodeOptions {
     /// The command ends as soon as it has its answer.
     #[arg(skip)]
     pub brief: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Ping {
+    /// A contact, a node of yours, or the id of any node
+    pub who: String,
+    /// Where it may be reached, beside what is known: ADDR:PORT or a relay; repeatable
+    #[arg(long, value_name = "HINT")]
+    pub at: Vec<String>,
+    /// Ask so often, twice a second; the way may get better meanwhile
+    #[arg(long, short, value_name = "NUMBER", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub count: u32,
 }
 
 /// Hosts by which the DHT is entered.

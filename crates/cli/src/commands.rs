@@ -2,6 +2,7 @@
 
 mod add;
 mod browse;
+mod connections;
 mod controls;
 mod dht;
 mod files;
@@ -81,6 +82,8 @@ async fn run_async(command: Command, context: Context) -> Result<u8> {
         Command::Who(command) => controls::who(command, &context).await,
         Command::Init(command) => people::init::run(command, &context).await,
         Command::Id(command) => people::id::run(command, &context).await,
+        Command::Connections => connections::list(&context).await,
+        Command::Ping(command) => connections::ping(command, &context).await,
         Command::Node(command) => people::nodes::run(command, &context).await,
         Command::Contact(command) => people::contact::run(command, &context).await,
         Command::Dht(command) => dht::run(command, &context).await,

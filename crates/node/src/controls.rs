@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use net::{Addresses, Gate, GateLimits, Moment, Policy, Rates, Shares};
+use tokio::sync::watch;
 use torrent::{Limits, Resources, Session};
 
 use crate::{Config, Home, NodeError};
@@ -56,6 +57,8 @@ struct Inner {
     /// One change at a time.
     editing: tokio::sync::Mutex<()>,
     ledger: Ledger,
+    /// Sent after each change of what is in force.
+    applied: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -149,7 +152,9 @@ impl Controls {
         gate.set_policy(effective.policy);
         gate.budget().set(effective.shares);
         let (session, editing) = Default::default();
-        Ok(Controls(Arc::new(Inner { path, policy, gate, session, state: Mutex::new(state), editing, ledger })))
+        let state = Mutex::new(state);
+        let applied = watch::Sender::new(());
+        Ok(Controls(Arc::new(Inner { path, policy, gate, session, state, editing, ledger, applied })))
     }
 
     /// Returns the gate.
@@ -266,6 +271,12 @@ impl Controls {
         }
         self.0.gate.budget().set(shares);
         self.0.gate.set_policy(policy);
+        self.0.applied.send_replace(());
+    }
+
+    /// Follows the changes of what is in force.
+    pub(crate) fn applied(&self) -> watch::Receiver<()> {
+        self.0.applied.subscribe()
     }
 
     /// Returns what the API shows.

@@ -49,6 +49,10 @@ pub enum NodeError {
     /// The tracker did not start.
     #[error("{0}")]
     Tracker(#[from] tracker::StartError),
+    /// The relay did not start.
+    #[cfg(feature = "relay")]
+    #[error("{0}")]
+    Relay(#[from] overlay::relay::RelayError),
     /// As many shares that change as there may be.
     #[error("{0} shares that change are kept already: remove one")]
     TooManyUpdates(usize),

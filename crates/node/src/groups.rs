@@ -338,7 +338,7 @@ impl Groups {
     async fn changed(&self, circle: &Circle) -> Result<(), DbError> {
         self.0.watch_members().await?;
         let early = circle.nodes().take_early();
-        self.learn(circle, early).await?;
+        self.learn(circle, None, early).await?;
         self.announce();
         Ok(())
     }

@@ -2,7 +2,8 @@
 //!
 //! Owns `config.toml`, `lock` (held by the one node that runs here), `api` (the address of its API, present while it
 //! runs), `token` (the secret that callers of the API show; only its owner can read it), `port` (the last port for
-//! peers), `overlay-port` (the last one for nodes), `keys/` (see `people::keys`), `dht` (what the DHT knew last) and `compeer.db`.
+//! peers), `overlay-port` (the last one for nodes), `keys/` (see `people::keys`), `dht` (what the DHT knew last), `relay` (the
+//! secret key of its relay where there is no identity, readable for its owner only) and `compeer.db`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -84,6 +85,28 @@ impl Home {
         let token: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
         self.write("token", &token)?;
         Ok(token)
+    }
+
+    /// Returns the key that the relay proves itself by, drawing it at the first call. It is none of an identity's, so that a
+    /// relay needs no passphrase.
+    #[cfg(feature = "relay")]
+    pub(crate) fn relay_secret(&self) -> Result<[u8; 32], NodeError> {
+        let path = self.folder.join("relay");
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let key = data_encoding::HEXLOWER.decode(text.trim().as_bytes()).ok();
+                if let Some(key) = key.and_then(|key| key.try_into().ok()) {
+                    return Ok(key);
+                }
+                // Cut short by a crash: draw it.
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(file_error(&path, "read")(error)),
+        }
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|e| file_error(&path, "draw a random key for")(io::Error::other(e)))?;
+        self.write("relay", &data_encoding::HEXLOWER.encode(&secret))?;
+        Ok(secret)
     }
 
     /// Returns where the API of the running node is; `None` when none has said so (yet).

@@ -85,7 +85,6 @@ impl Node {
         };
         let keeps = options.mode == NodeMode::Daemon;
         let updates = Updates::start(home.clone(), session.clone(), &config.updates, suffix, keeps)?;
-        let services = Services::start(&config.offer, &options.offer, controls.gate()).await?;
 
         let people = People::open(&home, database.clone()).await?;
         if let Some(people) = &people {
@@ -108,6 +107,7 @@ impl Node {
             groups = Some(begun);
         }
 
+        let services = Services::start(&home, &controls, people.as_ref(), &options.offer).await?;
         let state = AppState::new(server::Parts {
             session,
             controls,
@@ -156,6 +156,7 @@ impl Node {
             save_once(&dht, &self.home).await;
         }
         self.follower.abort();
+        self.state.services().stop().await;
         if let Some(people) = self.state.people() {
             people.shut_down().await;
         }

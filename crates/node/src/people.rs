@@ -7,6 +7,7 @@ mod directory;
 mod exchange;
 mod identity;
 mod keys;
+mod relays;
 mod spread;
 
 use std::fmt;
@@ -59,7 +60,11 @@ struct Inner {
     news: Notify,
     /// Sent after each change of the book.
     changes: watch::Sender<()>,
-    spreading: Mutex<Option<JoinHandle<()>>>,
+    /// The relays that this node offers.
+    offered: Mutex<Vec<overlay::Relay>>,
+    /// Wakes the task that knows whose relays there are.
+    places: Notify,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
     started: Instant,
 }
 
@@ -89,7 +94,9 @@ impl People {
             awaited: Mutex::new(None),
             news: Notify::new(),
             changes: watch::channel(()).0,
-            spreading: Mutex::new(None),
+            offered: Mutex::default(),
+            places: Notify::new(),
+            tasks: Mutex::default(),
             started: Instant::now(),
         }))))
     }
@@ -132,7 +139,8 @@ impl People {
         started.serve(Arc::new(exchange::PeopleService::new(self.clone())));
         // The first start is the only one: a node starts its people once.
         let _ = self.0.overlay.set(started);
-        *lock(&self.0.spreading) = Some(tokio::spawn(self.clone().spread()));
+        let relays = self.clone().keep_relays(config.relays.clone());
+        lock(&self.0.tasks).extend([tokio::spawn(self.clone().spread()), tokio::spawn(relays)]);
         Ok(())
     }
 
@@ -229,9 +237,7 @@ impl People {
 
     /// Ends the overlay. Takes some seconds at most.
     pub(crate) async fn shut_down(&self) {
-        if let Some(spreading) = lock(&self.0.spreading).take() {
-            spreading.abort();
-        }
+        lock(&self.0.tasks).drain(..).for_each(|task| task.abort());
         if let Some(overlay) = self.overlay() {
             overlay.shut_down().await;
         }

@@ -12,6 +12,7 @@ mod groups;
 mod guard;
 mod jobs;
 mod network;
+mod overlay;
 mod people;
 mod problem;
 mod services;
@@ -102,6 +103,10 @@ impl AppState {
         self.0.parts.people.as_ref()
     }
 
+    pub(crate) fn services(&self) -> &Services {
+        &self.0.parts.services
+    }
+
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.0.jobs
     }
@@ -183,6 +188,8 @@ fn router(state: AppState) -> Router {
         .merge(people)
         .merge(groups)
         .route("/network", get(network::info))
+        .route("/connections", get(overlay::connections))
+        .route("/nodes/ping", post(overlay::ping))
         .route("/session", get(session::info))
         .route("/limits", get(session::limits).put(session::limit))
         .route("/gate", get(controls::gate).patch(controls::change_gate))
@@ -203,6 +210,7 @@ fn router(state: AppState) -> Router {
         .route("/libraries", get(sharing::libraries).put(sharing::add_library))
         .route("/libraries/{id}", delete(sharing::remove_library))
         .route("/browse", get(sharing::browse).post(sharing::take))
+        .route("/services/relay", get(services::relay))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::one).delete(jobs::cancel))
         .route("/events", get(events::events))

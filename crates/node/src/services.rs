@@ -1,25 +1,48 @@
 //! What the node offers to strangers: nothing, unless the settings or the command line name it.
 //!
 //! A service has its own section `[offer.NAME]` of the settings, with a switch `on` and its limits, a name for
-//! `compeer up --offer`, and its resource in the API, `/services/NAME`.
+//! `compeer up --offer`, and its resource in the API, `/services/NAME`. To whom it is offered says `[service.NAME]`, as for
+//! every service. Services follow the settings while the node runs. Invariant: what runs is what the settings in force
+//! wanted at the last look, less what could not be started, of which the reason is kept.
 
-use std::net::{IpAddr, SocketAddr};
+#[cfg(feature = "relay")]
+mod relay;
+mod tracker;
+
+use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use net::{Asking, Carrier, Direction, Gate};
-use rpc::{ServiceInfo, TrackerRequests, TrackerStats};
+use ::tracker::Tracker;
+use rpc::{ServiceInfo, TrackerStats};
 use serde::Deserialize;
-use tracker::Tracker;
-use tracker::proto::Counters;
 
-use crate::{NodeError, hints};
+use crate::controls::{Controls, Shown};
+use crate::people::People;
+use crate::{Home, NodeError};
+
+/// How often what was carried is counted, and it is looked whether something is to be tried again.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How many looks pass between two tries to start what could not be started; also after how many it is looked whether
+/// this computer has other addresses.
+const LOOKS: u32 = 30;
+
+/// How often something is tried to be started again at once: the ports of what was just ended become free in a moment.
+const TRIES: u32 = 20;
+
+/// How long to wait between two of these tries.
+const BETWEEN: Duration = Duration::from_millis(100);
 
 /// A service, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// Tells the peers of torrents of one another.
     Tracker,
+    /// Passes on what nodes that cannot reach one another send each other.
+    #[cfg(feature = "relay")]
+    Relay,
 }
 
 /// `[offer]` of the settings.
@@ -27,35 +50,44 @@ pub enum Service {
 #[serde(default, deny_unknown_fields)]
 pub struct OfferConfig {
     /// The tracker.
-    pub tracker: tracker::Config,
+    pub tracker: ::tracker::Config,
+    /// The relay.
+    #[cfg(feature = "relay")]
+    pub relay: relay::RelayConfig,
 }
 
-/// The services that run.
-#[derive(Debug, Default)]
-pub(crate) struct Services {
-    tracker: Option<Tracker>,
-}
+/// The services. Cheap to clone; they end with [`Services::stop`].
+#[derive(Clone, Debug)]
+pub(crate) struct Services(Arc<Inner>);
 
-/// Whom the gate admits to the tracker.
 #[derive(Debug)]
-struct Guests(Gate);
+struct Inner {
+    home: Home,
+    controls: Controls,
+    people: Option<People>,
+    /// Those that the command line names.
+    named: Vec<Service>,
+    running: Mutex<Running>,
+    /// One change at a time.
+    settling: tokio::sync::Mutex<()>,
+}
 
-impl tracker::Guests for Guests {
-    fn admits(&self, ip: IpAddr) -> bool {
-        let asking = Asking {
-            address: Some(SocketAddr::new(ip, 0)),
-            node: None,
-            person: None,
-            service: "tracker",
-            carrier: Carrier::Tcp,
-            direction: Direction::Incoming,
-        };
-        self.0.refuses(&asking).is_none()
-    }
+#[derive(Debug, Default)]
+struct Running {
+    tracker: Option<(::tracker::Config, Tracker)>,
+    #[cfg(feature = "relay")]
+    relay: Option<(relay::RelayConfig, relay::Relay)>,
+    /// Why what is wanted does not run.
+    failed: BTreeMap<&'static str, String>,
+    stopped: bool,
 }
 
 impl Service {
     /// The names of all.
+    #[cfg(feature = "relay")]
+    pub const NAMES: [&str; 2] = ["tracker", "relay"];
+    /// The names of all.
+    #[cfg(not(feature = "relay"))]
     pub const NAMES: [&str; 1] = ["tracker"];
 }
 
@@ -65,6 +97,8 @@ impl FromStr for Service {
     fn from_str(name: &str) -> Result<Service, String> {
         match name {
             "tracker" => Ok(Service::Tracker),
+            #[cfg(feature = "relay")]
+            "relay" => Ok(Service::Relay),
             _ => Err(format!("there is no service {name:?}; there is {}", Service::NAMES.join(", "))),
         }
     }
@@ -73,72 +107,139 @@ impl FromStr for Service {
 impl OfferConfig {
     /// Says what is wrong with the settings.
     pub(crate) fn check(&self) -> Result<(), String> {
+        #[cfg(feature = "relay")]
+        self.relay.check()?;
         self.tracker.check()
     }
 }
 
 impl Services {
-    /// Starts those that are named here or are on in the settings.
-    pub(crate) async fn start(config: &OfferConfig, named: &[Service], gate: &Gate) -> Result<Services, NodeError> {
-        let mut services = Services::default();
-        if config.tracker.on || named.contains(&Service::Tracker) {
-            services.tracker = Some(Tracker::start_for(&config.tracker, Arc::new(Guests(gate.clone()))).await?);
-        }
+    /// Starts those that are named here or are on in the settings, and follows the settings from then on.
+    pub(crate) async fn start(
+        home: &Home,
+        controls: &Controls,
+        people: Option<&People>,
+        named: &[Service],
+    ) -> Result<Services, NodeError> {
+        let (running, settling) = Default::default();
+        let (home, controls, people, named) = (home.clone(), controls.clone(), people.cloned(), named.to_vec());
+        let services = Services(Arc::new(Inner { home, controls, people, named, running, settling }));
+        // What cannot be started at once is a mistake that the user wants to hear of.
+        services.settle().await?;
+        tokio::spawn(services.clone().follow());
         Ok(services)
+    }
+
+    /// Ends all of them.
+    pub(crate) async fn stop(&self) {
+        let _one_at_a_time = self.0.settling.lock().await;
+        *self.running() = Running { stopped: true, ..Running::default() };
+    }
+
+    /// Starts and ends what the settings in force want. The error is the last one.
+    pub(crate) async fn settle(&self) -> Result<(), NodeError> {
+        let _one_at_a_time = self.0.settling.lock().await;
+        if self.running().stopped {
+            return Ok(());
+        }
+        let shown = self.0.controls.shown();
+        let mut result = self.settle_tracker(&shown).await;
+        #[cfg(feature = "relay")]
+        {
+            result = result.and(self.settle_relay(&shown).await);
+        }
+        result
+    }
+
+    async fn follow(self) {
+        let mut changes = self.0.controls.applied();
+        let mut looks = 0;
+        loop {
+            // The controls are held by ourselves.
+            let changed = tokio::time::timeout(LOOK, changes.changed()).await.is_ok();
+            #[cfg(feature = "relay")]
+            self.count_relayed();
+            looks += 1;
+            if self.running().stopped {
+                return;
+            }
+            if (changed || looks % LOOKS == 0)
+                && let Err(error) = self.settle().await
+            {
+                tracing::warn!(%error, "a service does not run");
+            }
+        }
+    }
+
+    /// Whether a service is to run.
+    fn is_wanted(&self, shown: &Shown, name: &str, on: bool) -> bool {
+        let named = self.0.named.iter().any(|service| name.parse() == Ok(*service));
+        let off = shown.config.service.get(name).is_some_and(|service| service.off);
+        (on || named) && !off && !shown.forbidden_services.iter().any(|forbidden| forbidden == name)
+    }
+
+    /// Keeps why a service does not run, or forgets it.
+    fn note<T>(&self, name: &'static str, outcome: Result<T, NodeError>) -> Result<T, NodeError> {
+        let failed = &mut self.running().failed;
+        match &outcome {
+            Ok(_) => drop(failed.remove(name)),
+            Err(error) => drop(failed.insert(name, error.to_string())),
+        }
+        outcome
     }
 
     /// Returns what is offered, and where.
     pub(crate) fn list(&self) -> Vec<ServiceInfo> {
-        let tracker = self.tracker.iter();
-        tracker.map(|tracker| ServiceInfo { name: "tracker".to_owned(), urls: announce_urls(tracker) }).collect()
+        let running = self.running();
+        let tracker = running.tracker.iter();
+        let tracker = tracker
+            .map(|(_, tracker)| ServiceInfo { name: "tracker".to_owned(), urls: tracker::announce_urls(tracker) });
+        #[cfg(feature = "relay")]
+        let relay =
+            running.relay.iter().map(|(_, relay)| ServiceInfo { name: "relay".to_owned(), urls: relay.texts() });
+        #[cfg(not(feature = "relay"))]
+        let relay = std::iter::empty();
+        tracker.chain(relay).collect()
+    }
+
+    /// Returns why a service does not run though it is to.
+    pub(crate) fn failure(&self, name: &str) -> Option<String> {
+        self.running().failed.get(name).cloned()
+    }
+
+    /// Returns the numbers of the relay; `None` when it is not offered.
+    pub(crate) fn relay_stats(&self) -> Option<rpc::RelayStats> {
+        #[cfg(feature = "relay")]
+        return self.running().relay.as_ref().map(|(_, relay)| relay.stats());
+        #[cfg(not(feature = "relay"))]
+        None
     }
 
     /// Returns the numbers of the tracker; `None` when it is not offered.
     pub(crate) fn tracker_stats(&self) -> Option<TrackerStats> {
-        let tracker = self.tracker.as_ref()?;
-        let (stats, urls) = (tracker.stats(), announce_urls(tracker));
-        let requests = [
-            ("http", "ipv4", stats.http_v4),
-            ("http", "ipv6", stats.http_v6),
-            ("udp", "ipv4", stats.udp_v4),
-            ("udp", "ipv6", stats.udp_v6),
-        ];
-        Some(TrackerStats {
-            urls,
-            swarms: stats.content.swarms as u64,
-            unproven_swarms: stats.content.unproven_swarms as u64,
-            seeds: stats.content.seeds as u64,
-            leechers: stats.content.leechers as u64,
-            ipv6_peers: stats.content.v6_peers as u64,
-            addresses: stats.content.hosts as u64,
-            memory_bytes: stats.content.memory_bytes,
-            memory_limit_bytes: stats.memory_limit_bytes,
-            evicted_swarms: stats.content.evicted_swarms,
-            evicted_peers: stats.content.evicted_peers,
-            interval_s: stats.interval.as_secs(),
-            requests: requests
-                .into_iter()
-                .map(|(protocol, family, counters)| asked(protocol, family, counters))
-                .collect(),
-        })
+        self.running().tracker.as_ref().map(|(_, tracker)| tracker::stats(tracker))
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        // Nothing panics between two changes of it.
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn asked(protocol: &str, family: &str, counters: Counters) -> TrackerRequests {
-    TrackerRequests {
-        protocol: protocol.to_owned(),
-        family: family.to_owned(),
-        announces: counters.announces,
-        scrapes: counters.scrapes,
-        refused: counters.refused,
-        malformed: counters.malformed,
-    }
-}
+/// How often something may be tried to be started again.
+struct Patience(u32);
 
-/// Returns the URLs to put into torrents: those by which most can reach this computer.
-fn announce_urls(tracker: &Tracker) -> Vec<String> {
-    let url = |scheme: &str, address: &SocketAddr| format!("{scheme}://{address}/announce");
-    let addresses = hints::hints(tracker.addresses(), None, false);
-    let schemes = ["http", "udp"].into_iter();
-    schemes.flat_map(|scheme| addresses.iter().map(move |address| url(scheme, address))).collect()
+impl Patience {
+    /// `restart`: something of the same name was just ended.
+    fn new(restart: bool) -> Patience {
+        Patience(if restart { TRIES } else { 0 })
+    }
+
+    /// Waits a moment; whether another try makes sense.
+    async fn wait(&mut self) -> bool {
+        let Some(left) = self.0.checked_sub(1) else { return false };
+        self.0 = left;
+        tokio::time::sleep(BETWEEN).await;
+        true
+    }
 }

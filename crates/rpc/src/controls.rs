@@ -152,6 +152,13 @@ pub struct OfferInfo {
     pub limits: Share,
     /// What it is.
     pub description: String,
+    /// Whether it runs; absent for a service that is there with the node and needs no switch.
+    pub runs: Option<bool>,
+    /// Where others reach it, for one that runs.
+    #[serde(default)]
+    pub urls: Vec<String>,
+    /// Why it does not run though it is switched on.
+    pub message: Option<String>,
 }
 
 /// Changes how a service is offered; what is absent stays.

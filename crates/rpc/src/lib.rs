@@ -9,6 +9,7 @@ mod event;
 mod group;
 mod job;
 mod network;
+mod overlay;
 mod people;
 mod problem;
 mod service;
@@ -32,12 +33,13 @@ pub use group::{
 };
 pub use job::{CopyRequest, Job, JobKind, JobState, ShareRequest, Skipped, TorrentFormat};
 pub use network::{NetworkInfo, NetworkPart};
+pub use overlay::{KnownRelay, NodeConnection, NodePing, NodePong, OverlayInfo, OwnRelay, Pong, Way};
 pub use people::{
     ContactChange, ContactInfo, ContactNode, ContactRequest, ContactState, IdentityInfo, InviteInfo, InviteRequest,
     InviteState, JoinCode, JoinRequest, MeetRequest, PersonNode, UnlockRequest,
 };
 pub use problem::Problem;
-pub use service::{ServiceInfo, TrackerRequests, TrackerStats};
+pub use service::{RelayStats, ServiceInfo, TrackerRequests, TrackerStats};
 pub use session::{NodeMode, SessionInfo};
 pub use sharing::{
     AcceptRequest, InboxEntry, InboxRule, InboxState, LibraryEntry, LibraryInfo, PrivateShare, TakeRequest,

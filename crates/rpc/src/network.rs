@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::OverlayInfo;
+
 /// How peers are found and reached.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct NetworkInfo {
@@ -26,6 +28,9 @@ pub struct NetworkInfo {
     pub mapping: NetworkPart,
     /// Hole punching (BEP 55).
     pub holepunch: NetworkPart,
+    /// How other nodes are met by their keys; absent: the node has no identity, or the overlay is off.
+    #[serde(default)]
+    pub overlay: Option<OverlayInfo>,
 }
 
 /// A part of the network that can be switched off.

@@ -59,3 +59,28 @@ pub struct TrackerRequests {
     /// Requests that could not be read, or came from elsewhere than they said.
     pub malformed: u64,
 }
+
+/// The relay: who uses it now, and what it passed on since it started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RelayStats {
+    /// The texts by which other nodes use it, `relays` of their `[overlay]`.
+    pub urls: Vec<String>,
+    /// Nodes that are connected.
+    pub clients: u64,
+    /// The most that may be.
+    pub clients_limit: u64,
+    /// Connections that were taken.
+    pub accepted: u64,
+    /// Connections that were refused: the policy does not admit the node, or there were too many.
+    pub refused: u64,
+    /// Nodes that were disconnected because the policy does not admit them any more.
+    pub revoked: u64,
+    /// Bytes taken from nodes for others.
+    pub received_bytes: u64,
+    /// Bytes given to nodes from others.
+    pub sent_bytes: u64,
+    /// Datagrams for nodes that are not connected.
+    pub dropped: u64,
+    /// How often a node was told its own address.
+    pub discoveries: u64,
+}

@@ -132,6 +132,7 @@ pub async fn offer(command: args::Offer, context: &Context) -> Result<u8> {
         let to = match (offer.forbidden, offer.off) {
             (true, _) => "forbidden by the administrator".to_owned(),
             (_, true) => "off".to_owned(),
+            _ if offer.runs == Some(false) => "nobody; --on starts it".to_owned(),
             _ => offer.to.join(", "),
         };
         let Share { download_bytes_per_s, upload_bytes_per_s, connections } = offer.limits;
@@ -146,6 +147,14 @@ pub async fn offer(command: args::Offer, context: &Context) -> Result<u8> {
         ]);
     }
     table.print()?;
+    for offer in &offers {
+        for url in &offer.urls {
+            out::line(format!("{} at {}", offer.service, clean(url)))?;
+        }
+        if let Some(message) = &offer.message {
+            out::line(format!("{} does not run: {}", offer.service, clean(message)))?;
+        }
+    }
     Ok(0)
 }
 

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use base::units::format_bytes;
-use rpc::{NetworkInfo, NetworkPart, SessionInfo, SourceInfo, TorrentDetail};
+use rpc::{NetworkInfo, NetworkPart, OverlayInfo, SessionInfo, SourceInfo, TorrentDetail};
 use serde_json::json;
 
+use super::connections::bare;
 use super::{Context, which};
 use crate::args::Info;
 use crate::attach::attach;
@@ -58,6 +59,11 @@ fn show_node(info: &SessionInfo, network: &NetworkInfo) -> Result<()> {
     field("local network", part(&network.lsd))?;
     field("port mapping", part(&network.mapping))?;
     field("hole punching", part(&network.holepunch))?;
+    if let Some(overlay) = &network.overlay {
+        field("node id", &overlay.node)?;
+        field("nodes at", overlay.listen.join(", "))?;
+        show_relays(overlay)?;
+    }
     for service in &info.services {
         field(&service.name, service.urls.join(", "))?;
     }
@@ -65,6 +71,27 @@ fn show_node(info: &SessionInfo, network: &NetworkInfo) -> Result<()> {
     field("peers", info.peers.to_string())?;
     field("receives", show::rate(info.download_bytes_per_s))?;
     field("sends", show::rate(info.upload_bytes_per_s))
+}
+
+/// Shows the relays that may be used, and which of them others reach this node by.
+fn show_relays(overlay: &OverlayInfo) -> Result<()> {
+    let own = |relay: &str| {
+        let own = overlay.relay.as_ref().filter(|own| own.relay == relay)?;
+        let words = own.message.as_ref().map(|words| format!(", not connected: {words}"));
+        Some(if own.connected { ", connected".to_owned() } else { words.unwrap_or_else(|| ", connecting".to_owned()) })
+    };
+    for relay in &overlay.relays {
+        let whose = relay.offered_by.as_ref().map(|name| format!(", offered by {name}")).unwrap_or_default();
+        field("relay", format!("{}{whose}{}", bare(&relay.relay), own(&relay.relay).unwrap_or_default()))?;
+    }
+    match &overlay.relay {
+        Some(other) if overlay.relays.iter().all(|relay| relay.relay != other.relay) => {
+            field("relay", format!("{}{}", bare(&other.relay), own(&other.relay).unwrap_or_default()))
+        }
+        None if overlay.relays.is_empty() && overlay.public_relays => field("relay", "a public one, none answers yet"),
+        None if overlay.relays.is_empty() => field("relay", "none is known, public ones are off"),
+        _ => Ok(()),
+    }
 }
 
 fn show_torrent(detail: &TorrentDetail) -> Result<()> {

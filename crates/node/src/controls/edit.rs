@@ -8,6 +8,7 @@ use rpc::{Budget, GateChange, ListChange, OfferChange, ScheduleWindow, Share};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value};
 
 use super::{Controls, Stamp, Unread, read, read_text};
+use crate::Service;
 
 /// Why a change was not made.
 #[derive(Debug)]
@@ -106,6 +107,10 @@ impl Controls {
     /// Changes how a service is offered.
     pub(crate) async fn change_offer(&self, name: String, change: OfferChange) -> Result<(), EditError> {
         self.edit(move |doc| {
+            if change.off == Some(false) && Service::NAMES.contains(&name.as_str()) {
+                // It does not run by itself.
+                table(doc, &["offer", &name])?["on"] = toml_edit::value(true);
+            }
             let table = table(doc, &["service", &name])?;
             match change.off {
                 Some(true) => table["off"] = toml_edit::value(true),

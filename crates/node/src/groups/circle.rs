@@ -59,6 +59,8 @@ pub(super) struct Nodes {
     pub(super) told: BTreeSet<NodeId>,
     /// What was told last of the members' nodes: the newest list of each, and of how many nodes we said where they are.
     pub(super) told_people: Vec<(PersonId, u64, usize)>,
+    /// What was told last of where this node is.
+    pub(super) told_hints: Vec<String>,
     /// Nodes of those whose admission did not reach us yet: it comes another way than what is told of nodes.
     early: VecDeque<Fellow>,
 }

@@ -101,7 +101,7 @@ impl Groups {
         (waiting && room > 0).then_some(PATIENCE)
     }
 
-    /// Tells the members that are met what is new of members' nodes: another node, a revocation.
+    /// Tells the members that are met what is new of members' nodes: another node, a revocation, where this one is.
     async fn tell_news(&self, circle: &Circle) {
         let Some(roster) = circle.view().roster else { return };
         let known: Vec<(PersonId, u64, usize)> = {
@@ -113,9 +113,16 @@ impl Groups {
             };
             roster.members.keys().filter_map(of_person).collect()
         };
-        let news = circle.nodes().told_people != known;
+        let hints = self.0.people.own_hints();
+        let news = {
+            let nodes = circle.nodes();
+            nodes.told_people != known || nodes.told_hints != hints
+        };
         if news {
-            circle.nodes().told_people = known;
+            {
+                let mut nodes = circle.nodes();
+                (nodes.told_people, nodes.told_hints) = (known, hints);
+            }
             circle.tell(None, &self.fellows(circle)).await;
         }
     }

@@ -254,7 +254,7 @@ impl Groups {
         circle.tell(Some(session), &self.fellows(&circle)).await;
         let (reading, writing) = tokio::io::split(stream);
         let result = tokio::select! {
-            result = self.listen(&circle, session, reading) => result,
+            result = self.listen(&circle, node, session, reading) => result,
             result = speak(orders, writing) => result,
         };
         if circle.close(&self.0.store, session).await.map_err(io::Error::other)? {
@@ -264,10 +264,16 @@ impl Groups {
         result
     }
 
-    async fn listen(&self, circle: &Circle, session: u64, mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
+    async fn listen(
+        &self,
+        circle: &Circle,
+        node: NodeId,
+        session: u64,
+        mut stream: impl AsyncRead + Unpin,
+    ) -> io::Result<()> {
         loop {
             match read(&mut stream).await? {
-                Message::People(fellows) => self.learn(circle, fellows).await.map_err(io::Error::other)?,
+                Message::People(fellows) => self.learn(circle, Some(node), fellows).await.map_err(io::Error::other)?,
                 message => {
                     let input = Input::Received { session, message };
                     self.drive(circle, |replica| replica.handle(now(), input)).await.map_err(io::Error::other)?;
@@ -276,8 +282,13 @@ impl Groups {
         }
     }
 
-    /// Takes in what a member tells of other members' nodes.
-    pub(super) async fn learn(&self, circle: &Circle, fellows: Vec<Fellow>) -> Result<(), DbError> {
+    /// Takes in what a member's node tells of itself and of other members' nodes.
+    pub(super) async fn learn(
+        &self,
+        circle: &Circle,
+        from: Option<NodeId>,
+        fellows: Vec<Fellow>,
+    ) -> Result<(), DbError> {
         let roster = circle.view().roster;
         let is_member = |person: &PersonId| roster.as_ref().is_some_and(|roster| roster.has(person));
         let mut lists: Vec<(SignedNodeList, Vec<(NodeId, String)>)> = Vec::new();
@@ -302,7 +313,7 @@ impl Groups {
                     let of_node: Vec<String> =
                         hints.iter().filter(|(named, _)| *named == node).map(|(_, hint)| hint.clone()).collect();
                     // What a node told of itself is better than what others heard of it.
-                    if book.hints(&node).is_empty() && !of_node.is_empty() {
+                    if (from == Some(node) || book.hints(&node).is_empty()) && !of_node.is_empty() {
                         book.learn_hints(node, &of_node);
                         placed.push(node);
                     }

@@ -44,7 +44,7 @@ impl Directory for People {
 }
 
 impl People {
-    fn groups_with(&self, person: PersonId) -> Vec<GroupId> {
+    pub(super) fn groups_with(&self, person: PersonId) -> Vec<GroupId> {
         self.0.circles.get().map(|circles| circles.groups_of(person)).unwrap_or_default()
     }
 }

@@ -189,6 +189,7 @@ impl People {
         self.0.store.write(changes).await?;
         drop(writing);
         if changed {
+            self.0.places.notify_one();
             self.enforce();
         }
         Ok(())

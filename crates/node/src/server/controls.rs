@@ -15,7 +15,7 @@ use super::body::{Body, Params, Word};
 use super::problem::ApiError;
 use crate::config::{ShareConfig, ToConfig};
 use crate::controls::{EditError, SERVICES, Shown};
-use crate::convert;
+use crate::{Service, convert};
 
 /// How many days a report has at most. As many as are kept.
 const MAX_DAYS: u32 = 500;
@@ -195,10 +195,11 @@ pub(crate) async fn offers(State(state): State<AppState>) -> Json<Vec<OfferInfo>
     let shown = state.controls().shown();
     let known = SERVICES.iter().map(|(name, _)| (*name).to_owned());
     let names: BTreeSet<String> = known.chain(shown.config.service.keys().cloned()).collect();
-    Json(names.iter().map(|name| offer(&shown, name)).collect())
+    Json(names.iter().map(|name| offer(&state, &shown, name)).collect())
 }
 
-fn offer(shown: &Shown, name: &str) -> OfferInfo {
+fn offer(state: &AppState, shown: &Shown, name: &str) -> OfferInfo {
+    let running = state.services().list().into_iter().find(|service| service.name == name);
     let config = shown.config.service.get(name).cloned().unwrap_or_default();
     OfferInfo {
         service: name.to_owned(),
@@ -214,6 +215,9 @@ fn offer(shown: &Shown, name: &str) -> OfferInfo {
             connections: config.connections,
         },
         description: SERVICES.iter().find(|(known, _)| *known == name).map_or("", |(_, words)| words).to_owned(),
+        runs: Service::NAMES.contains(&name).then_some(running.is_some()),
+        urls: running.map(|service| service.urls).unwrap_or_default(),
+        message: state.services().failure(name),
     }
 }
 
@@ -230,7 +234,9 @@ pub(crate) async fn change_offer(
     Body(change): Body<OfferChange>,
 ) -> Result<Json<OfferInfo>, ApiError> {
     state.controls().change_offer(name.clone(), change).await?;
-    Ok(Json(offer(&state.controls().shown(), &name)))
+    // Why one does not run is part of the answer.
+    let _ = state.services().settle().await;
+    Ok(Json(offer(&state, &state.controls().shown(), &name)))
 }
 
 /// Tells who uses what now, and what was carried since the node started.

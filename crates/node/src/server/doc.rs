@@ -4,7 +4,9 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use super::{controls, dht, events, groups, jobs, network, people, services, session, sharing, torrents, updates};
+use super::{
+    controls, dht, events, groups, jobs, network, overlay, people, services, session, sharing, torrents, updates,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -13,7 +15,7 @@ use super::{controls, dht, events, groups, jobs, network, people, services, sess
     paths(
         controls::gate, controls::change_gate, controls::budget, controls::change_budget, controls::schedule,
         controls::change_schedule, controls::offers, controls::change_offer, controls::usage, controls::days,
-        services::tracker, updates::list, updates::follow, session::health, session::info, session::limits, session::limit,
+        services::tracker, services::relay, overlay::connections, overlay::ping, updates::list, updates::follow, session::health, session::info, session::limits, session::limit,
         torrents::list, torrents::add, torrents::one, torrents::remove, torrents::pause, torrents::resume,
         torrents::recheck, torrents::read, torrents::move_to, torrents::peers, torrents::add_peer, torrents::files,
         torrents::choose_files, torrents::trackers, torrents::limits, torrents::limit, torrents::metainfo,

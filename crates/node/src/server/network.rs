@@ -7,7 +7,7 @@ use axum::extract::State;
 use rpc::{NetworkInfo, NetworkPart, Problem};
 use torrent::{Encryption, NetworkStatus};
 
-use super::AppState;
+use super::{AppState, overlay};
 
 /// Tells how peers are found and reached.
 #[utoipa::path(get, path = "/api/v1/network", responses(
@@ -44,6 +44,7 @@ pub(crate) async fn info(State(state): State<AppState>) -> Json<NetworkInfo> {
         lsd: part(network.lsd, status.lsd.as_ref().map(lsd_words).unwrap_or_default()),
         mapping: part(network.port_mapping, status.mapping.as_ref().map(mapping_words).unwrap_or_default()),
         holepunch: part(network.holepunch, String::new()),
+        overlay: overlay::info(&state),
     })
 }
 

@@ -353,7 +353,7 @@ pub(crate) async fn revoke_invite(State(state): State<AppState>, Word(meant): Wo
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn people(state: &AppState) -> Result<&People, ApiError> {
+pub(super) fn people(state: &AppState) -> Result<&People, ApiError> {
     state.people().ok_or_else(nobody)
 }
 
@@ -370,7 +370,7 @@ fn name(text: &str) -> Result<Name, ApiError> {
     Name::new(text).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-fn find(book: &Book, meant: &str) -> Result<PersonId, ApiError> {
+pub(super) fn find(book: &Book, meant: &str) -> Result<PersonId, ApiError> {
     book.find(meant).map_err(|several| {
         if several.is_empty() {
             return ApiError::not_found(format!("there is no contact {meant:?}: `compeer contact list` shows all"));

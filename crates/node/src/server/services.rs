@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use rpc::{Problem, TrackerStats};
+use rpc::{Problem, RelayStats, TrackerStats};
 
 use super::AppState;
 use super::problem::ApiError;
@@ -17,4 +17,17 @@ pub(crate) async fn tracker(State(state): State<AppState>) -> Result<Json<Tracke
     let stats = state.parts().services.tracker_stats();
     let none = "the node offers no tracker: start it with `compeer up --offer tracker`";
     stats.map(Json).ok_or_else(|| ApiError::not_found(none))
+}
+
+/// Tells who uses the relay, and what it passed on.
+#[utoipa::path(get, path = "/api/v1/services/relay", responses(
+    (status = 200, description = "The numbers of the relay", body = RelayStats),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "The node offers no relay", body = Problem),
+))]
+pub(crate) async fn relay(State(state): State<AppState>) -> Result<Json<RelayStats>, ApiError> {
+    let stats = state.parts().services.relay_stats();
+    stats
+        .map(Json)
+        .ok_or_else(|| ApiError::not_found("the node offers no relay: start it with `compeer up --offer relay`"))
 }

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::{Home, NetworkOptions, Node, Options, Part};
 
+mod offers;
+
 /// A node in a home of its own, and a client that knows its token.
 struct Alice {
     node: Option<Node>,
@@ -227,33 +229,6 @@ fn items_are_checked_before_any_node_is_asked() {
             let (status, detail) = problem(put(body).send().await.unwrap()).await;
             assert!(status == 400 && detail.contains(words), "{status} {detail}");
         }
-        alice.stop().await;
-    });
-}
-
-#[test]
-fn a_tracker_is_offered_only_when_it_is_switched_on() {
-    run(async {
-        let url = "/api/v1/services/tracker";
-        let alice = Alice::start().await;
-        let (status, detail) = problem(alice.call(Method::GET, url).send().await.unwrap()).await;
-        assert_eq!(status, 404);
-        assert!(detail.contains("--offer tracker"), "{detail}");
-        alice.stop().await;
-
-        let config = "[offer.tracker]\non = true\nlisten = [\"127.0.0.1:0\"]\ninterval_s = 60";
-        let alice = Alice::start_with(config).await;
-        let stats =
-            || async { alice.call(Method::GET, url).send().await.unwrap().json::<rpc::TrackerStats>().await.unwrap() };
-        let empty = stats().await;
-        assert_eq!((empty.swarms, empty.interval_s, empty.urls.len()), (0, 60, 2));
-        let announce = format!("{}?info_hash={}&peer_id={}&port=7", empty.urls[0], "a".repeat(20), "b".repeat(20));
-        assert_eq!(alice.http.get(announce).send().await.unwrap().status(), 200);
-        let now = stats().await;
-        assert_eq!((now.swarms, now.seeds, now.requests[0].announces), (1, 1, 1));
-        let session: rpc::SessionInfo =
-            alice.call(Method::GET, "/api/v1/session").send().await.unwrap().json().await.unwrap();
-        assert_eq!((session.services[0].name.as_str(), &session.services[0].urls), ("tracker", &now.urls));
         alice.stop().await;
     });
 }
