@@ -13,7 +13,7 @@ import drivers
 BINARY = os.environ.get("COMPEER") or str(Path(__file__).resolve().parent.parent / "target/release/compeer")
 
 # what a node does not do here unless a case asks for it: leave, or speak to whom it was not told of
-QUIET = {"COMPEER_WITHOUT": "dht,lsd,mapping", "COMPEER_BOOTSTRAP": "none"}
+QUIET = {"COMPEER_WITHOUT": "dht,lsd,mapping,relays", "COMPEER_BOOTSTRAP": "none"}
 
 
 class Compeer(drivers.Client):
@@ -22,7 +22,7 @@ class Compeer(drivers.Client):
     name = "compeer"
     transports = ("tcp", "utp", "both")
 
-    def __init__(self, *args, without="dht,lsd,mapping", bootstrap="none", options=(), **kw):
+    def __init__(self, *args, without="dht,lsd,mapping,relays", bootstrap="none", options=(), **kw):
         super().__init__(*args, **kw)
         self.off = [part for part in without.split(",") if part]
         self.bootstrap, self.options = bootstrap, options

@@ -18,11 +18,12 @@ SENDME = os.environ.get("SENDME") or str(drivers.PEERS / "bin/sendme")
 
 
 class Person(compeer_driver.Compeer):
-    """`called` is what others see, and what contacts call the person."""
+    """`called` is what others see, and what contacts call the person. `listen`: where nodes are awaited, by default at a port of its address;
+    `config`: more of the settings."""
 
-    def __init__(self, *args, called, without="dht,lsd,mapping,relays", **kw):
+    def __init__(self, *args, called, without="dht,lsd,mapping,relays", listen="", config="", **kw):
         super().__init__(*args, without=without, **kw)
-        self.name = called
+        self.name, self.listen, self.config = called, listen, config
 
     def run(self, *arguments, timeout=60):
         """Runs `compeer` in this home; -> the document that it prints."""
@@ -38,7 +39,11 @@ class Person(compeer_driver.Compeer):
             self.run("init", "--name", self.name, "--yes", "--no-passphrase")
             # a port that stays: hints are all by which others find this node here
             with open(self.home / "config.toml", "a") as f:
-                f.write(f'\n[overlay]\nlisten = ["{self.ip}:{drivers.free_port(self.ip)}"]\n')
+                f.write(f'\n[overlay]\nlisten = ["{self.listen or self.awaited()}"]\n{self.config}')
+
+    def awaited(self):
+        with self.inside():
+            return f"{self.ip}:{drivers.free_port(self.ip)}"
 
     def share(self, path, to=(), groups=(), timeout=120, **more):
         """Hashes and shares; -> the torrent's id."""

@@ -25,8 +25,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("microsocks", "microsocks"),
 ];
 
-/// The wheel of libtorrent that the tests were written against.
-const LIBTORRENT: &str = "libtorrent==2.1.1";
+/// The Python wheels that the tests were written against.
+const WHEELS: [&str; 2] = ["libtorrent==2.1.1", "iroh==1.2.0"];
 
 /// What npm needs to install its packages, in `interop/npm`: their pinned versions, and a package of our own that stands
 /// in for one whose install script would fetch a binary.
@@ -48,7 +48,7 @@ pub fn cache() -> PathBuf {
     base.unwrap_or_else(std::env::temp_dir).join("compeer-bench")
 }
 
-/// The Python that has libtorrent.
+/// The Python that has the wheels.
 pub fn python() -> PathBuf {
     cache().join("venv/bin/python")
 }
@@ -64,7 +64,7 @@ fn npm() -> PathBuf {
 /// On anything but Debian and its kin, when the answer is no, and when an installation fails.
 pub fn ensure(yes: bool) -> Outcome {
     let packages = missing_packages();
-    let (wheel, npm) = (!has_libtorrent(), !has_npm_packages());
+    let (wheel, npm) = (!has_wheels(), !has_npm_packages());
     if packages.is_empty() && !wheel && !npm {
         println!("all foreign programs are there");
         return Ok(());
@@ -74,7 +74,7 @@ pub fn ensure(yes: bool) -> Outcome {
              `cargo test --workspace` runs all that needs none of them"
             .to_owned());
     }
-    let others = [(wheel, "libtorrent (a Python wheel)"), (npm, "the packages of interop/npm")];
+    let others = [(wheel, "libtorrent and iroh (Python wheels)"), (npm, "the packages of interop/npm")];
     let others = others.iter().filter(|(missing, _)| *missing).map(|(_, name)| *name);
     println!("missing: {}", packages.iter().copied().chain(others).collect::<Vec<_>>().join(", "));
     if !yes && !agreed()? {
@@ -84,7 +84,7 @@ pub fn ensure(yes: bool) -> Outcome {
         install_packages(&packages)?;
     }
     if wheel {
-        install_libtorrent()?;
+        install_wheels()?;
     }
     if npm {
         install_npm_packages()?;
@@ -96,7 +96,7 @@ pub fn ensure(yes: bool) -> Outcome {
 fn missing_packages() -> Vec<&'static str> {
     let mut missing: Vec<_> =
         PACKAGES.iter().filter(|(_, binary)| !on_path(binary)).map(|(package, _)| *package).collect();
-    if !has_libtorrent() && venv_maker().is_none() {
+    if !has_wheels() && venv_maker().is_none() {
         missing.push("python3-venv");
     }
     missing
@@ -109,10 +109,10 @@ fn on_path(binary: &str) -> bool {
         .any(|folder| folder.join(binary).is_file())
 }
 
-fn has_libtorrent() -> bool {
-    let version = LIBTORRENT.split_once("==").map_or("", |(_, version)| version);
-    let check = format!("import libtorrent; assert libtorrent.__version__.startswith({version:?})");
-    succeeds(program(python()).args(["-c", &check]))
+fn has_wheels() -> bool {
+    let check = "import sys; from importlib.metadata import version; \
+                 sys.exit(any(version(name) != wanted for name, wanted in (it.split('==') for it in sys.argv[1:])))";
+    succeeds(program(python()).args(["-c", check]).args(WHEELS))
 }
 
 /// Whether the packages are there in the versions that are wanted now: npm leaves a list of what it installed.
@@ -150,12 +150,12 @@ fn install_packages(packages: &[&str]) -> Outcome {
         .args(packages))
 }
 
-fn install_libtorrent() -> Outcome {
+fn install_wheels() -> Outcome {
     let maker =
         venv_maker().ok_or("no Python 3.11 or newer that can make a virtual environment; install python3-venv")?;
     let folder = cache().join("venv");
     run(program(maker).args(["-m", "venv", "--clear"]).arg(&folder))?;
-    run(program(python()).args(["-m", "pip", "install", "--quiet", LIBTORRENT]))
+    run(program(python()).args(["-m", "pip", "install", "--quiet"]).args(WHEELS))
 }
 
 /// Installs what the lock file names, without running any script of a package.

@@ -1,0 +1,176 @@
+"""People behind home routers: two of them, and a third as the only public node, which offers a relay and is where the DHT is entered."""
+import random
+import re
+import time
+
+import people
+from harness import require, require_same, suite
+from network import Host, Lan
+from router import Router
+
+MIB, GIB = 1 << 20, 1 << 30
+PORT, NODES, RELAY = 6881, 4001, 3340
+# what the relay lets through here: as much as there is
+RATES = '\n[offer.relay]\nclient_rate = "1000M"\nrate = "2000M"\n'
+
+
+def until(what, ask, timeout=30):
+    """Asks until there is an answer; -> it."""
+    end = time.monotonic() + timeout
+    while not (answer := ask()):
+        require(time.monotonic() < end, f"{what}: not within {timeout} s")
+        time.sleep(0.2)
+    return answer
+
+
+class Homes:
+    """Alice and Bob, each behind a router, and Carol in public. Carol is a contact of both; they do not know each other."""
+
+    def __init__(self, t):
+        self.t, internet = t, Lan("internet")
+        self.public = Host("public").plug(internet, "11.0.0.2/24")
+        self.routers = [Router(f"router{i}", internet, f"11.0.0.{i}0/24", Lan(f"home{i}"), f"192.168.{i}.1/24") for i in (1, 2)]
+        self.carol = self.start("carol", self.public, options=("--offer", "relay"), config=RATES)
+        self.alice, self.bob = (self.start(name, router.host(name, 2)) for name, router in zip(("alice", "bob"), self.routers))
+
+    def start(self, name, on, config="", options=()):
+        person = self.t.client("person", called=name, on=on, port=PORT, transport="both", without="lsd,mapping,relays", bootstrap=f"{self.public.ip}:{PORT}",
+                               listen=f"0.0.0.0:{NODES}", config=config, options=options)
+        return person.start()
+
+    def block_udp(self, router):
+        """Nothing but TCP passes a router any more."""
+        router.run("nft", "insert", "rule", "inet", "home", "forward", "meta", "l4proto", "udp", "drop")
+
+
+def without_hints(link):
+    return re.sub(r"[?&]at=[^&]*", "", link)
+
+
+def ping(person, who, times=1):
+    """-> the ways of the answers; nothing while nobody answers."""
+    try:
+        return [answer["way"] for answer in person.call("POST", "nodes/ping", {"who": who, "times": times})["answers"]]
+    except RuntimeError as error:
+        require("409" in str(error), str(error))
+        return None
+
+
+def ways(person, service="wire"):
+    return [c["way"] for c in person.call("GET", "connections") if c["service"] == service]
+
+
+def send(t, sender, receiver, path, during=None, timeout=120):
+    """Shares and takes up; -> (seconds from taking up until it was verified, the ways that were seen)."""
+    id = sender.share(path, to=[receiver.name])
+    receiver.hears_of(id, 60)
+    began, seen = time.monotonic(), []
+    receiver.accept(id, t.sub("got", receiver.name))
+    while not receiver.torrents().get(id, {}).get("done"):
+        seen += [way for way in ways(receiver) if way and way not in seen]
+        if during:
+            during(receiver.torrents().get(id, {}).get("bytes", 0))
+        require(time.monotonic() - began < timeout, f"{path.name} did not arrive within {timeout} s: {receiver.torrents()}")
+        time.sleep(0.1)
+    seconds = time.monotonic() - began
+    require_same(path, t.sub("got", receiver.name) / path.name)
+    return seconds, seen
+
+
+def blob(t, name, size):
+    path = t.sub("source") / name
+    random_bytes = random.Random(name)
+    with open(path, "wb") as f:
+        for _ in range(0, size, MIB):
+            f.write(random_bytes.randbytes(min(MIB, size)))
+    return path
+
+
+def own_relay(person):
+    """What a node says of its relay; nothing while it is not connected."""
+    overlay = person.call("GET", "network")["overlay"]
+    return overlay if (overlay["relay"] or {}).get("connected") else None
+
+
+def story(t, size, timeout, kill=False):
+    """`kill`: the relay ends amid the first share, and comes back for the second."""
+    homes = Homes(t)
+    carol, alice, bob = homes.carol, homes.alice, homes.bob
+    with t.case("who has a contact that offers a relay uses it, and says whose it is"):
+        for person in (alice, bob):
+            people.befriend(carol, person)
+        for person in (alice, bob):
+            overlay = until(f"{person.name} has a relay", lambda: own_relay(person))
+            require([r["offered_by"] for r in overlay["relays"]] == ["carol"] and not overlay["public_relays"], f"{overlay}")
+    with t.case("Bob finds Alice by nothing but her key, in the DHT"):
+        require(not bob.run("contact", "list")[1:], "Bob knows Alice")
+        key = alice.run("id", "show")["node"]
+        until("Alice answers Bob", lambda: ping(bob, key), 60)
+    with t.case("they become contacts by a link that says nothing of where Alice is"):
+        link = without_hints(alice.run("contact", "invite")["link"])
+        require("11.0.0" not in link and "192.168" not in link, link)
+        bob.run("contact", "add", link, "--name", "alice")
+        until("both know", lambda: all(any(c["name"] == b.name and c["state"] == "contact" for c in a.run("contact", "list")) for a, b in ((alice, bob), (bob, alice))), 60)
+    with t.case("the hole is punched: the way gets direct, and is shown"):
+        last = until("a direct way", lambda: (ping(bob, "alice", 4) or [None])[-1], 60)
+        require("direct" in last and last["direct"].startswith(homes.routers[0].ip), f"{last}")
+        shown = next(c for c in bob.run("connections") if c["person_name"] == "alice" and c["service"] == "ping")
+        require(shown["way"] == last and shown["rtt_ms"] is not None and shown["received_bytes"], f"{shown}")
+    with t.case(f"a private share of {size // MIB} MiB arrives directly" + (", also when the relay is gone" if kill else "")):
+        gone = []
+
+        def during(had):
+            if had and kill and not gone:
+                carol.proc.kill()
+                gone.append(had)
+            if gone and had > size // 4:
+                alice.limit(0)
+        path = blob(t, "direct.bin", size)
+        alice.limit(size // 4 if kill else 0)
+        seconds, seen = send(t, alice, bob, path, during, timeout)
+        require(bool(gone) == kill and seen and "direct" in seen[-1], f"{gone} {seen}")
+        t.note(direct_mib=size // MIB, seconds=round(seconds, 1))
+    return homes
+
+
+def relayed(t, homes, size, timeout):
+    """Bob's router lets no UDP pass: what Alice shares comes by the relay."""
+    before = homes.carol.call("GET", "services/relay")["received_bytes"]
+    path = blob(t, "relayed.bin", size)
+    seconds, seen = send(t, homes.alice, homes.bob, path, timeout=timeout)
+    passed = homes.carol.call("GET", "services/relay")["received_bytes"] - before
+    require(passed > size and any("relayed" in way for way in seen), f"{passed} bytes, {seen}")
+    t.note(relayed_mib=size // MIB, relayed_seconds=round(seconds, 1))
+
+
+@suite("private sharing with UDP blocked", limit=90)
+def _(t):
+    homes = Homes(t)
+    homes.block_udp(homes.routers[1])
+    with t.case("who can send no UDP is met by the relay of a contact"):
+        people.befriend(homes.carol, homes.alice)
+        people.befriend(homes.carol, homes.bob)
+        for person in (homes.alice, homes.bob):
+            until(f"{person.name} has the relay", lambda: own_relay(person))
+        people.befriend(homes.alice, homes.bob)
+        require(all("relayed" in way for way in ping(homes.bob, "alice", 4)), "there is another way")
+    with t.case("and what is shared comes by it"):
+        relayed(t, homes, 8 * MIB, 60)
+
+
+@suite("private sharing through two routers", limit=150)
+def _(t):
+    story(t, 8 * MIB, 60)
+
+
+@suite("a private share of a gigabyte through two routers", limit=900, prove=True)
+def _(t):
+    homes = story(t, GIB, 360, kill=True)
+    with t.case("with UDP blocked the relay carries as much"):
+        homes.block_udp(homes.routers[1])
+        homes.carol.stop()
+        homes.carol.start(keep_home=True)
+        for person in (homes.alice, homes.bob):
+            until(f"{person.name} has the relay", lambda: own_relay(person), 90)
+        until("Alice is reached", lambda: ping(homes.bob, "alice"), 90)
+        relayed(t, homes, GIB, 360)

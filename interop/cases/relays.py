@@ -1,0 +1,130 @@
+"""The relay role: two endpoints of iroh's own package, which can reach nothing else of one another, meet by our node."""
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import people  # noqa: F401  its driver
+from harness import Failed, require, suite
+from network import Host, Lan
+
+PROGRAM = Path(__file__).resolve().parent.parent / "iroh_node.py"
+PORT = 3340
+RELAY = f"http://11.0.1.1:{PORT}"
+Z_BASE_32 = "ybndrfg8ejkmcpqxot1uwisza345h769"
+
+
+def node_id(key):
+    """A key as Compeer writes it."""
+    bits = int.from_bytes(key, "big") << 4
+    return "".join(Z_BASE_32[bits >> shift & 31] for shift in range(255, -1, -5))
+
+
+class Iroh:
+    """One endpoint, in a process of its own."""
+
+    def __init__(self, t, name, on, seed):
+        self.log = open(t.sub("logs") / f"iroh-{name}.txt", "w+")
+        with on.inside():
+            self.process = subprocess.Popen([sys.executable, PROGRAM, json.dumps({"relay": RELAY, "seed": seed})], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.key = bytes.fromhex(self.read(20)["id"])
+        self.id = node_id(self.key)
+
+    def read(self, timeout=70):
+        watchdog = threading.Timer(timeout, self.process.kill)
+        watchdog.start()
+        try:
+            line = self.process.stdout.readline()
+        finally:
+            watchdog.cancel()
+        self.log.seek(0)
+        require(line, f"iroh's endpoint said nothing: {self.log.read()[-600:]}")
+        return json.loads(line)
+
+    def begin(self, do, **more):
+        self.process.stdin.write(json.dumps({"do": do, **more}) + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, do, **more):
+        self.begin(do, **more)
+        answer = self.read()
+        if "error" in answer:
+            raise Failed(answer["error"])
+        return answer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.log.close()
+
+
+def until(what, ask, timeout=20):
+    end = time.monotonic() + timeout
+    while not (answer := ask()):
+        require(time.monotonic() < end, f"{what}: not within {timeout} s")
+        time.sleep(0.1)
+    return answer
+
+
+@suite("a relay for iroh", limit=90)
+def _(t):
+    # two Ethernets that no router joins: all that both reach is the relay
+    left, right = Lan("left"), Lan("right")
+    public = Host("public").plug(left, "11.0.1.1/24").plug(right, "11.0.2.1/24")
+    ada, bob = Host("ada").plug(left, "11.0.1.2/24"), Host("bob").plug(right, "11.0.2.2/24")
+    bob.run("ip", "route", "add", "11.0.1.1/32", "via", "11.0.2.1")
+    compeer = t.start("person", called="carol", on=public, options=("--offer", "relay"))
+
+    def relay():
+        return compeer.call("GET", "services/relay")
+
+    with Iroh(t, "ada", ada, 1) as one, Iroh(t, "bob", bob, 2) as two:
+        with t.case("both are taken in, and send each other a megabyte that the relay counts"):
+            for node in (one, two):
+                node.ask("online")
+            two.begin("echo")
+            answer = one.ask("ask", node=two.key.hex(), bytes=1_000_000)
+            require(two.read() == {"bytes": 1_000_000} and answer["same"], f"{answer}")
+            require(answer["ways"] and all(way["relay"] for way in answer["ways"]), f"{answer}")
+            stats = relay()
+            require(stats["clients"] >= 2 and stats["received_bytes"] > 2_000_000 and stats["sent_bytes"] > 2_000_000, f"{stats}")
+        with t.case("what it carried is in the report of who uses what"):
+            def carried():
+                usage = compeer.call("GET", "usage")["totals"]
+                return next((u for u in usage if u["service"] == "relay" and u["downloaded_bytes"] > 2_000_000), None)
+            until("it is counted", carried, 5)
+        with t.case("offered to one node alone, the other is sent away within two seconds"):
+            compeer.run("offer", "relay", "--to", f"node:{one.id}")
+            until("bob is gone", lambda: relay()["clients"] == 1 + own(compeer), 2)
+            require(relay()["revoked"] >= 1, f"{relay()}")
+        with t.case("switched off while it runs, and on again"):
+            compeer.run("offer", "relay", "--off")
+            shown = offered(compeer)
+            require(shown["off"] and shown["runs"] is False and not shown["urls"], f"{shown}")
+            require(not listens(public), "somebody listens still")
+            compeer.run("offer", "relay", "--on", "--to", "everyone")
+            shown = offered(compeer)
+            require(shown["runs"] is True and shown["urls"] and shown["message"] is None, f"{shown}")
+            for node in (one, two):
+                node.ask("online")
+            until("both are back", lambda: relay()["clients"] >= 2)
+
+
+def own(compeer):
+    """Whether the node is a client of its own relay by now."""
+    return int(bool(((compeer.call("GET", "network")["overlay"] or {}).get("relay") or {}).get("connected")))
+
+
+def offered(compeer):
+    return next(offer for offer in compeer.call("GET", "offers") if offer["service"] == "relay")
+
+
+def listens(host):
+    return f":{PORT} " in host.run("ss", "-ltn")
