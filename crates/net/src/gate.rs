@@ -25,7 +25,7 @@ use crate::usage::{Flow, Usage};
 use crate::{Carrier, Limiter, Meter};
 pub use addresses::{AddressRange, Addresses, ParseRangeError};
 use counts::Counts;
-pub use counts::GateLimits;
+pub use counts::{GateLimits, subscriber};
 pub use lists::{ListError, MAX_LISTED, read_list, read_lists};
 pub use policy::{Acquaintances, Audience, Meet, MostlyStrangers, Offer, Policy, Rules};
 pub use target::{ParseTargetError, Target};

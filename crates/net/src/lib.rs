@@ -25,7 +25,7 @@ pub use egress::{Egress, ParseProxyError, Proxy};
 pub use gate::{
     Acquaintances, AddressRange, Addresses, Asking, Audience, Direction, FILES, Gate, GateLimits, ListError,
     MAX_LISTED, Meet, MostlyStrangers, Offer, ParseRangeError, ParseTargetError, Pass, Policy, Refusal, Rules, Target,
-    WIRE, read_list, read_lists,
+    WIRE, read_list, read_lists, subscriber,
 };
 pub use http::{Body, Http, HttpError};
 pub use limiter::{Bucket, Limiter, Meter};

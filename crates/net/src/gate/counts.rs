@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use base::PersonId;
 use metainfo::InfoHashV1;
@@ -16,16 +16,34 @@ pub struct GateLimits {
     pub connections: u32,
     /// Of one torrent, where it has no limit of its own.
     pub per_torrent: u32,
-    /// To one IP address.
+    /// To one IPv4 address, or one IPv6 /64: what one subscriber has.
     pub per_address: u32,
     /// With one person, over all of their nodes.
     pub per_person: u32,
+}
+
+/// Which part of all connections nodes of nobody known may have: keys cost nothing, and by a relay they come without an
+/// address. Arbitrary: a quarter, but some at least.
+const UNKNOWN_PART: u32 = 4;
+const SOME_UNKNOWN: u32 = 8;
+
+/// Returns what one subscriber has: an IPv4 address, or an IPv6 /64, by its first address. In a network of one's own each
+/// address is a computer.
+pub fn subscriber(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) if !ip.is_unique_local() && !ip.is_unicast_link_local() => {
+            Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into()
+        }
+        v4 => v4,
+    }
 }
 
 /// The counts. Only what is not zero has an entry, so that they hold only what is connected.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) all: u32,
+    /// Of nodes whose person is not known.
+    unknown: u32,
     services: HashMap<&'static str, u32>,
     addresses: HashMap<IpAddr, u32>,
     persons: HashMap<PersonId, u32>,
@@ -42,9 +60,11 @@ impl Counts {
         of_service: Option<u32>,
     ) -> Result<(), Refusal> {
         let full = |count: Option<&u32>, most: u32| count.copied().unwrap_or(0) >= most;
-        if self.all >= limits.connections {
+        let of_unknown = (limits.connections / UNKNOWN_PART).max(SOME_UNKNOWN);
+        if self.all >= limits.connections || is_unknown(asking) && self.unknown >= of_unknown {
             return Err(Refusal::Connections);
         }
+        let ip = ip.map(subscriber);
         if of_service.is_some_and(|most| full(self.services.get(asking.service), most)) {
             return Err(Refusal::Service);
         }
@@ -55,6 +75,7 @@ impl Counts {
             return Err(Refusal::Person);
         }
         self.all += 1;
+        self.unknown += u32::from(is_unknown(asking));
         *self.services.entry(asking.service).or_default() += 1;
         ip.into_iter().for_each(|ip| *self.addresses.entry(ip).or_default() += 1);
         asking.person.into_iter().for_each(|person| *self.persons.entry(person).or_default() += 1);
@@ -73,8 +94,9 @@ impl Counts {
     /// Takes back what [`Counts::enter`] and [`Counts::join`] counted.
     pub(super) fn leave(&mut self, asking: &Asking, ip: Option<IpAddr>, torrent: Option<InfoHashV1>) {
         self.all -= 1;
+        self.unknown -= u32::from(is_unknown(asking));
         leave(&mut self.services, asking.service);
-        ip.into_iter().for_each(|ip| leave(&mut self.addresses, ip));
+        ip.map(subscriber).into_iter().for_each(|ip| leave(&mut self.addresses, ip));
         asking.person.into_iter().for_each(|person| leave(&mut self.persons, person));
         torrent.into_iter().for_each(|torrent| leave(&mut self.torrents, torrent));
     }
@@ -83,8 +105,12 @@ impl Counts {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         let maps = [self.services.len(), self.addresses.len(), self.persons.len(), self.torrents.len()];
-        self.all == 0 && maps == [0; 4]
+        self.all == 0 && self.unknown == 0 && maps == [0; 4]
     }
+}
+
+fn is_unknown(asking: &Asking) -> bool {
+    asking.node.is_some() && asking.person.is_none()
 }
 
 /// Counts one less and forgets the entry at zero.

@@ -72,6 +72,23 @@ fn each_limit_refuses_and_a_dropped_pass_makes_room() {
 }
 
 #[test]
+fn a_subnet_of_ipv6_is_one_address_and_keys_of_nobody_known_take_a_part_only() {
+    let gate = Gate::new(LIMITS);
+    let _held = (gate.admit(&from("[2001:db8::1]:1")).unwrap(), gate.admit(&from("[2001:db8::2]:1")).unwrap());
+    assert_eq!(gate.admit(&from("[2001:db8::3]:1")).unwrap_err(), Refusal::Address);
+    assert!(gate.admit(&from("[2001:db8:0:1::1]:1")).is_ok() && gate.admit(&from("[fd00::1]:1")).is_ok());
+
+    let gate = Gate::new(GateLimits { connections: 50, per_address: 50, ..LIMITS });
+    let stranger = |n| Asking::node(NodeId([n; 32]), "people", Direction::Incoming);
+    let held: Vec<_> = (100..200).filter_map(|n| gate.admit(&stranger(n)).ok()).collect();
+    assert_eq!(held.len(), 12, "a quarter of fifty");
+    gate.know(Arc::new(Friends));
+    assert!(gate.admit(&with(ALICE, "people")).is_ok() && gate.admit(&from("192.0.2.1:1")).is_ok());
+    drop(held);
+    assert!(gate.admit(&stranger(7)).is_ok());
+}
+
+#[test]
 fn a_person_and_a_service_have_limits_of_their_own() {
     let offers = [("chat".to_owned(), Offer { connections: Some(1), ..Offer::default() })].into();
     let gate = friendly(Policy { offers, ..Policy::default() });

@@ -2,8 +2,10 @@
 //! connections and saying nothing.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use net::subscriber;
 
 /// How many handshakes of one IPv4 address, or of one IPv6 /64, may be under way; further ones are closed at once (arbitrary:
 /// several programs behind one router, each of which dials for several torrents).
@@ -23,7 +25,7 @@ pub(super) struct Place {
 impl Door {
     /// Counts a handshake; `None`: its address has too many.
     pub(super) fn enter(&self, ip: IpAddr) -> Option<Place> {
-        let source = source(ip);
+        let source = subscriber(ip);
         let mut sources = self.lock();
         let count = sources.entry(source).or_default();
         if *count >= MAX_OF_ADDRESS {
@@ -51,16 +53,10 @@ impl Drop for Place {
     }
 }
 
-/// What one subscriber has: an IPv4 address, or an IPv6 /64.
-fn source(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-        v4 => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     #[test]
