@@ -99,7 +99,7 @@ fn a_second_node_joins_by_a_code_and_is_revoked() {
     let bob = up(&place, "bob", "127.0.0.6");
     run(&place, "bob", &["contact", "add", text(&invite["link"])]);
 
-    let mut adding = Running::start(command(&place, "laptop", &["node", "add"]));
+    let mut adding = Running::start(command(&place, "laptop", &["node", "add", "--link"]));
     let code = adding.line();
     assert!(code.starts_with("compeer:join?node="), "{code}");
     let join = ["node", "--listen", "127.0.0.7:0", "join", &code, "--name", "phone"];

@@ -6,7 +6,9 @@
 mod directory;
 mod exchange;
 mod identity;
+mod kept;
 mod keys;
+mod meeting_place;
 mod relays;
 mod spread;
 
@@ -19,7 +21,7 @@ use base::{GroupId, PersonId};
 use db::{Db, DbError};
 use overlay::Overlay;
 use people::Store;
-use people::proto::{Book, JoinLink, LinkNode, NodeKey, PersonKey, Secret};
+use people::proto::{Book, JoinCode, JoinLink, LinkNode, NodeKey, PersonKey, Secret};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -55,8 +57,10 @@ struct Inner {
     gate: OnceLock<net::Gate>,
     /// The person key, after somebody typed the passphrase for something that takes a while.
     unlocked: Mutex<Option<(PersonKey, Instant)>>,
-    /// What a node that joins has to show, and until when.
-    awaited: Mutex<Option<(Secret, Instant)>>,
+    /// What a node that joins has to show.
+    awaited: Mutex<Option<Awaited>>,
+    /// What the overlay was started with.
+    ground: OnceLock<Ground>,
     news: Notify,
     /// Sent after each change of the book.
     changes: watch::Sender<()>,
@@ -66,6 +70,42 @@ struct Inner {
     places: Notify,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     started: Instant,
+}
+
+/// A node that may join.
+struct Awaited {
+    secret: Secret,
+    until: Instant,
+    /// Where it finds us by the code alone.
+    place: Option<Overlay>,
+}
+
+/// What an overlay of this node is started with.
+struct Ground {
+    config: OverlayConfig,
+    /// Whether iroh's public relays may be used.
+    public_relays: bool,
+    mdns: bool,
+    map_port: bool,
+    listen: Option<IpAddr>,
+    dht: Option<net::Dht>,
+    gate: net::Gate,
+}
+
+impl Ground {
+    fn settings(&self, people: &People, secret: [u8; 32], bind: Vec<SocketAddr>) -> overlay::Settings {
+        overlay::Settings {
+            secret,
+            bind,
+            relays: overlay::Relays { known: self.config.relays.clone(), public: self.public_relays },
+            publish: self.config.publish,
+            mdns: self.mdns,
+            map_port: self.map_port,
+            dht: self.dht.clone(),
+            gate: self.gate.clone(),
+            directory: Arc::new(people.clone()),
+        }
+    }
 }
 
 impl fmt::Debug for People {
@@ -92,6 +132,7 @@ impl People {
             gate: OnceLock::new(),
             unlocked: Mutex::new(None),
             awaited: Mutex::new(None),
+            ground: OnceLock::new(),
             news: Notify::new(),
             changes: watch::channel(()).0,
             offered: Mutex::default(),
@@ -110,17 +151,16 @@ impl People {
         listen: Option<IpAddr>,
         session: &torrent::Session,
     ) -> Result<(), NodeError> {
-        let settings = |bind: Vec<SocketAddr>| overlay::Settings {
-            secret: self.0.key.secret(),
-            bind,
-            relays: overlay::Relays { known: config.relays.clone(), public: network.relays },
-            publish: config.publish,
+        let ground = self.0.ground.get_or_init(|| Ground {
+            config: config.clone(),
+            public_relays: network.relays,
             mdns: network.lsd,
             map_port: network.mapping,
+            listen,
             dht: session.dht(),
             gate: session.gate(),
-            directory: Arc::new(self.clone()),
-        };
+        });
+        let settings = |bind: Vec<SocketAddr>| ground.settings(self, self.0.key.secret(), bind);
         let started = match (&config.listen, listen) {
             (Some(listen), _) => Overlay::start(settings(listen.clone()), Vec::new()).await?,
             (None, Some(ip)) => Overlay::start(settings(vec![SocketAddr::new(ip, 0)]), Vec::new()).await?,
@@ -216,28 +256,47 @@ impl People {
         Ok(key)
     }
 
-    /// Awaits one node that shows the secret of the link, for [`CODE_LIFE`]. A later call replaces an earlier one.
-    pub(crate) fn await_node(&self) -> Result<JoinLink, SecretError> {
-        let mut secret = [0; 16];
-        getrandom::fill(&mut secret).map_err(|_| SecretError::Absent)?;
-        let secret = Secret(secret);
-        *lock(&self.0.awaited) = Some((secret, Instant::now() + CODE_LIFE));
-        Ok(JoinLink { node: LinkNode { node: self.key().id(), hints: self.own_hints() }, secret })
+    /// Awaits one node that shows the secret of a code, for [`CODE_LIFE`]. A later call replaces an earlier one. Returns the
+    /// code, and the link that says the same and where we are.
+    pub(crate) async fn await_node(&self) -> Result<(JoinCode, JoinLink), SecretError> {
+        self.await_nobody();
+        let mut entropy = [0; 16];
+        getrandom::fill(&mut entropy).map_err(|_| SecretError::Absent)?;
+        let code = JoinCode::from_entropy(entropy);
+        let (secret, until) = (code.secret(), Instant::now() + CODE_LIFE);
+        let place = self.open_meeting_place(&code).await;
+        *lock(&self.0.awaited) = Some(Awaited { secret, until, place });
+        let people = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(CODE_LIFE).await;
+            if people.awaited().is_none() {
+                people.await_nobody();
+            }
+        });
+        let node = LinkNode { node: self.key().id(), hints: self.own_hints() };
+        Ok((code, JoinLink { node, secret }))
     }
 
     /// Takes the code back that a node may join with.
     pub(crate) fn await_nobody(&self) {
-        *lock(&self.0.awaited) = None;
+        let awaited = lock(&self.0.awaited).take();
+        if let Some(place) = awaited.and_then(|awaited| awaited.place) {
+            tokio::spawn(async move { place.shut_down().await });
+        }
     }
 
     /// Returns what a node that joins has to show now.
     fn awaited(&self) -> Option<Secret> {
-        lock(&self.0.awaited).filter(|(_, until)| Instant::now() < *until).map(|(secret, _)| secret)
+        lock(&self.0.awaited).as_ref().filter(|it| Instant::now() < it.until).map(|it| it.secret)
     }
 
     /// Ends the overlay. Takes some seconds at most.
     pub(crate) async fn shut_down(&self) {
         lock(&self.0.tasks).drain(..).for_each(|task| task.abort());
+        let place = lock(&self.0.awaited).take().and_then(|awaited| awaited.place);
+        if let Some(place) = place {
+            place.shut_down().await;
+        }
         if let Some(overlay) = self.overlay() {
             overlay.shut_down().await;
         }

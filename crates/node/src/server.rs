@@ -11,6 +11,7 @@ mod events;
 mod groups;
 mod guard;
 mod jobs;
+mod named;
 mod network;
 mod overlay;
 mod people;

@@ -1,4 +1,5 @@
-//! The book in the node's database: tables `people_*`, a row a person, contact, invitation and hinted node.
+//! The book in the node's database: tables `people_*`, a row a person, contact, invitation, hinted node and
+//! parcel that is kept.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +9,19 @@ use rusqlite::{Connection, OptionalExtension as _, Row, types::Type};
 
 use crate::proto::book::{Book, Change, Stored};
 use crate::proto::contact::Record;
-use crate::proto::{KnownPerson, SignedNodeList};
+use crate::proto::{KnownPerson, Parcel, SignedNodeList};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE people_own (one INTEGER PRIMARY KEY CHECK (one = 1), person BLOB NOT NULL);
     CREATE TABLE people_persons (person BLOB PRIMARY KEY, list BLOB NOT NULL, revoked BLOB NOT NULL);
     CREATE TABLE people_records (id BLOB PRIMARY KEY, record BLOB NOT NULL);
     CREATE TABLE people_hints (node BLOB PRIMARY KEY, hints TEXT NOT NULL);
-"];
+",
+    "
+    CREATE TABLE people_kept (person BLOB PRIMARY KEY, stamp INTEGER NOT NULL, sealed BLOB NOT NULL);
+",
+];
 
 /// Where the book is kept. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,6 +35,7 @@ enum Write {
     Person(PersonId, Vec<u8>, Vec<u8>),
     Record(Vec<u8>, Option<Vec<u8>>),
     Hints(NodeId, String),
+    Kept(PersonId, Option<Parcel>),
 }
 
 impl Store {
@@ -98,6 +105,7 @@ fn write_of(book: &Book, change: Change) -> Option<Write> {
             let record = book.invite_of(&id).cloned().map(|invite| Record::Invite(invite).encode());
             Write::Record(id.0.to_vec(), record)
         }
+        Change::Kept(person) => Write::Kept(person, book.kept(&person).cloned()),
         Change::Hints(node) => Write::Hints(node, book.hints(&node).join("\n")),
     })
 }
@@ -116,6 +124,14 @@ fn write(connection: &Connection, change: &Write) -> Result<(), rusqlite::Error>
         }
         Write::Record(id, None) => {
             connection.execute("DELETE FROM people_records WHERE id = ?1", [id])?;
+        }
+        Write::Kept(person, None) => {
+            connection.execute("DELETE FROM people_kept WHERE person = ?1", [person.0])?;
+        }
+        Write::Kept(person, Some(parcel)) => {
+            // SQLite has no unsigned numbers; a stamp comes back as it was.
+            let row = (person.0, parcel.stamp as i64, &parcel.sealed);
+            connection.execute("INSERT OR REPLACE INTO people_kept VALUES (?1, ?2, ?3)", row)?;
         }
         Write::Hints(node, hints) => {
             connection.execute("INSERT OR REPLACE INTO people_hints VALUES (?1, ?2)", (node.0, hints))?;
@@ -137,7 +153,12 @@ fn load(connection: &mut Connection) -> Result<Stored, rusqlite::Error> {
         Ok((NodeId(row.get(0)?), text.lines().map(str::to_owned).collect()))
     };
     let hints = hints.query_map((), hint)?.collect::<Result<_, _>>()?;
-    Ok(Stored { own: own.map(PersonId), persons, records, hints })
+    let mut kept = connection.prepare("SELECT person, stamp, sealed FROM people_kept")?;
+    let parcel = |row: &Row<'_>| {
+        Ok((PersonId(row.get(0)?), Parcel { stamp: row.get::<_, i64>(1)? as u64, sealed: row.get(2)? }))
+    };
+    let kept = kept.query_map((), parcel)?.collect::<Result<_, _>>()?;
+    Ok(Stored { own: own.map(PersonId), persons, records, hints, kept })
 }
 
 fn read_person(row: &Row<'_>) -> Result<KnownPerson, rusqlite::Error> {
@@ -174,6 +195,7 @@ mod tests {
             let link = ContactLink { person: bob.id(), name: None, nodes: vec![node], secret: Secret([6; 16]) };
             book.ask(&link, Some(Name::new("Bobby").unwrap()), 6000).unwrap();
             book.block(PersonId([7; 32]), true, 7000).unwrap();
+            assert!(book.keep(ada.id(), Parcel { stamp: u64::MAX, sealed: vec![1, 2] }));
             store.save(&mut book).await.unwrap();
             assert!(book.take_changes().is_empty());
 
@@ -181,6 +203,7 @@ mod tests {
             assert_eq!(read.own(), book.own());
             assert!(read.contacts().eq(book.contacts()) && read.contacts().count() == 2);
             assert_eq!(read.invites(), book.invites());
+            assert_eq!(read.kept(&ada.id()), book.kept(&ada.id()));
             assert_eq!(read.hints(&NodeId([8; 32])), ["127.0.0.1:1", "[::1]:1"]);
             assert_eq!(read.person_of(&laptop.id()), Some(ada.id()));
         });

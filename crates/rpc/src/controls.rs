@@ -14,8 +14,10 @@ pub struct GateInfo {
     pub groups: Vec<String>,
     /// Whom to meet in any case: `192.0.2.7`, `192.0.2.0/24`, `node:ID`, `person:ID`, `group:ID`.
     pub allow: Vec<String>,
-    /// Whom not to meet.
+    /// Whom not to meet; with the persons that are blocked as contacts.
     pub block: Vec<String>,
+    /// What persons and groups of these lists are called here, by their entries.
+    pub names: BTreeMap<String, String>,
     /// Files with addresses not to meet.
     pub lists: Vec<String>,
     /// How many ranges of addresses those files have together.
@@ -54,7 +56,8 @@ pub struct GateChange {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ListChange {
-    /// Entries to add. One that is on the opposite list is taken from there.
+    /// Entries to add: as they are shown, or the name of a contact or group. One that is on the opposite list is taken from
+    /// there.
     pub add: Vec<String>,
     /// Entries to take away.
     pub remove: Vec<String>,

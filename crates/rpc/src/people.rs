@@ -18,6 +18,10 @@ pub struct IdentityInfo {
     pub has_secret: bool,
     /// Whether a passphrase protects it.
     pub passphrase: bool,
+    /// The address of the person's ledger account (EIP-55); absent where this node does not hold the secret.
+    pub account: Option<String>,
+    /// Whether this node was revoked: nobody who knows that admits it.
+    pub revoked: bool,
     /// The number of the newest list of nodes.
     pub list_number: u64,
     /// Where this node may be reached by others.
@@ -51,8 +55,10 @@ pub struct UnlockRequest {
 /// A code that adds a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JoinCode {
-    /// What is typed on the other computer.
+    /// What is typed on the other computer: twelve words.
     pub code: String,
+    /// The same as a link, which also says where this node is.
+    pub link: String,
     /// For how long it is good.
     pub valid_s: u64,
 }
@@ -60,7 +66,7 @@ pub struct JoinCode {
 /// Makes this node one of a person that shows a code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JoinRequest {
-    /// The code.
+    /// The code, or its link.
     pub code: String,
     /// What this node is to be called.
     pub name: String,

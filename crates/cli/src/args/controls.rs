@@ -9,7 +9,7 @@ use super::{RateLimit, rate_or_none};
 /// Whom to meet in any case, or not.
 #[derive(Debug, Args)]
 pub struct Rule {
-    /// An address, a range such as 192.0.2.0/24, node:ID, person:ID or group:ID [default: show the lists]
+    /// A contact, a group, an address, a range such as 192.0.2.0/24, node:ID, person:ID or group:ID [default: show the lists]
     #[arg(value_name = "WHO")]
     pub who: Vec<String>,
     /// Take them off the list
@@ -67,7 +67,7 @@ pub struct Budget {
     /// The limits are this service's
     #[arg(long, value_name = "SERVICE", conflicts_with = "person")]
     pub service: Option<String>,
-    /// The limits are this person's
+    /// The limits are this person's: a contact, or an id
     #[arg(long, value_name = "PERSON")]
     pub person: Option<String>,
     /// Have at most this many connections; 0 in this and the following: the program's own choice

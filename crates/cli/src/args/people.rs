@@ -62,8 +62,9 @@ pub struct IdShow {
 
 #[derive(Debug, Args)]
 pub struct IdRestore {
-    /// A node of yours that is there: contacts and groups come from it. As `compeer id show` prints it there; repeatable
-    #[arg(long, value_name = "NODE[@HINT]")]
+    /// A node of yours that is there, as `compeer id show` prints it: contacts and groups come from it. With all of yours lost,
+    /// the link of a contact (`compeer contact invite`). Repeatable
+    #[arg(long, value_name = "NODE[@HINT]|LINK")]
     pub from: Vec<String>,
     /// The name that others see, until another node of yours tells
     #[arg(long, value_name = "NAME", value_parser = name)]
@@ -97,19 +98,27 @@ pub enum NodeCommand {
     /// List your nodes
     List,
     /// Show a code that makes another computer one of your nodes, and wait until it has joined
-    Add,
-    /// Become one of somebody's nodes by the code that `compeer node add` shows there
+    Add(NodeAdd),
+    /// Become one of your nodes by the code that `compeer node add` shows on another one
     Join(NodeJoin),
     /// Take a node out of the list, for ever: it is refused by everybody who hears of it
     Revoke(NodeRevoke),
-    /// Meet another node of yours now, and bring the books together
+    /// Meet another node of yours now, and bring the books together; after `id restore` also a contact's
     Meet(NodeMeet),
 }
 
 #[derive(Debug, Args)]
+pub struct NodeAdd {
+    /// Show a link instead of words: for computers that do not find one another by themselves
+    #[arg(long)]
+    pub link: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct NodeJoin {
-    /// The code
-    pub code: String,
+    /// The words of the code, or its link [default: asked for]
+    #[arg(value_name = "CODE")]
+    pub code: Vec<String>,
     /// What this computer is to be called [default: its host name]
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub name: Option<node::Name>,
@@ -123,8 +132,8 @@ pub struct NodeRevoke {
 
 #[derive(Debug, Args)]
 pub struct NodeMeet {
-    /// The node, as `compeer id show` prints it there
-    #[arg(value_name = "NODE[@HINT]", required = true)]
+    /// The node, as `compeer id show` prints it there, or the link of a contact
+    #[arg(value_name = "NODE[@HINT]|LINK", required = true)]
     pub nodes: Vec<String>,
 }
 

@@ -64,11 +64,18 @@ async fn change_gate(change: GateChange, context: &Context) -> Result<u8> {
         "acquaintances" => "contacts and fellow members of groups".to_owned(),
         "contacts" => "contacts only".to_owned(),
         "listed" => "only those on the list".to_owned(),
-        _ => format!("members of {} only", info.groups.join(", ")),
+        _ => {
+            let name = |group: &String| info.names.get(group).unwrap_or(group).clone();
+            format!("members of {} only", clean(&info.groups.iter().map(name).collect::<Vec<_>>().join(", ")))
+        }
     };
     out::line(format!("met      {who}"))?;
+    let called = |entry: &String| match info.names.get(entry) {
+        Some(name) => format!("{}  ({})", clean(name), clean(entry)),
+        None => clean(entry),
+    };
     let entries =
-        |name: &str, list: &[String]| list.iter().try_for_each(|it| out::line(format!("{name}  {}", clean(it))));
+        |name: &str, list: &[String]| list.iter().try_for_each(|it| out::line(format!("{name}  {}", called(it))));
     entries("allowed", &info.allow)?;
     entries("blocked", &info.block)?;
     entries("list   ", &info.lists)?;

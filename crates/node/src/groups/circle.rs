@@ -1,6 +1,6 @@
 //! One group: its replica, and the queues to the streams of its sessions.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,8 +55,6 @@ pub(super) struct Nodes {
     pub(super) met: BTreeMap<NodeId, usize>,
     /// When a node was tried last, and how often in vain.
     pub(super) tried: BTreeMap<NodeId, (Instant, u32)>,
-    /// Those that were told that they belong here.
-    pub(super) told: BTreeSet<NodeId>,
     /// What was told last of the members' nodes: the newest list of each, and of how many nodes we said where they are.
     pub(super) told_people: Vec<(PersonId, u64, usize)>,
     /// What was told last of where this node is.

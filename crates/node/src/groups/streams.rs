@@ -229,11 +229,12 @@ impl Groups {
         true
     }
 
-    /// Tells a member's node, once, that the person belongs to a group which the node does not seem to know.
+    /// Tells a member's node that the person belongs to a group which the node does not seem to know. At each visit, which
+    /// are fewer and fewer: a node that was restored may have ended before it could act on the first word.
     async fn tell_belongs(&self, circle: &Circle, node: NodeId) {
         let person = self.0.people.book().person_of(&node);
         let ours = person.zip(circle.view().roster).is_some_and(|(person, roster)| roster.has(&person));
-        if !ours || !circle.nodes().told.insert(node) {
+        if !ours {
             return;
         }
         let Some(overlay) = self.0.people.overlay() else { return };

@@ -40,6 +40,12 @@ pub(crate) enum MeetError {
     /// The overlay is off.
     #[error("this node meets no others: the overlay is switched off (network.overlay of the settings, or --without)")]
     Off,
+    /// Nobody was found who shows a code.
+    #[error(
+        "no computer that shows this code was found, neither on the local network nor by the DHT: is it running, and the \
+         code the newest one? Otherwise take the link that `compeer node add --link` prints there"
+    )]
+    NoCode,
     /// Nothing is known of where the person is.
     #[error("no node of that person is known")]
     Nowhere,
@@ -170,6 +176,7 @@ impl People {
                     self.handle(exchange, signed);
                     self.save().await?;
                 }
+                Output::GivenBack(parcel) => self.take_back(parcel).await?,
                 Output::Finished(result) => {
                     if result.as_ref().is_ok_and(|met| met.news) {
                         self.has_news();
@@ -190,6 +197,7 @@ impl People {
         drop(writing);
         if changed {
             self.0.places.notify_one();
+            self.0.changes.send_replace(());
             self.enforce();
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The keys in the home: `keys/node`, which the node drew for itself, and `keys/person`, the secret of the recovery
-//! phrase, on those nodes only that are to have it.
+//! phrase, on those nodes only that are to have it; beside it `keys/account`, the address of the ledger account, which is
+//! no secret and is shown without opening it.
 //!
 //! Only the owner of the files can read them. The person's secret can be sealed by a passphrase as well
 //! (`people::keystore`); the node's key is not, since a node has to start without anybody at the keyboard. Whoever steals
@@ -10,7 +11,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use people::keystore::{self, KeystoreError};
-use people::proto::{NodeKey, PersonKey, Phrase};
+use people::proto::{NodeKey, ParcelKey, PersonKey, Phrase};
 
 use crate::home::{create_private_folder, file_error};
 use crate::{Home, NodeError};
@@ -96,7 +97,21 @@ impl Keys {
         let mut random = [0; keystore::RANDOM_BYTES];
         self.draw(&mut random)?;
         let bytes = keystore::seal(phrase, passphrase, keystore::Cost::default(), random)?;
+        self.write("account", phrase.account().address().to_string().as_bytes())?;
+        self.write("book", ParcelKey::derive(phrase).bytes())?;
         Ok(self.write("person", &bytes)?)
+    }
+
+    /// Returns the key of what contacts keep for us; `None` where this node does not hold the person's secret.
+    pub fn book(&self) -> Option<ParcelKey> {
+        let kept = self.has_person().then(|| self.read("book").ok().flatten()).flatten();
+        kept.and_then(|bytes| bytes.try_into().ok()).map(ParcelKey::from_bytes)
+    }
+
+    /// Returns the address of the ledger account; `None` where this node does not hold the person's secret.
+    pub fn account(&self) -> Option<String> {
+        let kept = self.has_person().then(|| self.read("account").ok().flatten()).flatten();
+        kept.and_then(|bytes| String::from_utf8(bytes).ok())
     }
 
     fn draw(&self, bytes: &mut [u8]) -> Result<(), NodeError> {
@@ -150,6 +165,7 @@ mod tests {
         keys.keep_phrase(&phrase, None).unwrap();
         assert!(!keys.is_sealed().unwrap());
         assert_eq!(keys.phrase(None).unwrap(), phrase);
+        assert_eq!(keys.account(), Some(phrase.account().address().to_string()));
         #[cfg(unix)]
         for (name, wanted) in [("keys", 0o700), ("keys/node", 0o600), ("keys/person", 0o600)] {
             let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(folder.path().join(name)).unwrap());

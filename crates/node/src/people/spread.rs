@@ -53,6 +53,9 @@ impl People {
     }
 
     async fn meet_everybody(&self) {
+        if let Err(error) = self.seal_book().await {
+            tracing::warn!(%error, "what contacts are to keep for us is not stored");
+        }
         let (own, siblings, contacts): (_, Vec<NodeId>, BTreeSet<PersonId>) = {
             let book = self.book();
             let own = book.own().map(people::proto::KnownPerson::id);

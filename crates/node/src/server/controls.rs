@@ -1,6 +1,6 @@
 //! Whom the node meets, what it offers to whom, how much it gives, and who uses what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
@@ -10,9 +10,9 @@ use rpc::{
 };
 use serde::Deserialize;
 
-use super::AppState;
 use super::body::{Body, Params, Word};
 use super::problem::ApiError;
+use super::{AppState, named};
 use crate::config::{ShareConfig, ToConfig};
 use crate::controls::{EditError, SERVICES, Shown};
 use crate::{Service, convert};
@@ -40,7 +40,7 @@ impl From<EditError> for ApiError {
 pub(crate) async fn gate(State(state): State<AppState>) -> Json<GateInfo> {
     let shown = state.controls().shown();
     let meet = &shown.config.meet;
-    Json(GateInfo {
+    let mut info = GateInfo {
         who: meet.who.name().to_owned(),
         groups: meet.groups.clone(),
         allow: meet.allow.clone(),
@@ -52,7 +52,10 @@ pub(crate) async fn gate(State(state): State<AppState>) -> Json<GateInfo> {
         connections: state.controls().gate().connections(),
         forbidden_services: shown.forbidden_services,
         message: shown.message,
-    })
+        names: BTreeMap::new(),
+    };
+    named::complete(&state, &mut info);
+    Json(info)
 }
 
 /// Changes whom the node meets, and writes it into the settings. Connections that are refused by now end at once.
@@ -65,7 +68,7 @@ pub(crate) async fn change_gate(
     State(state): State<AppState>,
     Body(change): Body<GateChange>,
 ) -> Result<Json<GateInfo>, ApiError> {
-    state.controls().change_gate(change).await?;
+    named::change_gate(&state, change).await?;
     Ok(gate(State(state)).await)
 }
 
@@ -147,8 +150,14 @@ fn now(shown: &Shown) -> Budget {
 ))]
 pub(crate) async fn change_budget(
     State(state): State<AppState>,
-    Body(change): Body<Budget>,
+    Body(mut change): Body<Budget>,
 ) -> Result<Json<BudgetInfo>, ApiError> {
+    let mut persons = BTreeMap::new();
+    for (text, limits) in std::mem::take(&mut change.persons) {
+        let person = named::person(&state, text.strip_prefix("person:").unwrap_or(&text))?;
+        persons.insert(person.to_string(), limits);
+    }
+    change.persons = persons;
     state.controls().change_budget(change).await?;
     Ok(budget(State(state)).await)
 }
@@ -231,8 +240,12 @@ fn offer(state: &AppState, shown: &Shown, name: &str) -> OfferInfo {
 pub(crate) async fn change_offer(
     State(state): State<AppState>,
     Word(name): Word,
-    Body(change): Body<OfferChange>,
+    Body(mut change): Body<OfferChange>,
 ) -> Result<Json<OfferInfo>, ApiError> {
+    let words = ["everyone", "acquaintances", "contacts"];
+    for text in change.to.iter_mut().flatten().filter(|text| !words.contains(&text.as_str())) {
+        *text = named::target(&state, text)?.to_string();
+    }
     state.controls().change_offer(name.clone(), change).await?;
     // Why one does not run is part of the answer.
     let _ = state.services().settle().await;

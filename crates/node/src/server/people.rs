@@ -14,9 +14,9 @@ use rpc::{
     JoinCode, JoinRequest, MeetRequest, PersonNode, Problem, UnlockRequest,
 };
 
-use super::AppState;
 use super::body::{Body, Word};
 use super::problem::ApiError;
+use super::{AppState, named};
 use crate::people::{CODE_LIFE, MeetError, People, SecretError, now_ms};
 
 /// How long the person's secret stays at hand for one call.
@@ -40,12 +40,15 @@ pub(crate) async fn identity(State(state): State<AppState>) -> Result<Json<Ident
         node_name: list.nodes.get(&book.node()).map(|entry| entry.name.to_string()),
         has_secret: people.keys().has_person(),
         passphrase: people.keys().is_sealed().unwrap_or(false),
+        account: people.keys().account(),
+        revoked: own.is_revoked(&book.node()),
         list_number: list.seq,
         hints: people.own_hints(),
     }))
 }
 
-/// Meets another node of this person, which has the newest list and all contacts.
+/// Meets another node of this person, which has the newest list and all contacts; or, after a restoration, a contact's
+/// or fellow member's, which has the list.
 #[utoipa::path(post, path = "/api/v1/identity/meet", request_body = MeetRequest, responses(
     (status = 200, description = "The person and the node, as they are now", body = IdentityInfo),
     (status = 401, description = "No token", body = Problem),
@@ -59,9 +62,10 @@ pub(crate) async fn meet(
     let node = request.node.parse::<NodeId>().map_err(|error| ApiError::bad_request(error.to_string()))?;
     let hints: Result<Vec<overlay::Hint>, _> = request.hints.iter().map(|hint| hint.parse::<overlay::Hint>()).collect();
     let hints = hints.map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let person = people.book().own().ok_or_else(nobody)?.id();
+    people.book().own().ok_or_else(nobody)?;
     people.unlock(request.passphrase, CALL_LIFE).await?;
-    people.meet(node, Purpose::Meet(person), &hints).await?;
+    people.meet(node, Purpose::Return, &hints).await?;
+    people.has_news();
     identity(State(state)).await
 }
 
@@ -109,8 +113,9 @@ pub(crate) async fn add_node(
     people.book().own().ok_or_else(nobody)?;
     people.overlay().ok_or(MeetError::Off)?;
     people.unlock(request.passphrase, CODE_LIFE).await?;
-    let code = people.await_node()?.to_string();
-    Ok(Json(JoinCode { code, valid_s: CODE_LIFE.as_secs() }))
+    let (code, link) = people.await_node().await?;
+    let (code, link) = (code.words().join(" "), link.to_string());
+    Ok(Json(JoinCode { code, link, valid_s: CODE_LIFE.as_secs() }))
 }
 
 /// Takes the code back.
@@ -138,8 +143,14 @@ pub(crate) async fn join(
     if people.book().own().is_some() {
         return Err(ApiError::conflict("this node belongs to somebody already: choose another --home"));
     }
-    let link = request.code.parse::<JoinLink>().map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let bad = |error: &dyn std::fmt::Display| ApiError::bad_request(error.to_string());
     let name = name(&request.name)?;
+    let link = if request.code.trim_start().starts_with("compeer:") {
+        request.code.parse::<JoinLink>().map_err(|error| bad(&error))?
+    } else {
+        let code = people::proto::JoinCode::parse(&request.code).map_err(|error| bad(&error))?;
+        people.find_by_code(&code).await?
+    };
     let hints: Vec<_> = link.node.hints.iter().filter_map(|hint| hint.parse().ok()).collect();
     let purpose = Purpose::Join(link.secret, name, Box::new(people.key().clone()));
     people.meet(link.node.node, purpose, &hints).await?;
@@ -275,6 +286,9 @@ pub(crate) async fn change_contact(
         Ok::<_, BookError>(())
     });
     changed.await.map_err(local)??;
+    if let Some(blocked) = change.blocked {
+        named::agree(&state, person, blocked).await?;
+    }
     people.has_news();
     one(&people, &person)
 }
@@ -375,9 +389,14 @@ pub(super) fn find(book: &Book, meant: &str) -> Result<PersonId, ApiError> {
         if several.is_empty() {
             return ApiError::not_found(format!("there is no contact {meant:?}: `compeer contact list` shows all"));
         }
-        let ids: Vec<_> = several.iter().map(|person| person.to_string()[..8].to_owned()).collect();
-        ApiError::conflict(format!("{meant:?} can mean {}: write the beginning of the id", ids.join(", ")))
+        ambiguous(meant, &several)
     })
+}
+
+/// Several are meant.
+pub(super) fn ambiguous(meant: &str, several: &[PersonId]) -> ApiError {
+    let ids: Vec<_> = several.iter().map(|person| person.to_string()[..8].to_owned()).collect();
+    ApiError::conflict(format!("{meant:?} can mean {}: write the beginning of the id", ids.join(", ")))
 }
 
 fn one(people: &People, person: &PersonId) -> Result<Json<ContactInfo>, ApiError> {

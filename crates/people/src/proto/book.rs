@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base::{NodeId, PersonId};
 
 use super::contact::{Contact, Invite, InviteId, InviteState, Record, Relation};
+use super::kept::{MAX_KEPT_BYTES, MAX_PARCEL_BYTES, Parcel};
 use super::link::{ContactLink, MAX_HINTS, Secret, is_hint};
 use super::name::Name;
 use super::nodes::{KnownPerson, SignedNodeList};
@@ -36,6 +37,8 @@ pub enum Change {
     Invite(InviteId),
     /// Where a node may be reached.
     Hints(NodeId),
+    /// What is kept for a person.
+    Kept(PersonId),
     /// Who we are.
     Own,
 }
@@ -52,6 +55,9 @@ pub enum BookError {
     /// Our own link.
     #[error("this link is your own: give it to somebody else")]
     Self_,
+    /// Ourselves.
+    #[error("this is yourself")]
+    Yourself,
     /// A name that somebody has.
     #[error("another contact has this name")]
     NameTaken,
@@ -71,6 +77,8 @@ pub struct Book {
     contacts: BTreeMap<PersonId, Contact>,
     invites: BTreeMap<InviteId, Invite>,
     hints: BTreeMap<NodeId, Vec<String>>,
+    /// What is kept for contacts, and the person's own parcel.
+    kept: BTreeMap<PersonId, Parcel>,
     /// Whose each node is, by the newest lists.
     nodes: BTreeMap<NodeId, PersonId>,
     revoked: BTreeSet<NodeId>,
@@ -88,6 +96,8 @@ pub struct Stored {
     pub records: Vec<Record>,
     /// Where nodes may be reached.
     pub hints: Vec<(NodeId, Vec<String>)>,
+    /// What is kept for persons.
+    pub kept: Vec<(PersonId, Parcel)>,
 }
 
 impl Book {
@@ -96,8 +106,9 @@ impl Book {
         let (watched, contacts, invites, nodes, revoked, changes) = Default::default();
         let persons = stored.persons.into_iter().map(|known| (known.id(), known)).collect();
         let hints = stored.hints.into_iter().collect();
+        let kept = stored.kept.into_iter().collect();
         let own = stored.own;
-        let mut book = Book { node, own, persons, watched, contacts, invites, hints, nodes, revoked, changes };
+        let mut book = Book { node, own, persons, watched, contacts, invites, hints, kept, nodes, revoked, changes };
         for record in stored.records {
             match record {
                 Record::Contact(contact) => drop(book.contacts.insert(contact.person, contact)),
@@ -278,13 +289,16 @@ impl Book {
     /// Refuses everything of a person, known or not, or lets it in again.
     pub fn block(&mut self, person: PersonId, blocked: bool, now: u64) -> Result<(), BookError> {
         if self.own == Some(person) {
-            return Err(BookError::Self_);
+            return Err(BookError::Yourself);
         }
         self.change(person, now, |contact| contact.blocked = blocked)
     }
 
     /// Forgets a contact. One that was blocked stays blocked.
     pub fn remove(&mut self, person: PersonId, now: u64) -> Result<(), BookError> {
+        if self.kept.remove(&person).is_some() {
+            self.changes.insert(Change::Kept(person));
+        }
         self.change_known(person, now, |contact| {
             contact.relation = Relation::None;
             contact.petname = None;
@@ -408,6 +422,25 @@ impl Book {
         }
         self.hints.insert(node, hints);
         self.changes.insert(Change::Hints(node));
+    }
+
+    /// Returns the parcel of a person: what is kept for a contact, or our own.
+    pub fn kept(&self, person: &PersonId) -> Option<&Parcel> {
+        self.kept.get(person)
+    }
+
+    /// Keeps a parcel of a contact, or of our own person, unless a later one is here; returns whether it does.
+    pub fn keep(&mut self, person: PersonId, parcel: Parcel) -> bool {
+        let wanted = self.own == Some(person) || self.is_contact(&person);
+        let others = self.kept.iter().filter(|(other, _)| **other != person);
+        let bytes: usize = others.map(|(_, kept)| kept.sealed.len()).sum();
+        let fits = parcel.sealed.len() <= MAX_PARCEL_BYTES && bytes + parcel.sealed.len() <= MAX_KEPT_BYTES;
+        if !wanted || !fits || self.kept(&person).is_some_and(|kept| kept.stamp >= parcel.stamp) {
+            return false;
+        }
+        self.kept.insert(person, parcel);
+        self.changes.insert(Change::Kept(person));
+        true
     }
 
     /// Returns what changed, and forgets that it did.

@@ -7,9 +7,13 @@
 //! neither learns of contacts that the other has alone; each sends what is newer, and both are done:
 //!
 //! ```text
-//! dialler   Hello                [Consent | Update]  [Records… Places…] Known   Lists… Done
-//! listener         Welcome|Refuse [Update]           [Records… Places…] Known   Lists… Done
+//! dialler   Hello                [Consent | Update]  [Records… Places…] Known   [Keep] [Kept] Lists… Done
+//! listener         Welcome|Refuse [Update]           [Records… Places…] Known   [Keep] [Kept] Lists… Done
 //! ```
+//!
+//! A node that was restored from the recovery phrase alone shows a list that is older than the one others have. Whoever
+//! has a newer one, a node of the same person or of a contact or fellow member, gives it back with its welcome; the
+//! restored node signs one that names itself as well. A contact also gives back the parcel that it kept ([`super::kept`]).
 //!
 //! A stranger can make the listener verify one list and compare one secret, nothing more. Invariant: before the other
 //! end is known (a contact with a list that names its node, or a node of ours), nothing but `Hello` changes the book.
@@ -22,6 +26,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::book::Book;
+use super::kept::Parcel;
 use super::link::Secret;
 use super::name::Name;
 use super::nodes::{Consent, KnownPerson, NodeKey, NodeList, SignedNodeList};
@@ -54,6 +59,9 @@ pub enum Purpose {
     Ask(PersonId, Secret),
     /// To become a node of the other's person, under this name.
     Join(Secret, Name, Box<NodeKey>),
+    /// To be given back what the other has of us after we were restored from the phrase: whoever it is, a node of ours, of
+    /// a contact or of a fellow member.
+    Return,
 }
 
 /// Which end this is.
@@ -87,6 +95,8 @@ pub enum Output {
     Send(Vec<u8>),
     /// Sign this list with the person key, if that is at hand.
     Sign(Box<NodeList>),
+    /// A contact gives back what it kept for us: to be opened, and taken into the book if it is genuine.
+    GivenBack(Parcel),
     /// It is over; the stream can be closed. Everything to send was said before.
     Finished(Result<Met, Failure>),
 }
@@ -147,17 +157,17 @@ enum Stage {
     Greeted(Purpose),
     /// The dialler has agreed to be this person's, and waits for the list that names it.
     Joining(PersonId),
-    /// The dialler has been welcomed by a node of its own person whose list does not name it yet, and waits for its own
-    /// driver's signature.
-    Merging,
+    /// The dialler has been welcomed by a node of this person, with a list of its own person that does not name it yet, and
+    /// waits for its own driver's signature.
+    Merging(PersonId),
     /// The listener waits for the greeting.
     Listening(Option<Secret>),
     /// The listener waits for the consent of a node that may join.
     Agreeing(Name),
     /// The listener waits for its driver's signature.
     Admitting,
-    /// The listener waits for a list that names a node which restored its person.
-    Restoring,
+    /// The listener waits for a list that names a node which restored this person.
+    Restoring(PersonId),
     /// Both tell what they know.
     Sync(sync::Sync),
     Over,
@@ -179,6 +189,7 @@ impl Exchange {
                 let (list, wish) = match &purpose {
                     Purpose::Meet(_) => (own, message::Wish::Meet),
                     Purpose::Ask(_, secret) => (own, message::Wish::Ask(*secret)),
+                    Purpose::Return => (own, message::Wish::Return),
                     Purpose::Join(secret, name, _) => {
                         let proof = join_proof(secret, peer, book.node(), name);
                         (Vec::new(), message::Wish::Join(proof, name.clone()))
@@ -201,9 +212,10 @@ impl Exchange {
             (stage, Input::Timeout) => Ok(stage),
             (_, Input::Closed) => Err(Failure::Closed),
             (stage, Input::Frame(bytes)) => self.frame(ms, book, stage, &bytes),
-            (Stage::Admitting | Stage::Merging, Input::Signed(list)) => self.signed(book, &list),
+            (Stage::Admitting, Input::Signed(list)) => self.signed(book, &list, list.person()),
+            (Stage::Merging(person), Input::Signed(list)) => self.signed(book, &list, person),
             (Stage::Admitting, Input::CannotSign) => self.refuse(Refused::Unknown),
-            (Stage::Merging, Input::CannotSign) => Err(Failure::CannotSign),
+            (Stage::Merging(_), Input::CannotSign) => Err(Failure::CannotSign),
             (stage, Input::Signed(_) | Input::CannotSign) => Ok(stage),
         };
         match next {
@@ -243,15 +255,15 @@ impl Exchange {
             (Stage::Listening(joining), Message::Hello { list, hints, wish }) => {
                 self.hello(now, book, joining, &list, &hints, wish)
             }
-            (Stage::Greeted(_) | Stage::Joining(_) | Stage::Merging, Message::Refuse(why)) => {
+            (Stage::Greeted(_) | Stage::Joining(_) | Stage::Merging(_), Message::Refuse(why)) => {
                 Err(Failure::Refused(why))
             }
-            (Stage::Greeted(purpose), Message::Welcome { list, hints }) => {
-                self.welcome(now, book, purpose, &list, &hints)
+            (Stage::Greeted(purpose), Message::Welcome { list, hints, yours, contact }) => {
+                self.welcome(now, book, purpose, &Welcome { list, hints, yours, contact })
             }
             (Stage::Agreeing(name), Message::Consent(consent)) => self.consent(now, book, &name, consent),
             (Stage::Joining(person), Message::Update(list)) => self.joined(book, person, &list),
-            (Stage::Restoring, Message::Update(list)) => self.restored(book, &list),
+            (Stage::Restoring(person), Message::Update(list)) => self.restored(book, person, &list),
             (Stage::Sync(sync), message) => self.sync(book, sync, message),
             _ => Err(Failure::Protocol("a message out of turn")),
         }
@@ -273,12 +285,12 @@ impl Exchange {
             if !good || book.is_revoked(&self.peer) {
                 return self.refuse(Refused::Code);
             }
-            self.say_welcome(book);
+            self.say_welcome(book, Vec::new(), false);
             return Ok(Stage::Agreeing(name));
         }
         let Ok(list) = SignedNodeList::decode(list) else { return self.refuse(Refused::List) };
         let person = list.person();
-        if book.contact(&person).is_some_and(|contact| contact.blocked) {
+        if is_blocked(book, &person) {
             return self.refuse(Refused::Unknown);
         }
         self.news |= book.learn(&list);
@@ -286,15 +298,16 @@ impl Exchange {
         if known.is_revoked(&self.peer) {
             return self.refuse(Refused::Revoked);
         }
-        let restoring = person == own && list.list().nodes.contains_key(&self.peer);
-        if !known.has(&self.peer) && !restoring {
+        // Its list is genuine, but older than the one that we have: it was restored from the phrase.
+        let listed = known.has(&self.peer);
+        let returning = list.list().nodes.contains_key(&self.peer) && book.is_of_interest(&person);
+        if !listed && !returning {
             return self.refuse(Refused::List);
         }
         if person == own {
             book.learn_hints(self.peer, hints);
-            let listed = known.has(&self.peer);
-            self.say_welcome(book);
-            return Ok(if listed { self.begin_sync(book, person) } else { Stage::Restoring });
+            self.say_welcome(book, Vec::new(), false);
+            return Ok(if listed { self.begin_sync(book, person) } else { Stage::Restoring(person) });
         }
         let invited = match &wish {
             message::Wish::Ask(secret) => book.is_contact(&person) || book.redeem(secret, person, now),
@@ -304,67 +317,95 @@ impl Exchange {
             let asked = matches!(wish, message::Wish::Ask(_));
             return self.refuse(if asked { Refused::Invitation } else { Refused::Unknown });
         }
-        if book.is_contact(&person) {
+        let contact = book.is_contact(&person);
+        if contact {
             // It has us among its contacts, or it would not have come.
             self.news |= book.accept(person, now).is_ok() && matches!(wish, message::Wish::Ask(_));
         }
         self.news |= book.learn(&list);
         book.learn_hints(self.peer, hints);
-        self.say_welcome(book);
-        Ok(self.begin_sync(book, person))
+        if listed {
+            self.say_welcome(book, Vec::new(), contact);
+            return Ok(self.begin_sync(book, person));
+        }
+        self.say_welcome(book, known.newest().encode(), contact);
+        Ok(Stage::Restoring(person))
     }
 
     /// The dialler was let in.
-    fn welcome(
-        &mut self,
-        now: u64,
-        book: &mut Book,
-        purpose: Purpose,
-        list: &[u8],
-        hints: &[String],
-    ) -> Result<Stage, Failure> {
-        let list = SignedNodeList::decode(list).map_err(|_| Failure::NotTheirs)?;
+    fn welcome(&mut self, now: u64, book: &mut Book, purpose: Purpose, welcome: &Welcome) -> Result<Stage, Failure> {
+        let list = SignedNodeList::decode(&welcome.list).map_err(|_| Failure::NotTheirs)?;
         let person = list.person();
         if !list.list().nodes.contains_key(&self.peer) {
             return Err(Failure::NotTheirs);
         }
-        match purpose {
+        match &purpose {
             Purpose::Join(_, _, key) => {
                 // The code named this node, and it answered: its person is the one that we join.
                 self.send(Message::Consent(key.consent(person)));
-                book.learn_hints(self.peer, hints);
+                book.learn_hints(self.peer, &welcome.hints);
                 return Ok(Stage::Joining(person));
             }
-            Purpose::Meet(wanted) | Purpose::Ask(wanted, _) if wanted != person => return Err(Failure::NotTheirs),
-            Purpose::Meet(_) | Purpose::Ask(..) => {}
+            Purpose::Meet(wanted) | Purpose::Ask(wanted, _) if *wanted != person => return Err(Failure::NotTheirs),
+            Purpose::Meet(_) | Purpose::Ask(..) | Purpose::Return => {}
         }
         if book.own().is_some_and(|own| own.id() == person) {
             let before = book.own().map(|own| own.newest().list().clone());
-            self.news |= book.learn(&list);
-            book.learn_hints(self.peer, hints);
-            let node = book.node();
-            let unlisted = book.own().filter(|own| !own.has(&node) && !own.is_revoked(&node));
-            if let Some((own, before)) = unlisted.zip(before) {
-                // Restored from the phrase, or added on two computers at once.
-                let mut merged = own.newest().list().next();
-                merged.merge(&before);
-                self.outputs.push_back(Output::Sign(Box::new(merged)));
-                return Ok(Stage::Merging);
-            }
-            return Ok(self.begin_sync(book, person));
+            book.learn_hints(self.peer, &welcome.hints);
+            return self.reclaim(book, &list, before, person);
         }
-        if !book.is_of_interest(&person) {
+        let returning = matches!(purpose, Purpose::Return);
+        if returning && welcome.contact && !welcome.yours.is_empty() && !is_blocked(book, &person) {
+            // It has us among its contacts, and we were told to trust it with who we are.
+            self.news |= book.accept(person, now).is_ok();
+        }
+        if book.is_of_interest(&person) {
+            if book.is_contact(&person) {
+                self.news |= book.accept(person, now).is_ok() && matches!(purpose, Purpose::Ask(..));
+            }
+            self.news |= book.learn(&list);
+            if !book.person(&person).is_some_and(|known| known.has(&self.peer)) {
+                return Err(Failure::NotTheirs);
+            }
+            book.learn_hints(self.peer, &welcome.hints);
+        } else if !returning || is_blocked(book, &person) {
             // Removed or blocked while we dialled.
             return Err(Failure::WeRefused(Refused::Unknown));
         }
-        if book.is_contact(&person) {
-            self.news |= book.accept(person, now).is_ok() && matches!(purpose, Purpose::Ask(..));
+        if welcome.yours.is_empty() {
+            return Ok(self.begin_sync(book, person));
         }
-        self.news |= book.learn(&list);
-        if !book.person(&person).is_some_and(|known| known.has(&self.peer)) {
-            return Err(Failure::NotTheirs);
+        let ours = SignedNodeList::decode(&welcome.yours).map_err(|_| Failure::NotTheirs)?;
+        let before = book.own().filter(|own| own.id() == ours.person()).ok_or(Failure::NotTheirs)?;
+        let before = before.newest().list().clone();
+        self.reclaim(book, &ours, Some(before), person)
+    }
+
+    /// The dialler hears the newest list of its own person. Where that does not name it, since it was restored from the
+    /// phrase, or added on two computers at once, its driver signs one that does.
+    fn reclaim(
+        &mut self,
+        book: &mut Book,
+        ours: &SignedNodeList,
+        before: Option<NodeList>,
+        person: PersonId,
+    ) -> Result<Stage, Failure> {
+        self.news |= book.learn(ours);
+        let node = book.node();
+        if let Some((own, before)) = book.own().zip(before) {
+            if own.is_revoked(&node) {
+                return Err(Failure::Refused(Refused::Revoked));
+            }
+            if !own.has(&node) {
+                let mut merged = own.newest().list().next();
+                merged.merge(&before);
+                self.outputs.push_back(Output::Sign(Box::new(merged)));
+                return Ok(Stage::Merging(person));
+            }
         }
-        book.learn_hints(self.peer, hints);
+        if book.own().is_some_and(|own| own.id() != person) {
+            self.send_own_list(book);
+        }
         Ok(self.begin_sync(book, person))
     }
 
@@ -380,8 +421,7 @@ impl Exchange {
     }
 
     /// The driver has signed the list that names the other end, or the one that names us again.
-    fn signed(&mut self, book: &mut Book, list: &SignedNodeList) -> Result<Stage, Failure> {
-        let person = list.person();
+    fn signed(&mut self, book: &mut Book, list: &SignedNodeList, person: PersonId) -> Result<Stage, Failure> {
         book.learn(list);
         self.news = true;
         self.send(Message::Update(list.encode()));
@@ -401,19 +441,27 @@ impl Exchange {
     }
 
     /// The listener hears a list that names a node which had restored its person from the phrase.
-    fn restored(&mut self, book: &mut Book, list: &[u8]) -> Result<Stage, Failure> {
+    fn restored(&mut self, book: &mut Book, person: PersonId, list: &[u8]) -> Result<Stage, Failure> {
         let Ok(list) = SignedNodeList::decode(list) else { return self.refuse(Refused::List) };
-        let person = list.person();
+        if list.person() != person {
+            return self.refuse(Refused::List);
+        }
         self.news |= book.learn(&list);
-        if !book.own().is_some_and(|own| own.id() == person && own.has(&self.peer)) {
+        if !book.person(&person).is_some_and(|known| known.has(&self.peer)) {
             return self.refuse(Refused::List);
         }
         Ok(self.begin_sync(book, person))
     }
 
-    fn say_welcome(&mut self, book: &Book) {
+    /// `yours`: what the other has to hear of its own person. `contact`: whether that is a contact.
+    fn say_welcome(&mut self, book: &Book, yours: Vec<u8>, contact: bool) {
         let list = book.own().map(|own| own.newest().encode()).unwrap_or_default();
-        self.send(Message::Welcome { list, hints: self.own_hints.clone() });
+        self.send(Message::Welcome { list, hints: self.own_hints.clone(), yours, contact });
+    }
+
+    fn send_own_list(&mut self, book: &Book) {
+        let list = book.own().map(|own| own.newest().encode()).unwrap_or_default();
+        self.send(Message::Update(list));
     }
 
     fn refuse(&mut self, why: Refused) -> Result<Stage, Failure> {
@@ -429,6 +477,18 @@ impl Exchange {
         self.stage = Stage::Over;
         self.outputs.push_back(Output::Finished(result));
     }
+}
+
+/// What the listener says when it lets the dialler in.
+struct Welcome {
+    list: Vec<u8>,
+    hints: Vec<String>,
+    yours: Vec<u8>,
+    contact: bool,
+}
+
+fn is_blocked(book: &Book, person: &PersonId) -> bool {
+    book.contact(person).is_some_and(|contact| contact.blocked)
 }
 
 fn join_mac(secret: &Secret, listener: NodeId, dialler: NodeId, name: &Name) -> Hmac<Sha256> {

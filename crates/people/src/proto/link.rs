@@ -5,10 +5,8 @@
 //! (z-base-32; repeated) each followed by its `at` (hints; repeated), `secret` (16 bytes, base64url). Unknown ones are
 //! skipped, so that later versions can add some.
 //!
-//! Why a new node is added by such a link and not by a short code: a short code says neither where the other node is nor
-//! which key it has, so both would have to meet at a place that anybody can compute, and a PAKE would have to keep
-//! guessers out (the one crate for it, `spake2`, calls itself unaudited and is at a pre-release). The link names the key:
-//! the connection is authenticated before anything is said, and the 128 bits of its secret cannot be guessed.
+//! A new node is added by a code of words ([`super::JoinCode`]); the link says the same for where the two computers do not
+//! find one another by themselves, since it names the node and where it is.
 
 use std::fmt;
 use std::str::FromStr;

@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | person | `m / 1668246896' / 0' / 0'` | SLIP-0010, Ed25519 |
 //! | backup | `m / 1668246896' / 1' / 0'` | SLIP-0010, Ed25519's chain; used as 32 secret bytes |
-//! | account | `m / 44' / 60' / 0' / 0 / 0` | BIP-32 and BIP-44, secp256k1, as every Ethereum wallet does |
+//! | account | `m / 44' / 60' / 0' / 0 / 0` | BIP-32 and BIP-44, secp256k1 ([`Account`]) |
 //!
 //! 1668246896 is "comp" in ASCII: a purpose (BIP-43) of our own. The keys of nodes are never derived.
 
@@ -15,6 +15,7 @@ use std::fmt;
 use bip39::{Language, Mnemonic};
 use zeroize::Zeroizing;
 
+use super::account::Account;
 use super::nodes::PersonKey;
 use super::slip10;
 
@@ -29,9 +30,6 @@ pub const PERSON_PATH: [u32; 3] = [PURPOSE, 0, 0];
 
 /// The backup key's path.
 pub const BACKUP_PATH: [u32; 3] = [PURPOSE, 1, 0];
-
-/// The path of the ledger account, for wallets to import.
-pub const ACCOUNT_PATH: &str = "m/44'/60'/0'/0/0";
 
 /// How many letters of a word are enough: no two words of the list share their first four (BIP-39, "Wordlist").
 const LETTERS: usize = 4;
@@ -69,19 +67,7 @@ impl Phrase {
 
     /// Reads the words, in whatever case, with any space between them; the first four letters of each are enough.
     pub fn parse(text: &str) -> Result<Phrase, PhraseError> {
-        let typed: Vec<&str> = text.split_whitespace().collect();
-        if typed.len() != WORDS {
-            return Err(PhraseError::Count(typed.len()));
-        }
-        let mut words = Zeroizing::new(String::new());
-        for (at, word) in typed.iter().enumerate() {
-            let known = expand(&word.to_lowercase())
-                .ok_or_else(|| PhraseError::Word { position: at + 1, word: word.chars().take(20).collect() })?;
-            words.push_str(if at == 0 { "" } else { " " });
-            words.push_str(known);
-        }
-        let mnemonic = Mnemonic::parse_in_normalized(Language::English, &words).map_err(|_| PhraseError::Checksum)?;
-        let (bytes, _) = mnemonic.to_entropy_array();
+        let bytes = read_words(text, WORDS)?;
         let mut entropy = Zeroizing::new([0; 32]);
         entropy.copy_from_slice(&bytes[..32]);
         Ok(Phrase { entropy })
@@ -89,7 +75,7 @@ impl Phrase {
 
     /// Returns the words.
     pub fn words(&self) -> Vec<&'static str> {
-        self.mnemonic().words().collect()
+        show_words(&*self.entropy)
     }
 
     /// Returns the 256 bits.
@@ -107,6 +93,11 @@ impl Phrase {
         slip10::derive(&*self.seed(), &BACKUP_PATH)
     }
 
+    /// Derives the ledger account.
+    pub fn account(&self) -> Account {
+        Account::derive(&self.seed())
+    }
+
     /// Returns the seed of every key (BIP-39, "From mnemonic to seed"), with an empty passphrase.
     pub fn seed(&self) -> Zeroizing<[u8; 64]> {
         Zeroizing::new(self.mnemonic().to_seed_normalized(""))
@@ -121,6 +112,29 @@ impl fmt::Debug for Phrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Phrase(…)")
     }
+}
+
+/// Reads `count` words of the list, which hold a checksum; returns their bits, in the first bytes.
+pub(super) fn read_words(text: &str, count: usize) -> Result<Zeroizing<[u8; 33]>, PhraseError> {
+    let typed: Vec<&str> = text.split_whitespace().collect();
+    if typed.len() != count {
+        return Err(PhraseError::Count(typed.len()));
+    }
+    let mut words = Zeroizing::new(String::new());
+    for (at, word) in typed.iter().enumerate() {
+        let known = expand(&word.to_lowercase())
+            .ok_or_else(|| PhraseError::Word { position: at + 1, word: word.chars().take(20).collect() })?;
+        words.push_str(if at == 0 { "" } else { " " });
+        words.push_str(known);
+    }
+    let mnemonic = Mnemonic::parse_in_normalized(Language::English, &words).map_err(|_| PhraseError::Checksum)?;
+    Ok(Zeroizing::new(mnemonic.to_entropy_array().0))
+}
+
+/// Returns the words of 128 or 256 bits.
+pub(super) fn show_words(entropy: &[u8]) -> Vec<&'static str> {
+    let mnemonic = Mnemonic::from_entropy_in(Language::English, entropy).expect("128 and 256 bits are phrases");
+    mnemonic.words().collect()
 }
 
 /// Returns the word of the list that is meant: the word itself, or the one that begins so.

@@ -15,8 +15,8 @@ use crate::client::{Client, ClientError};
 /// Where a passphrase is taken from instead of a keyboard.
 const VARIABLE: &str = "COMPEER_PASSPHRASE";
 
-/// The longest phrase that is read: 24 words of 8 letters, with room for spaces.
-const MAX_PHRASE_BYTES: u64 = 1024;
+/// The most that is read of words or a link: 24 words of 8 letters are far less.
+const MAX_PHRASE_BYTES: u64 = 4096;
 
 /// Whether somebody is there who can answer.
 pub fn somebody() -> bool {
@@ -77,25 +77,33 @@ pub fn new_passphrase(choice: PassphraseChoice, ask: bool) -> Result<Option<Stri
 
 /// Reads a recovery phrase from the keyboard, or from what is piped in.
 pub fn phrase() -> Result<node::Phrase> {
-    let text = if somebody() {
-        let term = Term::stderr();
-        term.write_line("Type the 24 words of the recovery phrase; the first four letters of each are enough.")?;
-        let mut text = String::new();
-        while text.split_whitespace().count() < 24 {
-            let more = term.read_line().context("cannot read the recovery phrase")?;
-            if more.trim().is_empty() {
-                break;
-            }
+    let question = "Type the 24 words of the recovery phrase; the first four letters of each are enough.";
+    Ok(node::Phrase::parse(&words(question, 24)?)?)
+}
+
+/// Reads the code of another node from the keyboard, or from what is piped in; a link as well.
+pub fn code() -> Result<String> {
+    words("Type the 12 words that the other computer shows; the first four letters of each are enough.", 12)
+}
+
+fn words(question: &str, count: usize) -> Result<String> {
+    let mut text = String::new();
+    if !somebody() {
+        std::io::stdin().take(MAX_PHRASE_BYTES).read_to_string(&mut text).context("cannot read the words")?;
+        return Ok(text);
+    }
+    let term = Term::stderr();
+    term.write_line(question)?;
+    while text.split_whitespace().count() < count {
+        let more = term.read_line().context("cannot read the words")?;
+        if more.trim().is_empty() || more.trim_start().starts_with("compeer:") {
             text.push_str(&more);
-            text.push(' ');
+            break;
         }
-        text
-    } else {
-        let mut text = String::new();
-        std::io::stdin().take(MAX_PHRASE_BYTES).read_to_string(&mut text).context("cannot read the recovery phrase")?;
-        text
-    };
-    Ok(node::Phrase::parse(&text)?)
+        text.push_str(&more);
+        text.push(' ');
+    }
+    Ok(text)
 }
 
 /// Calls what may need the passphrase: without it first, then with it.

@@ -120,7 +120,7 @@ async fn add(command: ContactAdd, options: &NodeOptions, context: &Context) -> R
             );
         } else {
             eprintln!(
-                "To know that this is {name} and nobody between you, compare the words aloud: `compeer contact verify`."
+                "To know that this is {name} and nobody between you, compare words aloud: compeer contact verify '{name}'"
             );
         }
     }
@@ -132,6 +132,12 @@ async fn list(options: &NodeOptions, context: &Context) -> Result<u8> {
         with(at_home(options, context).await?, async |node| Ok(node.client.get("/contacts").await?)).await?;
     if context.json {
         out::json(&contacts)?;
+        return Ok(0);
+    }
+    if contacts.is_empty() {
+        eprintln!(
+            "No contacts yet: `compeer contact invite` makes a link for somebody, `contact add LINK` takes theirs."
+        );
         return Ok(0);
     }
     let mut table = out::Table::new(&["name", "person", "state", "verified", "nodes"], &[4], 0);

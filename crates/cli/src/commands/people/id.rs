@@ -33,10 +33,17 @@ pub fn print(info: &IdentityInfo, context: &Context) -> Result<u8> {
         return Ok(0);
     }
     out::line(format!("person  {}  {}", info.person, clean(&info.name)))?;
-    let node_name = info.node_name.as_deref().unwrap_or("(not in the person's list)");
+    let node_name = match (&info.node_name, info.revoked) {
+        (_, true) => "(revoked: nobody who knows that admits it)",
+        (Some(name), false) => name.as_str(),
+        (None, false) => "(not in the person's list)",
+    };
     out::line(format!("node    {}  {}", info.node, clean(node_name)))?;
     for hint in &info.hints {
         out::line(format!("at      {}@{}", info.node, clean(hint)))?;
+    }
+    if let Some(account) = &info.account {
+        out::line(format!("account {account}"))?;
     }
     let secret = match (info.has_secret, info.passphrase) {
         (false, _) => "not on this node",
@@ -53,7 +60,10 @@ fn export(context: &Context) -> Result<u8> {
     let phrase = keys.phrase(passphrase.as_deref())?;
     let words = phrase.words();
     if context.json {
-        out::json(&json!({ "phrase": words.join(" "), "person": phrase.person_key().id().to_string() }))?;
+        out::json(&json!({
+            "phrase": words.join(" "), "person": phrase.person_key().id().to_string(),
+            "account": phrase.account().address().to_string(),
+        }))?;
     } else {
         init::print_phrase(&words)?;
     }
@@ -102,8 +112,11 @@ async fn restore(command: IdRestore, context: &Context) -> Result<u8> {
     if from.is_empty() {
         let shown =
             with(at_home(&command.node, context).await?, async |node| Ok(node.client.get("/identity").await?)).await?;
-        eprintln!("You are yourself again. To get contacts and groups back from another node of yours, run");
-        eprintln!("`compeer node meet NODE@HINT`, with what `compeer id show` prints there.");
+        eprintln!("You are yourself again. To get contacts and groups back:");
+        eprintln!("- from another node of yours: `compeer node meet NODE@HINT`, as `compeer id show` prints it there;");
+        eprintln!(
+            "- with all of them lost, from a contact: let it run `compeer contact invite`, then here `compeer node meet LINK`."
+        );
         return print(&shown, context);
     }
     nodes::meet(&from, passphrase, &command.node, context).await

@@ -25,6 +25,11 @@ pub async fn run(command: Init, context: &Context) -> Result<u8> {
     if !asking && !command.yes && command.name.is_none() {
         bail!("nobody is there to be asked: say --name NAME, or --yes to take the default of everything");
     }
+    if asking {
+        eprintln!(
+            "This makes your identity: a name, the keys behind it, and a recovery phrase. Enter takes what is in brackets."
+        );
+    }
     let config = home.config()?;
     let name = match command.name {
         Some(name) => name,
@@ -32,16 +37,19 @@ pub async fn run(command: Init, context: &Context) -> Result<u8> {
         None => user_name(),
     };
     let folder = match command.folder {
-        Some(folder) => Some(std::path::absolute(&folder).with_context(|| folder.display().to_string())?),
+        Some(folder) => Some(absolute(&folder)?),
         None if asking && !has_config(&home) => {
-            Some(PathBuf::from(ask::line("Where content goes", &config.download_folder.display().to_string())?))
+            let default = config.download_folder.display().to_string();
+            let answer = ask::line("Where content goes when you do not say where", &default)?;
+            // What was not chosen stays open: another default of a later day holds.
+            if answer == default { None } else { Some(absolute(Path::new(&answer))?) }
         }
         None => None,
     };
     let give = match command.give {
         Some(give) => Some(give),
         None if asking && !has_config(&home) => {
-            let answer = ask::line("How many bytes a second others may have (0: no limit)", "0")?;
+            let answer = ask::line("How many bytes a second others may have, for example 500K (0: no limit)", "0")?;
             Some(Give(if answer == "0" {
                 None
             } else {
@@ -63,6 +71,7 @@ pub async fn run(command: Init, context: &Context) -> Result<u8> {
         out::json(&json!({
             "person": person.to_string(), "name": name.as_str(), "node": node, "node_name": node_name.as_str(),
             "phrase": words.join(" "), "passphrase": passphrase.is_some(),
+            "account": phrase.account().address().to_string(),
         }))?;
         return Ok(0);
     }
@@ -78,6 +87,10 @@ pub async fn run(command: Init, context: &Context) -> Result<u8> {
     eprintln!("{}", protection(&keys, passphrase.is_some(), home.folder()));
     eprintln!("\nNext: `compeer up` runs the node; `compeer contact invite` makes a link for a friend.");
     Ok(0)
+}
+
+fn absolute(folder: &Path) -> Result<PathBuf> {
+    std::path::absolute(folder).with_context(|| folder.display().to_string())
 }
 
 /// Prints the words in four columns, with their numbers.
@@ -137,7 +150,7 @@ fn write_config(home: &Home, folder: Option<&Path>, give: Option<Give>) -> Resul
         text.push_str(&format!("download_folder = {}\n", serde_json::to_string(folder)?));
     }
     if let Some(Give(Some(rate))) = give {
-        text.push_str(&format!("\n[limits]\nupload = {rate}\n"));
+        text.push_str(&format!("\n[budget]\nupload = {rate}\n"));
     }
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     home.config()?;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use base::NodeId;
-use node::{Home, JoinLink, Keys};
+use node::{Home, Keys};
 use reqwest::Method;
-use rpc::{IdentityInfo, JoinCode, JoinRequest, MeetRequest, PersonNode};
+use rpc::{IdentityInfo, JoinRequest, MeetRequest, PersonNode};
 
 use super::super::Context;
 use super::{ask, at_home, id, in_touch, init, with};
@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(300);
 pub async fn run(args: NodeArgs, context: &Context) -> Result<u8> {
     match args.command {
         NodeCommand::List => list(&args.node, context).await,
-        NodeCommand::Add => add(&args.node, context).await,
+        NodeCommand::Add(command) => add(command.link, &args.node, context).await,
         NodeCommand::Join(command) => join(command, &args.node, context).await,
         NodeCommand::Revoke(command) => revoke(command, &args.node, context).await,
         NodeCommand::Meet(command) => meet(&places(&command.nodes)?, None, &args.node, context).await,
@@ -55,23 +55,27 @@ fn print(nodes: &[PersonNode], context: &Context) -> Result<u8> {
     Ok(0)
 }
 
-async fn add(options: &NodeOptions, context: &Context) -> Result<u8> {
+async fn add(link: bool, options: &NodeOptions, context: &Context) -> Result<u8> {
     let mut interrupt = Interrupt::listen()?;
     with(in_touch(options, context).await?, async |node| {
         let client = &node.client;
         let before: BTreeSet<String> = live(client.get("/nodes").await?).into_iter().map(|node| node.id).collect();
-        let code: JoinCode = ask::unlocked(client, "/nodes/code", |unlock| unlock).await?;
+        let code: rpc::JoinCode = ask::unlocked(client, "/nodes/code", |unlock| unlock).await?;
         if context.json {
             out::json(&code)?;
         } else {
-            out::line(&code.code)?;
-            eprintln!(
-                "On the other computer: compeer node join 'CODE', with the line above, within {}.",
-                show::seconds(code.valid_s)
-            );
-            eprintln!(
-                "Whoever has the code before that can be one of your nodes: show it to nobody. Ctrl-C takes it back."
-            );
+            let valid = show::seconds(code.valid_s);
+            if link {
+                out::line(&code.link)?;
+                eprintln!("On the other computer, within {valid}: compeer node join 'LINK', with the line above.");
+            } else {
+                out::line(&code.code)?;
+                eprintln!("On the other computer, within {valid}: compeer node join, then type these words.");
+                eprintln!(
+                    "(If it finds nobody there: `compeer node add --link` shows a link, which says where this one is.)"
+                );
+            }
+            eprintln!("Whoever has the code can be one of your nodes: show it to nobody. Ctrl-C takes it back.");
         }
         let deadline = Instant::now() + Duration::from_secs(code.valid_s);
         while Instant::now() < deadline {
@@ -102,8 +106,16 @@ fn live(nodes: Vec<PersonNode>) -> Vec<PersonNode> {
 }
 
 async fn join(command: NodeJoin, options: &NodeOptions, context: &Context) -> Result<u8> {
+    let code = if command.code.is_empty() { ask::code()? } else { command.code.join(" ") };
     // A damaged code is told before anything is made.
-    command.code.parse::<JoinLink>()?;
+    if code.trim_start().starts_with("compeer:") {
+        code.parse::<node::JoinLink>()?;
+    } else {
+        node::JoinCode::parse(&code)?;
+        if !context.json {
+            eprintln!("Looking for the computer that shows this code…");
+        }
+    }
     let home = Home::open(context.home.as_deref())?;
     let keys = Keys::of(&home);
     if keys.node()?.is_none() {
@@ -113,7 +125,7 @@ async fn join(command: NodeJoin, options: &NodeOptions, context: &Context) -> Re
         keys.node_or_draw()?;
     }
     let name = command.name.unwrap_or_else(init::computer_name);
-    let request = JoinRequest { code: command.code, name: name.to_string() };
+    let request = JoinRequest { code, name: name.to_string() };
     let info: IdentityInfo = with(in_touch(options, context).await?, async |node| {
         Ok(node.client.call(Method::POST, "/nodes/join", &request).await?)
     })
@@ -142,10 +154,15 @@ async fn revoke(command: NodeRevoke, options: &NodeOptions, context: &Context) -
 /// A node, and where it may be.
 pub type Place = (NodeId, Vec<String>);
 
-/// Reads `NODE[@HINT]`, several hints of one node together.
+/// Reads `NODE[@HINT]`, several hints of one node together, and links of contacts.
 pub fn places(texts: &[String]) -> Result<Vec<Place>> {
     let mut places: Vec<Place> = Vec::new();
     for text in texts {
+        if text.starts_with("compeer:") {
+            let link = text.parse::<node::ContactLink>()?;
+            places.extend(link.nodes.into_iter().map(|node| (node.node, node.hints)));
+            continue;
+        }
         let (node, hint) = text.split_once('@').map_or((text.as_str(), None), |(node, hint)| (node, Some(hint)));
         let node = node.parse::<NodeId>()?;
         let hints = hint.map(str::to_owned);

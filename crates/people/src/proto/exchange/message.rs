@@ -4,12 +4,13 @@ use base::NodeId;
 
 use crate::proto::codec::{DecodeError, Reader, Writer};
 use crate::proto::contact::{MAX_RECORD_BYTES, Record};
+use crate::proto::kept::{MAX_PARCEL_BYTES, Parcel};
 use crate::proto::link::{MAX_HINT_BYTES, MAX_HINTS, Secret};
 use crate::proto::name::Name;
 use crate::proto::nodes::{Consent, MAX_LIST_BYTES};
 
-/// The longest frame of a stranger: a list, hints, a secret.
-pub const MAX_FIRST_FRAME_BYTES: usize = MAX_LIST_BYTES + MAX_HINTS * (MAX_HINT_BYTES + 4) + 256;
+/// The longest frame of a stranger: two lists, hints, a secret.
+pub const MAX_FIRST_FRAME_BYTES: usize = 2 * MAX_LIST_BYTES + MAX_HINTS * (MAX_HINT_BYTES + 4) + 256;
 
 /// The longest frame: [`LISTS_PER_FRAME`] lists.
 pub const MAX_FRAME_BYTES: usize = LISTS_PER_FRAME * (MAX_LIST_BYTES + 4) + 64;
@@ -26,7 +27,8 @@ pub(super) const MAX_KNOWN: usize = 4096;
 const _: () = assert!(
     RECORDS_PER_FRAME * (MAX_RECORD_BYTES + 4) < MAX_FRAME_BYTES
         && RECORDS_PER_FRAME * (33 + MAX_HINTS * (MAX_HINT_BYTES + 4)) < MAX_FRAME_BYTES
-        && MAX_KNOWN * 32 < MAX_FRAME_BYTES
+        && MAX_KNOWN * 32 + 64 < MAX_FRAME_BYTES
+        && MAX_PARCEL_BYTES + 64 < MAX_FRAME_BYTES
 );
 
 /// Why one node refuses another.
@@ -55,6 +57,7 @@ pub(super) enum Wish {
     Meet,
     Ask(Secret),
     Join([u8; 32], Name),
+    Return,
 }
 
 /// What one end says of a list that it knows.
@@ -78,16 +81,31 @@ pub(super) enum Message {
     Welcome {
         list: Vec<u8>,
         hints: Vec<String>,
+        /// The newest list of the dialler's person, where that does not name the dialler; else empty.
+        yours: Vec<u8>,
+        /// Whether the dialler's person is a contact.
+        contact: bool,
     },
     Refuse(Refused),
     Consent(Consent),
     Update(Vec<u8>),
-    Known([u8; 16], Vec<KnownList>),
+    Known {
+        salt: [u8; 16],
+        lists: Vec<KnownList>,
+        /// The stamp of the parcel that is kept for the other end's person; 0: none.
+        kept: u64,
+        /// The stamp of the newest parcel of one's own that one knows of; 0: none.
+        own: u64,
+    },
     Lists(Vec<Vec<u8>>),
     Records(Vec<Record>),
     Done,
     /// Where nodes may be reached.
     Places(Vec<(NodeId, Vec<String>)>),
+    /// A parcel of the sender's person: keep it.
+    Keep(Parcel),
+    /// A parcel of the receiver's person, which was kept.
+    Kept(Parcel),
 }
 
 impl Message {
@@ -100,15 +118,19 @@ impl Message {
                     Wish::Meet => to.u8(0),
                     Wish::Ask(secret) => to.u8(1).fixed(&secret.0),
                     Wish::Join(proof, name) => to.u8(2).fixed(proof).text(name.as_str()),
+                    Wish::Return => to.u8(3),
                 };
             }
-            Message::Welcome { list, hints } => write_hints(to.u8(1).bytes(list), hints),
+            Message::Welcome { list, hints, yours, contact } => {
+                write_hints(to.u8(1).bytes(list), hints);
+                to.bytes(yours).u8(u8::from(*contact));
+            }
             Message::Refuse(why) => drop(to.u8(2).u8(*why as u8)),
             Message::Consent(consent) => drop(to.u8(3).fixed(&consent.0)),
             Message::Update(list) => drop(to.u8(4).bytes(list)),
-            Message::Known(salt, known) => {
-                to.u8(5).fixed(salt).u16(known.len() as u16);
-                for list in known {
+            Message::Known { salt, lists, kept, own } => {
+                to.u8(5).fixed(salt).u64(*kept).u64(*own).u16(lists.len() as u16);
+                for list in lists {
                     to.fixed(&list.who).u64(list.seq).fixed(&list.hash);
                 }
             }
@@ -131,6 +153,8 @@ impl Message {
                     write_hints(to.fixed(&node.0), hints);
                 }
             }
+            Message::Keep(parcel) => drop(to.u8(10).u64(parcel.stamp).bytes(&parcel.sealed)),
+            Message::Kept(parcel) => drop(to.u8(11).u64(parcel.stamp).bytes(&parcel.sealed)),
         }
         to.finish()
     }
@@ -148,11 +172,17 @@ impl Message {
                         let name = Name::new(from.text(Name::MAX_BYTES)?).map_err(|_| DecodeError::Value)?;
                         Wish::Join(proof, name)
                     }
+                    3 => Wish::Return,
                     _ => return Err(DecodeError::Value),
                 };
                 Message::Hello { list, hints, wish }
             }
-            1 => Message::Welcome { list: from.bytes(MAX_LIST_BYTES)?.to_vec(), hints: read_hints(&mut from)? },
+            1 => Message::Welcome {
+                list: from.bytes(MAX_LIST_BYTES)?.to_vec(),
+                hints: read_hints(&mut from)?,
+                yours: from.bytes(MAX_LIST_BYTES)?.to_vec(),
+                contact: from.flag()?,
+            },
             2 => Message::Refuse(match from.u8()? {
                 0 => Refused::Unknown,
                 1 => Refused::Invitation,
@@ -164,11 +194,11 @@ impl Message {
             3 => Message::Consent(Consent(from.fixed()?)),
             4 => Message::Update(from.bytes(MAX_LIST_BYTES)?.to_vec()),
             5 => {
-                let salt = from.fixed()?;
+                let (salt, kept, own) = (from.fixed()?, from.u64()?, from.u64()?);
                 let count = limited(usize::from(from.u16()?), MAX_KNOWN)?;
                 let one = |_| Ok(KnownList { who: from.fixed()?, seq: from.u64()?, hash: from.fixed()? });
-                let known = (0..count).map(one).collect::<Result<_, DecodeError>>()?;
-                Message::Known(salt, known)
+                let lists = (0..count).map(one).collect::<Result<_, DecodeError>>()?;
+                Message::Known { salt, lists, kept, own }
             }
             6 => {
                 let count = limited(usize::from(from.u8()?), LISTS_PER_FRAME)?;
@@ -186,11 +216,17 @@ impl Message {
                 let one = |_| Ok((NodeId(from.fixed()?), read_hints(&mut from)?));
                 Message::Places((0..count).map(one).collect::<Result<_, DecodeError>>()?)
             }
+            10 => Message::Keep(read_parcel(&mut from)?),
+            11 => Message::Kept(read_parcel(&mut from)?),
             _ => return Err(DecodeError::Value),
         };
         from.finish()?;
         Ok(message)
     }
+}
+
+fn read_parcel(from: &mut Reader<'_>) -> Result<Parcel, DecodeError> {
+    Ok(Parcel { stamp: from.u64()?, sealed: from.bytes(MAX_PARCEL_BYTES)?.to_vec() })
 }
 
 fn limited(count: usize, limit: usize) -> Result<usize, DecodeError> {

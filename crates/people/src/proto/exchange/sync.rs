@@ -1,4 +1,4 @@
-//! The second half of an exchange: which lists are known, and what is newer.
+//! The second half of an exchange: which lists are known, and what is newer; and the parcels that contacts keep for one another.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use base::PersonId;
 use sha2::{Digest, Sha256};
 
 use super::message::{KnownList, LISTS_PER_FRAME, MAX_KNOWN, Message, RECORDS_PER_FRAME};
-use super::{Exchange, Failure, Met, Stage};
+use super::{Exchange, Failure, Met, Output, Stage};
 use crate::proto::book::Book;
 use crate::proto::nodes::{KnownPerson, SignedNodeList};
 
@@ -23,6 +23,8 @@ pub(super) struct Sync {
     told: bool,
     /// Whether the other has.
     heard: bool,
+    /// Whether the other gave us back what it kept.
+    given_back: bool,
 }
 
 impl Exchange {
@@ -40,9 +42,11 @@ impl Exchange {
             }
         }
         let persons = book.persons().filter(|known| book.is_of_interest(&known.id())).take(MAX_KNOWN);
-        let known = persons.map(|known| known_list(&self.salt, known)).collect();
-        self.send(Message::Known(self.salt, known));
-        Stage::Sync(Sync { person, own, told: false, heard: false })
+        let lists = persons.map(|known| known_list(&self.salt, known)).collect();
+        let stamp = |person: &PersonId| book.kept(person).map_or(0, |parcel| parcel.stamp);
+        let ours = book.own().map_or(0, |own| stamp(&own.id()));
+        self.send(Message::Known { salt: self.salt, lists, kept: stamp(&person), own: ours });
+        Stage::Sync(Sync { person, own, told: false, heard: false, given_back: false })
     }
 
     pub(super) fn sync(&mut self, book: &mut Book, mut sync: Sync, message: Message) -> Result<Stage, Failure> {
@@ -69,8 +73,18 @@ impl Exchange {
                     }
                 }
             }
-            Message::Known(salt, known) if !sync.told => {
-                let newer = newer(book, &salt, &known, &sync);
+            Message::Keep(parcel) if sync.own || book.is_contact(&sync.person) => {
+                // For a contact it is no news to others; our own nodes pass on what is ours.
+                self.news |= book.keep(sync.person, parcel) && sync.own;
+            }
+            Message::Keep(_) => {}
+            Message::Kept(parcel) if !sync.own && !sync.given_back => {
+                sync.given_back = true;
+                self.outputs.push_back(Output::GivenBack(parcel));
+            }
+            Message::Known { salt, lists, kept, own } if !sync.told => {
+                self.send_parcels(book, &sync, kept, own);
+                let newer = newer(book, &salt, &lists, &sync);
                 for some in newer.chunks(LISTS_PER_FRAME) {
                     self.send(Message::Lists(some.to_vec()));
                 }
@@ -85,6 +99,22 @@ impl Exchange {
             return Ok(Stage::Over);
         }
         Ok(Stage::Sync(sync))
+    }
+}
+
+impl Exchange {
+    /// Asks a contact, or a node of ours, to keep our parcel, where it has an older one; gives a contact's person back what is
+    /// kept for it, where it knows of none so new.
+    fn send_parcels(&mut self, book: &Book, sync: &Sync, kept: u64, own: u64) {
+        let contact = book.is_contact(&sync.person);
+        let ours = book.own().and_then(|own| book.kept(&own.id())).filter(|_| sync.own || contact);
+        if let Some(parcel) = ours.filter(|parcel| parcel.stamp > kept) {
+            self.send(Message::Keep(parcel.clone()));
+        }
+        let theirs = book.kept(&sync.person).filter(|_| !sync.own && contact);
+        if let Some(parcel) = theirs.filter(|parcel| parcel.stamp > own) {
+            self.send(Message::Kept(parcel.clone()));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::proto::book::Stored;
 use crate::proto::contact::Relation;
+use crate::proto::kept::ParcelKey;
 use crate::proto::link::{ContactLink, LinkNode};
 use crate::proto::nodes::PersonKey;
 
@@ -73,6 +74,7 @@ fn run(
                         let signed = key.map(|key| Input::Signed(Box::new(key.sign(*list).unwrap())));
                         ends[at].handle(now(), books[at], signed.unwrap_or(Input::CannotSign));
                     }
+                    Output::GivenBack(parcel) => given_back(books[at], &parcel),
                     Output::Finished(result) => {
                         results.insert(at, result);
                     }
@@ -85,6 +87,25 @@ fn run(
         }
     }
     [results.remove(&0).unwrap(), results.remove(&1).unwrap()]
+}
+
+/// What a driver does with a parcel: every person's phrase is the same here.
+fn given_back(book: &mut Book, parcel: &Parcel) {
+    let own = book.own().unwrap().id();
+    if let Some(packed) = parcel_key().open(own, parcel) {
+        crate::proto::kept::unpack(book, &packed).unwrap();
+        book.keep(own, parcel.clone());
+    }
+}
+
+fn parcel_key() -> ParcelKey {
+    ParcelKey::from_bytes([5; 32])
+}
+
+fn deposit(book: &mut Book, stamp: u64) {
+    let own = book.own().unwrap().id();
+    let parcel = parcel_key().seal(own, stamp, &crate::proto::kept::pack(book), [0; 24]);
+    assert!(book.keep(own, parcel));
 }
 
 fn ids(book: &Book) -> Vec<PersonId> {
@@ -212,22 +233,23 @@ fn nobody_learns_of_contacts_that_the_other_has_alone() {
     assert!(bob.person(&person(4).id()).is_none());
 }
 
+/// The book of a node that was restored from the phrase: its list is older than any, and names it alone.
+fn restored(of: u8, node: u8) -> Book {
+    let mut list = NodeList::new(person(of).id(), name("somebody"));
+    list.add(key(node).id(), &name("new"), 0, key(node).consent(person(of).id())).unwrap();
+    let mut book = Book::new(key(node).id(), Stored::default());
+    book.adopt(person(of).sign(list).unwrap());
+    book
+}
+
 #[test]
 fn a_restored_node_comes_back_into_the_list_and_gets_the_book() {
     let (mut laptop, mut bob) = (book(1, 10, &[10]), book(2, 20, &[20]));
     befriend(&mut bob, 2, 20, &mut laptop);
-    // Restored from the phrase: its list is older than any, and names it alone.
-    let restored = || {
-        let mut list = NodeList::new(person(1).id(), name("somebody"));
-        list.add(key(40).id(), &name("new"), 0, key(40).consent(person(1).id())).unwrap();
-        let mut book = Book::new(key(40).id(), Stored::default());
-        book.adopt(person(1).sign(list).unwrap());
-        book
-    };
-    let mut new = restored();
+    let mut new = restored(1, 40);
     let locked = run(&mut new, Purpose::Meet(person(1).id()), &mut laptop, None, &[]);
     assert_eq!(locked[0], Err(Failure::CannotSign));
-    let mut new = restored();
+    let mut new = restored(1, 40);
     let results = run(&mut new, Purpose::Meet(person(1).id()), &mut laptop, None, &[1]);
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert!(laptop.own().unwrap().has(&key(40).id()) && laptop.own().unwrap().has(&key(10).id()));
@@ -237,6 +259,99 @@ fn a_restored_node_comes_back_into_the_list_and_gets_the_book() {
     eve.adopt(laptop.own().unwrap().newest().clone());
     let refused = run(&mut eve, Purpose::Meet(person(1).id()), &mut laptop, None, &[]);
     assert_eq!(refused[0], Err(Failure::Refused(Refused::List)));
+}
+
+#[test]
+fn with_every_node_lost_a_contact_gives_back_the_list_and_itself_but_nobody_else() {
+    let (mut laptop, mut bob, mut carol) = (book(1, 10, &[10, 11]), book(2, 20, &[20]), book(4, 30, &[30]));
+    let mut next = laptop.own().unwrap().newest().list().next();
+    next.revoke(key(11).id()).unwrap();
+    laptop.learn(&person(1).sign(next).unwrap());
+    befriend(&mut bob, 2, 20, &mut laptop);
+    befriend(&mut carol, 4, 30, &mut laptop);
+    befriend(&mut carol, 4, 30, &mut bob);
+    let mut new = restored(1, 40);
+    let results = run(&mut new, Purpose::Return, &mut bob, None, &[1]);
+    assert_eq!(results[0], Ok(Met { person: person(2).id(), news: true }));
+    assert!(results[1].is_ok());
+    let list = new.own().unwrap().clone();
+    assert!(list.has(&key(40).id()) && list.has(&key(10).id()) && list.is_revoked(&key(11).id()));
+    assert_eq!(bob.person(&person(1).id()), Some(&list), "Bob knows the new node");
+    assert_eq!(ids(&new), [person(2).id()]);
+    assert!(run(&mut new, Purpose::Meet(person(2).id()), &mut bob, None, &[])[0].is_ok(), "from now on as ever");
+    // Carol hears of the node from Bob.
+    assert!(run(&mut bob, Purpose::Meet(person(4).id()), &mut carol, None, &[])[0].is_ok());
+    assert_eq!(carol.person_of(&key(40).id()), Some(person(1).id()));
+
+    // By an invitation, which the other has no need of any more.
+    let mut again = restored(1, 41);
+    let secret = Secret([7; 16]);
+    bob.invite(secret, false, None, 1000).unwrap();
+    again.ask(&link(2, 20, secret), None, 1000).unwrap();
+    assert!(run(&mut again, Purpose::Ask(person(2).id(), secret), &mut bob, None, &[1])[0].is_ok());
+    assert!(again.own().unwrap().has(&key(40).id()) && ids(&again) == [person(2).id()]);
+    assert!(bob.invite_of(&secret.invite()).unwrap().is_open(2), "it was not used up");
+}
+
+#[test]
+fn a_contact_keeps_the_sealed_book_and_gives_it_back_to_its_person_alone() {
+    let (mut laptop, mut bob, mut carol) = (book(1, 10, &[10]), book(2, 20, &[20]), book(4, 30, &[30]));
+    befriend(&mut bob, 2, 20, &mut laptop);
+    befriend(&mut carol, 4, 30, &mut laptop);
+    befriend(&mut carol, 4, 30, &mut bob);
+    deposit(&mut laptop, 50);
+    let ada = person(1).id();
+    assert!(run(&mut laptop, Purpose::Meet(person(2).id()), &mut bob, None, &[])[0].is_ok());
+    assert_eq!(bob.kept(&ada).map(|parcel| parcel.stamp), Some(50));
+    // Carol, who asks Bob next, gets nothing of it.
+    assert!(run(&mut carol, Purpose::Meet(person(2).id()), &mut bob, None, &[])[0].is_ok());
+    assert!(carol.kept(&ada).is_none());
+
+    let mut new = restored(1, 40);
+    assert!(run(&mut new, Purpose::Return, &mut bob, None, &[1])[0].is_ok());
+    assert_eq!(ids(&new).len(), 2, "Carol is back although only Bob was asked");
+    assert_eq!(new.person_of(&key(30).id()), Some(person(4).id()));
+    // A later parcel replaces it; an earlier one does not.
+    deposit(&mut new, 60);
+    assert!(run(&mut new, Purpose::Meet(person(2).id()), &mut bob, None, &[])[0].is_ok());
+    assert!(run(&mut laptop, Purpose::Meet(person(2).id()), &mut bob, None, &[])[0].is_ok());
+    assert_eq!(bob.kept(&ada).map(|parcel| parcel.stamp), Some(60));
+    // Whom Ada removes keeps nothing for her.
+    bob.remove(ada, 5000).unwrap();
+    assert!(!bob.keep(ada, Parcel { stamp: 70, sealed: vec![] }));
+}
+
+#[test]
+fn a_fellow_member_gives_back_the_list_without_becoming_a_contact_and_a_stranger_gives_nothing() {
+    let (laptop, mut bob) = (book(1, 10, &[10]), book(2, 20, &[20]));
+    let mut new = restored(1, 40);
+    let refused = run(&mut new, Purpose::Return, &mut bob, None, &[1]);
+    assert_eq!(refused[0], Err(Failure::Refused(Refused::Unknown)));
+    bob.watch([person(1).id()].into());
+    bob.learn(laptop.own().unwrap().newest());
+    let mut new = restored(1, 40);
+    assert!(run(&mut new, Purpose::Return, &mut bob, None, &[1])[0].is_ok());
+    assert!(new.own().unwrap().has(&key(10).id()) && ids(&new).is_empty());
+    assert!(bob.person(&person(1).id()).unwrap().has(&key(40).id()));
+    // Eve has another phrase.
+    let mut eve = restored(3, 41);
+    assert_eq!(run(&mut eve, Purpose::Return, &mut bob, None, &[3])[0], Err(Failure::Refused(Refused::Unknown)));
+}
+
+#[test]
+fn a_revoked_node_does_not_come_back_by_the_phrase() {
+    let (mut laptop, mut bob) = (book(1, 10, &[10, 11]), book(2, 20, &[20]));
+    befriend(&mut bob, 2, 20, &mut laptop);
+    let mut next = laptop.own().unwrap().newest().list().next();
+    next.revoke(key(11).id()).unwrap();
+    laptop.learn(&person(1).sign(next).unwrap());
+    assert!(run(&mut laptop, Purpose::Meet(person(2).id()), &mut bob, None, &[])[0].is_ok());
+    let mut thief = restored(1, 11);
+    for other in [&mut laptop, &mut bob] {
+        let refused = run(&mut thief, Purpose::Return, other, None, &[1]);
+        assert_eq!(refused[0], Err(Failure::Refused(Refused::Revoked)));
+    }
+    assert!(ids(&thief).is_empty());
 }
 
 #[test]
@@ -256,7 +371,7 @@ proptest! {
     #[test]
     fn a_stranger_changes_nothing_whatever_it_sends(
         frames in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..64), 1..8),
-        kinds in proptest::collection::vec(0..10u8, 8),
+        kinds in proptest::collection::vec(0..12u8, 8),
     ) {
         let mut ada = book(1, 10, &[10]);
         ada.invite(Secret([1; 16]), true, None, 1000).unwrap();
