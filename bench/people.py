@@ -18,28 +18,37 @@ SENDME = os.environ.get("SENDME") or str(drivers.PEERS / "bin/sendme")
 
 
 class Person(compeer_driver.Compeer):
-    """`called` is what others see, and what contacts call the person. `listen`: where nodes are awaited, by default at a port of its address;
-    `config`: more of the settings."""
+    """`called` is what others see, and what contacts call the person. `joins`: whose node it becomes; `called` is the node's name then.
+    `restores`: (recovery phrase, from where). `listen`: where nodes are awaited, by default at a port of its address; `config`: more of
+    the settings."""
 
-    def __init__(self, *args, called, without="dht,lsd,mapping,relays", listen="", config="", **kw):
+    def __init__(self, *args, called, joins=None, restores=None, without="dht,lsd,mapping,relays", listen="", config="", **kw):
         super().__init__(*args, without=without, **kw)
-        self.name, self.listen, self.config = called, listen, config
+        self.name, self.joins, self.restores, self.listen, self.config = called, joins, restores, listen, config
 
-    def run(self, *arguments, timeout=60):
-        """Runs `compeer` in this home; -> the document that it prints."""
+    def run(self, *arguments, timeout=60, typed=""):
+        """Runs `compeer` in this home, with something typed; -> the document that it prints."""
         env = dict(os.environ, COMPEER_HOME=str(self.home), HOME=str(self.home), NO_COLOR="1", **compeer_driver.QUIET)
         with self.inside():
-            done = subprocess.run([compeer_driver.BINARY, *map(str, arguments), "--json"], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
+            done = subprocess.run([compeer_driver.BINARY, *map(str, arguments), "--json"], env=env, input=typed, capture_output=True, text=True, timeout=timeout)
         if done.returncode:
             raise RuntimeError(f"{self.name}: compeer {' '.join(map(str, arguments))}: {done.stderr.strip()[-300:]}")
         return json.loads(done.stdout or "null")
 
     def prepare(self):
-        if not (self.home / "keys").exists():
-            self.run("init", "--name", self.name, "--yes", "--no-passphrase")
-            # a port that stays: hints are all by which others find this node here
-            with open(self.home / "config.toml", "a") as f:
-                f.write(f'\n[overlay]\nlisten = ["{self.listen or self.awaited()}"]\n{self.config}')
+        if (self.home / "keys").exists():
+            return
+        # a port that stays: hints are all by which others find this node here
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / "config.toml").write_text(f'[overlay]\nlisten = ["{self.listen or self.awaited()}"]\n{self.config}')
+        if self.joins:
+            code = self.joins.call("POST", "nodes/code", {})["link"]
+            self.run("node", "--listen", f"{self.ip}:0", "join", code, "--name", self.name)
+        elif self.restores:
+            phrase, source = self.restores
+            self.run("id", "restore", "--no-passphrase", "--node-name", self.name, "--from", source, "--listen", f"{self.ip}:0", typed=phrase)
+        else:
+            self.run("init", "--name", self.name, "--node-name", self.name, "--yes", "--no-passphrase")
 
     def awaited(self):
         with self.inside():
@@ -55,6 +64,12 @@ class Person(compeer_driver.Compeer):
         if job["state"] != "done":
             raise RuntimeError(f"{self.name} could not share {path}: {job}")
         return job["torrent"]
+
+    def raw(self, path):
+        """The bytes of a document of the API that is no JSON."""
+        request = drivers.urllib.request.Request(f"http://127.0.0.1:{self.api}/api/v1/{path}", headers={"Authorization": f"Bearer {(self.home / 'token').read_text().strip()}"})
+        with self.inside(), drivers.urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read()
 
     def inbox(self):
         return {entry["torrent"]: entry for entry in self.call("GET", "inbox")}

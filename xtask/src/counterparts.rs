@@ -23,10 +23,12 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nftables", "nft"),
     ("miniupnpd-nftables", "miniupnpd"),
     ("microsocks", "microsocks"),
+    ("zbar-tools", "zbarimg"),
+    ("librsvg2-bin", "rsvg-convert"),
 ];
 
 /// The Python wheels that the tests were written against.
-const WHEELS: [&str; 2] = ["libtorrent==2.1.1", "iroh==1.2.0"];
+const WHEELS: [&str; 4] = ["libtorrent==2.1.1", "iroh==1.2.0", "mnemonic==0.21", "bip-utils==2.12.3"];
 
 /// What npm needs to install its packages, in `interop/npm`: their pinned versions, and a package of our own that stands
 /// in for one whose install script would fetch a binary.
@@ -74,7 +76,7 @@ pub fn ensure(yes: bool) -> Outcome {
              `cargo test --workspace` runs all that needs none of them"
             .to_owned());
     }
-    let others = [(wheel, "libtorrent and iroh (Python wheels)"), (npm, "the packages of interop/npm")];
+    let others = [(wheel, "libtorrent, iroh and others (Python wheels)"), (npm, "the packages of interop/npm")];
     let others = others.iter().filter(|(missing, _)| *missing).map(|(_, name)| *name);
     println!("missing: {}", packages.iter().copied().chain(others).collect::<Vec<_>>().join(", "));
     if !yes && !agreed()? {
