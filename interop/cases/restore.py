@@ -91,8 +91,8 @@ def grown(t, *more):
 def is_back(new, old, friends, groups=("choir",)):
     me = new.run("id", "show")
     require((me["person"], me["account"], me["name"]) == (old["person"], old["account"], old["name"]), f"{me} instead of {old}")
-    soon("the contacts are back", lambda: {c["name"] for c in new.run("contact", "list") if c["state"] == "contact"} >= set(friends))
     # a connection to the node that restored, and ended at once, is given up after half a minute
+    soon("the contacts are back", lambda: {c["name"] for c in new.run("contact", "list") if c["state"] == "contact"} >= set(friends), 60)
     soon("the groups are back", lambda: {g.get("name") for g in new.run("group", "list")} >= set(groups), 60)
 
 
