@@ -10,7 +10,7 @@ use ed25519_dalek::SigningKey;
 use crate::TopicId;
 use crate::envelope::Payload;
 use crate::limits::MAX_TOPICS;
-use crate::peers::{Due, Peers, Sent};
+use crate::peers::{Due, Peers, Sent, Up};
 use crate::stats::Stats;
 use crate::topic::{Act, Members, Topic};
 use crate::wire;
@@ -56,7 +56,8 @@ pub enum Input {
         /// What.
         payload: Payload,
     },
-    /// A link to a node is up: one that was asked for, or one that the node opened.
+    /// A link to a node is up: one that was asked for, or one that the node opened. If there was one, this takes its place,
+    /// and what was sent over that one may be lost.
     Connected(NodeId),
     /// A frame came.
     Received {
@@ -129,19 +130,20 @@ pub enum Parting {
 /// What happens in a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A message, once.
+    /// A message. None comes twice while the node runs.
     Message {
         /// The node that wrote and signed it.
         from: NodeId,
-        /// Its payload.
+        /// At most [`crate::limits::MAX_PAYLOAD`] bytes.
         bytes: Bytes,
     },
     /// A node became a neighbour.
     NeighborUp(NodeId),
     /// A node is a neighbour no more.
     NeighborDown(NodeId),
-    /// A message of ours was dropped: too many wait already.
-    TooFast,
+    /// Something was lost: a message of ours, since too many wait already, or what the driver could not hand on in time. Ask
+    /// others what is missing.
+    Missed,
 }
 
 /// Gossip of one node. Invariants: no topic holds a neighbour that it does not admit, and every link belongs to a topic or is about
@@ -257,9 +259,19 @@ impl Gossip {
 
     fn connected(&mut self, now: Now, node: NodeId) {
         let wanted = self.topics.values().any(|topic| topic.admits(&node));
-        let waiting = if wanted { self.peers.connected(now.mono, node) } else { None };
-        match waiting {
-            Some(waiting) => self.outputs.extend(waiting.into_iter().map(|frame| Output::Send { to: node, frame })),
+        let up = if wanted { self.peers.connected(now.mono, node) } else { None };
+        match up {
+            Some(Up::New(waiting)) => {
+                self.outputs.extend(waiting.into_iter().map(|frame| Output::Send { to: node, frame }));
+            }
+            Some(Up::Again(topics)) => {
+                for topic in topics {
+                    if let Some(state) = self.topics.get_mut(&topic) {
+                        state.renew(now, node);
+                    }
+                    self.act(now, topic);
+                }
+            }
             None => {
                 self.outputs.push_back(Output::Disconnect { node, parting: Parting::Unwanted });
                 self.lost(now, node);

@@ -56,6 +56,15 @@ pub(crate) enum Sent {
     Lost,
 }
 
+/// What a link that is up means.
+#[derive(Debug)]
+pub(crate) enum Up {
+    /// There was none: these frames waited for it.
+    New(VecDeque<Bytes>),
+    /// It takes the place of another, which these topics used.
+    Again(BTreeSet<TopicId>),
+}
+
 /// Invariant: at most [`MAX_LINKS`] peers; nobody is linked and shunned.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
@@ -90,8 +99,8 @@ impl Peers {
         Sent::Waits { dial: true }
     }
 
-    /// A link is up. Returns what waited for it; `None`: there is no room for it.
-    pub(crate) fn connected(&mut self, now: Instant, node: NodeId) -> Option<VecDeque<Bytes>> {
+    /// A link is up. `None`: there is no room for it.
+    pub(crate) fn connected(&mut self, now: Instant, node: NodeId) -> Option<Up> {
         if self.is_shunned(now, &node) {
             return None;
         }
@@ -100,14 +109,14 @@ impl Peers {
             Some(peer) => {
                 (peer.heard_at, peer.asked_at) = (now, None);
                 match std::mem::replace(&mut peer.link, Link::Up) {
-                    Link::Dialling(waiting) => Some(waiting),
-                    Link::Up => Some(VecDeque::new()),
+                    Link::Dialling(waiting) => Some(Up::New(waiting)),
+                    Link::Up => Some(Up::Again(peer.topics.clone())),
                 }
             }
             None if full => None,
             None => {
                 self.peers.insert(node, Peer::new(now, Link::Up));
-                Some(VecDeque::new())
+                Some(Up::New(VecDeque::new()))
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::limits::*;
 use crate::machine::Event;
 use crate::rate::Rate;
 use crate::seen::{MessageId, Seen, Verdict};
-use crate::wire::{self, Announced, Gossip, Id, Message, Native};
+use crate::wire::{self, Announced, Gossip, Id, Message, Native, Swarm};
 
 /// Messages of ours that wait because we write faster than [`AUTHOR_RATE`].
 const MAX_OUTBOX: usize = 256;
@@ -185,7 +185,7 @@ impl Topic {
 
     pub(crate) fn broadcast(&mut self, now: Now, payload: Payload) {
         if self.outbox.len() >= MAX_OUTBOX {
-            self.acts.push_back(Act::Event(Event::TooFast));
+            self.acts.push_back(Act::Event(Event::Missed));
             return;
         }
         self.outbox.push_back(payload);
@@ -223,6 +223,8 @@ impl Topic {
             return false;
         }
         match &mut message {
+            // It took us for no neighbour any more. The protocol would not answer: it waits for an answer of its own.
+            Message::Swarm(Swarm::Join(_)) if self.neighbours.contains(&from) => self.forget(now, from),
             Message::Gossip(Gossip::Message { id, content, scope: wire::Scope::Swarm(round) }) => {
                 if !self.is_wanted(now, *id, content) {
                     return false;
@@ -275,6 +277,21 @@ impl Topic {
 
     pub(crate) fn lost(&mut self, now: Now, node: NodeId) {
         self.run(now, InEvent::PeerDisconnected(node.0));
+    }
+
+    /// Begins anew with a neighbour, over a link that took the place of another: it is told again what went round lately,
+    /// and tells it us.
+    pub(crate) fn renew(&mut self, now: Now, node: NodeId) {
+        if self.neighbours.contains(&node) {
+            self.forget(now, node);
+            self.run(now, InEvent::Command(Command::Join(vec![node.0])));
+        }
+    }
+
+    /// Makes the protocol forget a neighbour; the link stays.
+    fn forget(&mut self, now: Now, node: NodeId) {
+        self.run(now, InEvent::PeerDisconnected(node.0));
+        self.acts.retain(|act| !matches!(act, Act::Close(closed) if *closed == node));
     }
 
     pub(crate) fn quit(&mut self, now: Now) {

@@ -14,7 +14,7 @@ use base::NodeId;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-pub use gossip::{Members, Payload, Stats, TooLong, TopicId};
+pub use gossip::{Event, Members, Payload, Stats, TooLong, TopicId};
 use tokio::sync::{mpsc, oneshot};
 
 use self::driver::{Arrival, Driver, Request};
@@ -37,25 +37,6 @@ const EVENTS: usize = if cfg!(test) { 48 } else { 256 };
 #[derive(Clone, Debug)]
 pub struct Gossip {
     requests: mpsc::Sender<Request>,
-}
-
-/// What happens in a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A message. None comes twice while the node runs.
-    Message {
-        /// The node that wrote and signed it.
-        from: NodeId,
-        /// At most [`gossip::limits::MAX_PAYLOAD`] bytes.
-        bytes: Bytes,
-    },
-    /// A node became a neighbour.
-    NeighborUp(NodeId),
-    /// A node is a neighbour no more.
-    NeighborDown(NodeId),
-    /// Events were lost, since they were not taken in time, or messages of ours, since there were too many. Ask others
-    /// what is missing.
-    Missed,
 }
 
 /// Why nothing was sent.

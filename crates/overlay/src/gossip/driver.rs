@@ -209,7 +209,7 @@ impl Driver {
                         dial.abort();
                     }
                 }
-                Output::Event { topic, event } => self.tell(topic, event.into()),
+                Output::Event { topic, event } => self.tell(topic, event),
             }
         }
     }
@@ -245,17 +245,6 @@ impl Driver {
             if subscriber.missed || subscriber.events.try_send(event.clone()).is_err() {
                 subscriber.missed = true;
             }
-        }
-    }
-}
-
-impl From<gossip::Event> for Event {
-    fn from(event: gossip::Event) -> Event {
-        match event {
-            gossip::Event::Message { from, bytes } => Event::Message { from, bytes },
-            gossip::Event::NeighborUp(node) => Event::NeighborUp(node),
-            gossip::Event::NeighborDown(node) => Event::NeighborDown(node),
-            gossip::Event::TooFast => Event::Missed,
         }
     }
 }

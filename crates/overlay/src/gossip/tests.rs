@@ -263,3 +263,33 @@ async fn a_topic_that_is_dropped_is_left() {
     drop(at_bob);
     until(&mut at_ada, Event::NeighborDown(bob.node())).await;
 }
+
+#[tokio::test]
+async fn both_dial_at_once_and_nothing_is_lost() {
+    let book = Book::default();
+    for seed in 0..4 {
+        let (ada, bob) = (overlay(&book, 10 + seed).await, overlay(&book, 20 + seed).await);
+        let (gossip_a, gossip_b) = (Gossip::start(&ada), Gossip::start(&bob));
+        let (mut at_ada, mut at_bob) = tokio::join!(
+            gossip_a.join(TOPIC, Members::All, vec![bob.node()]),
+            gossip_b.join(TOPIC, Members::All, vec![ada.node()]),
+        );
+        for i in 0..20_u8 {
+            at_ada.broadcast(Bytes::copy_from_slice(&[i])).await.unwrap();
+            at_bob.broadcast(Bytes::copy_from_slice(&[100 + i])).await.unwrap();
+        }
+        // In whatever order: some are asked for again over the link that stays.
+        let gather = async |topic: &mut Topic| {
+            let mut heard = std::collections::BTreeSet::new();
+            while heard.len() < 20 {
+                if let Event::Message { bytes, .. } = topic.next().await.expect("the topic ended") {
+                    heard.insert(bytes[0]);
+                }
+            }
+            heard
+        };
+        let both = async { (gather(&mut at_bob).await, gather(&mut at_ada).await) };
+        let (bob_heard, ada_heard) = timeout(LONG, both).await.expect("some were lost");
+        assert!(bob_heard.into_iter().eq(0..20) && ada_heard.into_iter().eq(100..120));
+    }
+}
