@@ -1,5 +1,6 @@
 //! Groups in the node's database: tables `groups_*`, a row a group and a row a change.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base::{GroupId, NodeId};
@@ -8,13 +9,19 @@ use rusqlite::Connection;
 
 use crate::proto::group::ChangeId;
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE groups_groups (id BLOB PRIMARY KEY, nodes BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE groups_changes (
         n INTEGER PRIMARY KEY, grp BLOB NOT NULL REFERENCES groups_groups ON DELETE CASCADE, id BLOB NOT NULL,
         bytes BLOB NOT NULL, UNIQUE (grp, id)
     );
-"];
+",
+    "CREATE TABLE groups_left (n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE);",
+];
+
+/// How many groups that were left are remembered. Arbitrary: members who have not heard of it call back for some days.
+const MAX_LEFT: u32 = 1024;
 
 /// A group as it is stored.
 #[derive(Clone, Debug)]
@@ -45,12 +52,26 @@ impl GroupStore {
         self.db.call(load).await
     }
 
+    /// Returns the groups that were left of late.
+    pub async fn left(&self) -> Result<BTreeSet<GroupId>, DbError> {
+        let read = |connection: &mut Connection| {
+            let mut left = connection.prepare("SELECT id FROM groups_left")?;
+            left.query_map((), |row| Ok(GroupId(row.get(0)?)))?.collect()
+        };
+        self.db.call(read).await
+    }
+
     /// Adds a group, without any change.
     pub async fn add(&self, group: GroupId, nodes: Vec<NodeId>) -> Result<(), DbError> {
         let nodes: Vec<u8> = nodes.iter().flat_map(|node| node.0).collect();
-        let row = (group.0, nodes);
-        self.db.call(move |c| c.execute("INSERT OR REPLACE INTO groups_groups VALUES (?1, ?2)", row)).await?;
-        Ok(())
+        self.db
+            .call(move |connection| {
+                let transaction = connection.transaction()?;
+                transaction.execute("DELETE FROM groups_left WHERE id = ?1", [group.0])?;
+                transaction.execute("INSERT OR REPLACE INTO groups_groups VALUES (?1, ?2)", (group.0, nodes))?;
+                transaction.commit()
+            })
+            .await
     }
 
     /// Adds changes to a group, in one transaction. Returns when it is committed.
@@ -70,10 +91,18 @@ impl GroupStore {
             .await
     }
 
-    /// Forgets a group and its changes.
+    /// Forgets a group and its changes, and remembers that it was left.
     pub async fn remove(&self, group: GroupId) -> Result<(), DbError> {
-        self.db.call(move |c| c.execute("DELETE FROM groups_groups WHERE id = ?1", [group.0])).await?;
-        Ok(())
+        self.db
+            .call(move |connection| {
+                let transaction = connection.transaction()?;
+                transaction.execute("DELETE FROM groups_groups WHERE id = ?1", [group.0])?;
+                transaction.execute("INSERT OR REPLACE INTO groups_left (id) VALUES (?1)", [group.0])?;
+                let old = "DELETE FROM groups_left WHERE n <= (SELECT max(n) FROM groups_left) - ?1";
+                transaction.execute(old, [MAX_LEFT])?;
+                transaction.commit()
+            })
+            .await
     }
 }
 
@@ -114,6 +143,9 @@ mod tests {
             assert_eq!(loaded[1].changes, [[9], [3], [1]]);
             store.remove(two).await.unwrap();
             assert_eq!(store.load().await.unwrap().len(), 1);
+            assert_eq!(store.left().await.unwrap(), [two].into());
+            store.add(two, Vec::new()).await.unwrap();
+            assert!(store.left().await.unwrap().is_empty(), "it is joined again");
         });
     }
 }

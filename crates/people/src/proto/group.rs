@@ -7,6 +7,8 @@
 //! these, are in docs/decisions/0004-rosters-and-keys-of-groups.md.
 
 pub mod change;
+pub mod identity;
+pub mod io;
 pub mod keys;
 pub mod link;
 pub mod log;
@@ -18,11 +20,13 @@ mod contest;
 mod session;
 
 pub use change::{Action, Change, ChangeError, ChangeId, Invitee, JoinRequest, Kind, Role};
+pub use identity::Identity;
+pub use io::{Command, Event, Input, Output, Refusal, SessionId, Standing};
 pub use keys::{EpochSecret, KeyError, SealingKey, SealingPublic};
 pub use link::GroupLink;
 pub use log::{Insert, Log};
 pub use message::Message;
-pub use replica::{Command, Event, Identity, Input, Output, Refusal, Replica, SessionId};
+pub use replica::Replica;
 pub use roster::{Member, Roster};
 
 /// What the fuzz targets call.

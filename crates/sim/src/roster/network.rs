@@ -18,6 +18,9 @@ const MEETING: Duration = Duration::from_secs(600);
 /// How many streams a node seeks.
 const STREAMS: usize = 4;
 
+/// How many of those who follow a group's topic hear a message: gossip is better than that.
+const HEARD_PER_CENT: u8 = 80;
+
 /// How often the network falls apart otherwise.
 const WEATHER: Duration = Duration::from_secs(6 * 3600);
 
@@ -36,6 +39,8 @@ pub(super) struct Node {
     stored: Vec<(ChangeId, Arc<[u8]>)>,
     armed: Option<Instant>,
     restarts: u8,
+    /// Whether it heard of what it does not have.
+    behind: bool,
 }
 
 pub(super) struct Stream {
@@ -47,6 +52,7 @@ pub(super) struct Stream {
 
 /// What happens.
 pub(super) enum Happens {
+    Hears { from: usize, to: usize, message: Message },
     Arrives { session: SessionId, to: usize, message: Message },
     Timer { node: usize },
     Closes { session: SessionId, by: usize },
@@ -186,8 +192,8 @@ impl RosterSim {
         let n = self.nodes.len();
         let key = self.key(n);
         let side = if self.nodes.is_empty() { 0 } else { self.nodes[self.rng.usize(..n)].side };
-        let node =
-            Node { person: key.id(), key, replica, awake: true, side, stored: Vec::new(), armed: None, restarts: 0 };
+        let (stored, armed, restarts, behind) = (Vec::new(), None, 0, false);
+        let node = Node { person: key.id(), key, replica, awake: true, side, stored, armed, restarts, behind };
         self.nodes.push(node);
         let first = Duration::from_millis(self.rng.u64(..MEETING.as_millis() as u64));
         self.queue.add(self.clock + first, Happens::Meets { node: n });
@@ -223,6 +229,7 @@ impl RosterSim {
                     self.handle(to, Input::Received { session, message });
                 }
             }
+            Happens::Hears { from, to, message } => self.hears(from, to, message),
             Happens::Timer { node } => {
                 self.nodes[node].armed = None;
                 let due = self.nodes[node].replica.poll_timeout().is_some_and(|due| due <= self.clock);
@@ -273,6 +280,9 @@ impl RosterSim {
                         self.streams.get(&session).map_or(self.clock, |stream| stream.last[0].max(stream.last[1]));
                     self.queue.add(last.max(self.clock), Happens::Closes { session, by: node });
                 }
+                Output::Publish(message) => self.publish(node, &message),
+                // Its driver knows whom it heard; here it is in the event's hands.
+                Output::Behind => self.nodes[node].behind = true,
                 Output::Event(event) => {
                     if event != Event::Changed {
                         self.note(node, format_args!("{event:?}"));
@@ -293,6 +303,33 @@ impl RosterSim {
         let at = (self.clock + travel).max(stream.last[way]);
         stream.last[way] = at;
         self.queue.add(at, Happens::Arrives { session, to, message });
+    }
+
+    /// Everybody who is awake, in the same part of the network and of the same epoch hears it, or most of them.
+    fn publish(&mut self, from: usize, message: &Message) {
+        let topic = |node: &Node| node.replica.epoch().map(|(epoch, _)| epoch);
+        let here = &self.nodes[from];
+        let hears = |node: &Node| node.awake && node.side == here.side && topic(node) == topic(here);
+        let all: Vec<usize> = (0..self.nodes.len()).filter(|to| *to != from && hears(&self.nodes[*to])).collect();
+        for to in all {
+            if self.rng.u8(..100) < HEARD_PER_CENT {
+                let travel = Duration::from_millis(self.rng.u64(20..2000));
+                self.queue.add(self.clock + travel, Happens::Hears { from, to, message: message.clone() });
+            }
+        }
+    }
+
+    fn hears(&mut self, from: usize, to: usize, message: Message) {
+        if !self.nodes[to].awake || self.nodes[to].side != self.nodes[from].side {
+            return;
+        }
+        self.handle(to, Input::Heard(message));
+        if std::mem::take(&mut self.nodes[to].behind)
+            && self.nodes[from].awake
+            && self.streams_of(to).all(|(_, other)| other != from)
+        {
+            self.connect(to, from);
+        }
     }
 
     fn arm(&mut self, node: usize) {

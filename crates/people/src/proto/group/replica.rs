@@ -8,8 +8,11 @@
 //! * writes that it saw an expulsion of an admin, which is what decides when two expel one another ([`super::contest`]);
 //! * ties loose ends together when there are many.
 //!
-//! A session is ended when its person is no longer a member, without a word. [`Output::Persist`] comes before what
-//! depends on it.
+//! What it writes is published ([`live`]); a session is ended when its person is no longer a member ([`parting`]).
+//! [`Output::Persist`] comes before what depends on it.
+
+mod live;
+mod parting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,11 +22,11 @@ use base::{GroupId, Instant, Now, PersonId};
 use chacha20::ChaCha20Rng;
 use hpke::rand_core::{Rng, SeedableRng};
 
-use super::change::{
-    Action, Change, ChangeId, Invitee, JoinRequest, Kind, MAX_MEMBERS, MAX_PREDECESSORS, Recipient, Role,
-};
-use super::keys::{self, EpochSecret, KeyError, SEALED_SECRET_BYTES, SealingKey};
-use super::log::{Insert, Log, MAX_CHANGES, MAX_CHANGES_OF_ONE, Places};
+use super::change::{Action, Change, ChangeId, Kind, MAX_MEMBERS, MAX_PREDECESSORS, Recipient, Role};
+use super::identity::Identity;
+use super::io::{Command, Event, Input, Output, Refusal, SessionId};
+use super::keys::{self, EpochSecret, KeyError, SEALED_SECRET_BYTES};
+use super::log::{Insert, Log, Places};
 use super::message::{MAX_HAVE, Message};
 use super::roster::Roster;
 use super::session::{MAX_BAD, Session};
@@ -45,182 +48,12 @@ const MAX_ANSWERS: usize = super::log::MAX_CHANGES_OF_ONE / 4 * 3;
 const LOOSE_ENDS: usize = 8;
 const TIE_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often members say by gossip what they have: within this time one of them does, since whoever hears what they would
+/// say waits anew. Arbitrary: so long two halves of a group that can hear one another differ at most.
+const ANNOUNCE_PATIENCE: Duration = Duration::from_secs(300);
+
 /// How many streams to members a replica has at once. Arbitrary: some from each node of a few dozen members.
 pub const MAX_SESSIONS: usize = 64;
-
-/// A stream to another member, as its driver numbers it.
-pub type SessionId = u64;
-
-/// Whose copy it is, with the keys where they are at hand.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    person: PersonId,
-    keys: Option<Keys>,
-}
-
-#[derive(Clone, Debug)]
-struct Keys {
-    signing: PersonKey,
-    sealing: SealingKey,
-}
-
-impl Identity {
-    /// Derives what a group needs of a person's key.
-    pub fn new(key: PersonKey) -> Identity {
-        Identity { person: key.id(), keys: Some(Keys { sealing: SealingKey::derive(&key), signing: key }) }
-    }
-
-    /// Names a person whose key is not at hand: the copy follows the group, and neither writes nor reads what is sealed.
-    pub fn locked(person: PersonId) -> Identity {
-        Identity { person, keys: None }
-    }
-
-    /// Returns the person.
-    pub fn person(&self) -> PersonId {
-        self.person
-    }
-
-    /// Whether the person's key is not at hand.
-    pub fn is_locked(&self) -> bool {
-        self.keys.is_none()
-    }
-
-    /// Signs a request to come into a group; `None` without the key. See [`JoinRequest::sign`].
-    pub fn request(
-        &self,
-        group: GroupId,
-        invitation: Option<(ChangeId, Option<[u8; 32]>)>,
-        now: Now,
-    ) -> Option<JoinRequest> {
-        let keys = self.keys.as_ref()?;
-        Some(JoinRequest::sign(group, &keys.signing, keys.sealing.public(), invitation, now.wall))
-    }
-}
-
-/// What can happen to a replica.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// A stream to a node of a person stands, and both ends named the group.
-    Connected {
-        /// The stream.
-        session: SessionId,
-        /// Who is behind it, authenticated.
-        person: PersonId,
-    },
-    /// A message came.
-    Received {
-        /// On which stream.
-        session: SessionId,
-        /// What.
-        message: Message,
-    },
-    /// A stream ended.
-    Closed {
-        /// Which.
-        session: SessionId,
-    },
-    /// It is [`Replica::poll_timeout`]'s time.
-    Timeout,
-}
-
-/// What a replica wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Store these changes, in this order, before anything that follows.
-    Persist(Vec<(ChangeId, Arc<[u8]>)>),
-    /// Send a message.
-    Send {
-        /// On which stream.
-        session: SessionId,
-        /// What.
-        message: Message,
-    },
-    /// End a stream.
-    Disconnect {
-        /// Which.
-        session: SessionId,
-        /// Whether the other end sent what no sane program sends.
-        blame: bool,
-    },
-    /// Tell whoever is interested.
-    Event(Event),
-}
-
-/// What is worth telling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Who belongs to the group, or what they may do, or the name, changed.
-    Changed,
-    /// The present members have a secret, and we have it: this one's.
-    Epoch(ChangeId),
-    /// We were a member and are none now.
-    Out,
-}
-
-/// What the person of this node does to a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Invites.
-    Invite {
-        /// Whom.
-        to: Invitee,
-        /// How many can come in by it, 0: any number.
-        uses: u16,
-        /// What they become.
-        role: Role,
-    },
-    /// Takes an invitation back.
-    Cancel(ChangeId),
-    /// Lets a person in.
-    Admit(Box<JoinRequest>),
-    /// Gives a role.
-    Role(PersonId, Role),
-    /// Expels.
-    Expel(PersonId),
-    /// Leaves.
-    Leave,
-    /// Calls the group otherwise.
-    Rename(Name),
-    /// Hands out a new secret though the members are the same.
-    NewEpoch,
-}
-
-/// Why a command is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// We are no member.
-    #[error("you are not a member of this group")]
-    NotMember,
-    /// Only an admin may.
-    #[error("only an admin of the group can do that")]
-    NotAdmin,
-    /// The other is no member.
-    #[error("this person is not a member of the group")]
-    NoSuchMember,
-    /// The invitation is not there.
-    #[error("there is no such invitation, or it was used up")]
-    NoSuchInvitation,
-    /// The person's key is not at hand.
-    #[error("the person's key is locked or on another computer: unlock it, or do this there")]
-    Locked,
-    /// They are a member.
-    #[error("this person is a member of the group already")]
-    Already,
-    /// The request does not let anybody in.
-    #[error("the invitation does not let this person in: it was used up, taken back, or is another person's")]
-    NotInvited,
-    /// The group has all the members it can have.
-    #[error("the group has {MAX_MEMBERS} members, and no more fit in")]
-    MembersFull,
-    /// The log is full.
-    #[error(
-        "the group has as many changes as fit ({MAX_CHANGES}, {MAX_CHANGES_OF_ONE} of one person): begin a new one"
-    )]
-    LogFull,
-    /// There is no key.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-}
 
 /// A member's copy of a group.
 #[derive(Debug)]
@@ -238,6 +71,11 @@ pub struct Replica {
     epoch_due: Option<Instant>,
     seen_due: Option<Instant>,
     tie_due: Option<Instant>,
+    announce_due: Option<Instant>,
+    /// Changes that were heard before something that they name.
+    heard: Vec<Arc<[u8]>>,
+    /// The places of changes that we wrote and have not told of.
+    written: Vec<usize>,
     outputs: VecDeque<Output>,
 }
 
@@ -257,6 +95,9 @@ impl Replica {
             epoch_due: None,
             seen_due: None,
             tie_due: None,
+            announce_due: None,
+            heard: Vec::new(),
+            written: Vec::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -392,6 +233,7 @@ impl Replica {
         match input {
             Input::Connected { session, person } => self.connected(session, person),
             Input::Received { session, message } => self.received(session, message),
+            Input::Heard(message) => self.heard(now, message),
             Input::Closed { session } => {
                 self.sessions.remove(&session);
             }
@@ -407,7 +249,7 @@ impl Replica {
 
     /// Returns when to call [`Replica::handle`] with [`Input::Timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.epoch_due, self.seen_due, self.tie_due].into_iter().flatten().min()
+        [self.epoch_due, self.seen_due, self.tie_due, self.announce_due].into_iter().flatten().min()
     }
 
     /// Does what the person of this node wants and returns the change that does it.
@@ -500,23 +342,28 @@ impl Replica {
     }
 
     fn connected(&mut self, session: SessionId, person: PersonId) {
-        // Whom we do not know may have come in while we were away: such a one is listened to, and told nothing of the group
-        // until what comes shows that they belong to it.
-        let expelled = self.roster.as_ref().is_some_and(|roster| roster.expelled.contains(&person));
-        if expelled || self.sessions.len() >= MAX_SESSIONS {
+        if self.sessions.len() >= MAX_SESSIONS {
             self.outputs.push_back(Output::Disconnect { session, blame: false });
             return;
         }
         self.sessions.insert(session, Session::new(person));
-        self.outputs.push_back(Output::Send { session, message: Session::have(&self.log) });
+        // Whom we do not know may have come in while we were away: such a one is listened to, and told nothing of the group
+        // until what comes shows that they belong to it. Who was expelled hears that, after saying what they have.
+        if !self.roster.as_ref().is_some_and(|roster| roster.expelled.contains(&person)) {
+            self.outputs.push_back(Output::Send { session, message: Session::have(&self.log) });
+        }
     }
 
     fn received(&mut self, id: SessionId, message: Message) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match message {
             Message::Have(ids) => {
+                let person = session.person;
                 session.told(&self.log, &ids);
                 self.send_missing(id);
+                self.part(id);
+                self.end_if_expelled(id);
+                self.is_released(&person, &ids);
             }
             Message::Changes(changes) => self.changes(id, &changes),
             Message::Want(ids) => {
@@ -528,7 +375,6 @@ impl Replica {
                     self.outputs.push_back(Output::Send { session: id, message });
                 }
             }
-            // What opens a stream does not come later; who belongs to which node is the driver's.
             // What opens a stream does not come later; what is about people is the driver's.
             _ => session.bad += 1,
         }
@@ -579,7 +425,7 @@ impl Replica {
                 self.learn(place);
             }
             Insert::Missing(missing) => {
-                let waits = session.is_some_and(|session| session.wait(bytes.into()));
+                let waits = session.is_none_or(|session| session.wait(bytes.into()));
                 return if waits { missing } else { Vec::new() };
             }
             Insert::Refused(_) | Insert::Foreign => session.into_iter().for_each(|session| session.bad += 1),
@@ -625,6 +471,7 @@ impl Replica {
 
     /// Draws the consequences of new changes: what to store, to whom to send them, who is out, what is due.
     pub(super) fn refresh(&mut self, now: Now) {
+        self.retry_heard();
         if self.computed == self.log.len() {
             return;
         }
@@ -632,6 +479,9 @@ impl Replica {
         let fresh = fresh.map(|entry| (entry.id, entry.bytes.clone())).collect();
         self.outputs.push_back(Output::Persist(fresh));
         self.computed = self.log.len();
+        for place in std::mem::take(&mut self.written) {
+            self.publish(place);
+        }
         let before = std::mem::replace(&mut self.roster, Roster::of(&self.log));
         let ours = |roster: &Option<Roster>| roster.as_ref().is_some_and(|roster| roster.has(&self.me.person()));
         let (was_in, is_in) = (ours(&before), ours(&self.roster));
@@ -659,29 +509,13 @@ impl Replica {
         self.plan(now);
     }
 
-    /// Ends the sessions of those who are no members any more; all of them when it is we who are out.
-    fn end_sessions(&mut self, out: bool, before: Option<&Roster>) {
-        let Some(roster) = &self.roster else { return };
-        let was_in = |person: &PersonId| before.is_some_and(|before| before.has(person));
-        let is_out = |person: &PersonId| roster.expelled.contains(person) || was_in(person) && !roster.has(person);
-        let ends = |session: &Session| out || is_out(&session.person);
-        let gone: Vec<SessionId> =
-            self.sessions.iter().filter(|(_, session)| ends(session)).map(|(id, _)| *id).collect();
-        for session in gone {
-            if let Some(last) = out.then(|| self.sessions.get_mut(&session)).flatten() {
-                // Whoever leaves says so before going.
-                let messages = last.missing(&self.log);
-                self.outputs.extend(messages.into_iter().map(|message| Output::Send { session, message }));
-            }
-            self.sessions.remove(&session);
-            self.outputs.push_back(Output::Disconnect { session, blame: false });
-        }
-    }
-
     fn plan(&mut self, now: Now) {
         if !self.is_member() || self.me.keys.is_none() {
-            (self.epoch_due, self.seen_due, self.tie_due) = (None, None, None);
+            (self.epoch_due, self.seen_due, self.tie_due, self.announce_due) = (None, None, None, None);
             return;
+        }
+        if self.announce_due.is_none() {
+            self.put_announcement_off(now);
         }
         let wants = (self.needs_epoch(), self.needs_seen(), self.log.heads().len() > LOOSE_ENDS);
         let mut due = |wanted: bool, due: Option<Instant>, patience: Duration| {
@@ -692,6 +526,11 @@ impl Replica {
         self.epoch_due = due(wants.0, self.epoch_due, EPOCH_PATIENCE);
         self.seen_due = due(wants.1, self.seen_due, SEEN_PATIENCE);
         self.tie_due = due(wants.2, self.tie_due, TIE_PATIENCE);
+    }
+
+    fn put_announcement_off(&mut self, now: Now) {
+        let part = 0.5 + f64::from(self.rng.next_u32() >> 8) / 33_554_432.0;
+        self.announce_due = Some(now.mono + ANNOUNCE_PATIENCE.mul_f64(part));
     }
 
     /// Whether the present members have no secret, or one that we cannot open.
@@ -733,6 +572,10 @@ impl Replica {
                 // Full: nothing that we could do.
                 let _ = self.write_epoch(now, self.name().as_ref());
             }
+        }
+        if due(self.announce_due) {
+            self.announce();
+            self.put_announcement_off(now);
         }
         let (seen, tie) = (due(self.seen_due), due(self.tie_due));
         if seen {
@@ -788,6 +631,7 @@ impl Replica {
         let (id, change, bytes) = self.sign(action, now).ok_or(Refusal::Locked)?;
         match self.log.insert_verified(id, change, &bytes) {
             Insert::New(place) => {
+                self.written.push(place);
                 self.learn(place);
                 Ok(id)
             }

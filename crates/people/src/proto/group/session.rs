@@ -83,7 +83,12 @@ impl Session {
         if !self.told {
             return Vec::new();
         }
-        let places: Vec<usize> = log.order().filter(|place| !self.theirs.has(*place)).collect();
+        self.missing_of(log, |_| true)
+    }
+
+    /// The same of some of the changes, and though the other end may not have said what it has.
+    pub fn missing_of(&mut self, log: &Log, of: impl Fn(usize) -> bool) -> Vec<Message> {
+        let places: Vec<usize> = log.order().filter(|place| !self.theirs.has(*place) && of(*place)).collect();
         places.iter().for_each(|place| self.theirs.add(*place));
         batches(places.into_iter().map(|place| &log.at(place).bytes))
     }

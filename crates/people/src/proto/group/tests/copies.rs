@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::proto::group::message::Message;
-use crate::proto::group::replica::{Command, Event, Identity, Input, Output, Refusal, Replica};
+use crate::proto::group::{Command, Event, Identity, Input, Output, Refusal, Replica, Standing};
 use crate::proto::name::Name;
 
 /// Copies that are all connected, by sessions without delay.
@@ -10,6 +10,10 @@ struct Circle {
     copies: Vec<(u8, Replica)>,
     /// Sessions (lower place, higher place) that stand.
     links: Vec<(usize, usize)>,
+    /// Whether what is published is heard by all.
+    gossip: bool,
+    /// Who heard of what is not there.
+    behind: Vec<u8>,
     clock: u64,
 }
 
@@ -22,7 +26,7 @@ impl Circle {
     fn new(kind: Kind) -> Circle {
         let me = Identity::new(key(ALICE));
         let alice = Replica::create(me, kind, &Name::new("Tea").unwrap(), [1; 32], at(0)).unwrap();
-        Circle { copies: vec![(ALICE, alice)], links: Vec::new(), clock: 0 }
+        Circle { copies: vec![(ALICE, alice)], links: Vec::new(), gossip: false, behind: Vec::new(), clock: 0 }
     }
 
     fn copy(&mut self, who: u8) -> &mut Replica {
@@ -88,13 +92,29 @@ impl Circle {
                             }
                         }
                         Output::Event(event) => events.push((self.copies[from].0, event)),
-                        Output::Persist(_) => {}
+                        Output::Publish(message) if self.gossip => {
+                            let message = Message::decode(&message.encode()).unwrap();
+                            for (_, copy) in self.copies.iter_mut().enumerate().filter(|(to, _)| *to != from) {
+                                copy.1.handle(now, Input::Heard(message.clone()));
+                            }
+                        }
+                        Output::Behind => self.behind.push(self.copies[from].0),
+                        Output::Persist(_) | Output::Publish(_) => {}
                     }
                 }
             }
             if quiet {
                 return events;
             }
+        }
+    }
+
+    /// All streams end.
+    fn cut(&mut self) {
+        self.links.clear();
+        let now = at(self.clock);
+        for (_, copy) in &mut self.copies {
+            (0..9).for_each(|a| (0..9).for_each(|b| copy.handle(now, Input::Closed { session: session(a, b) })));
         }
     }
 
@@ -184,12 +204,7 @@ fn two_parts_that_changed_apart_agree_when_they_meet() {
     let mut circle = Circle::new(Kind::Open);
     circle.join(BOB, ALICE);
     circle.join(CAROL, ALICE);
-    circle.links.clear();
-    for who in [ALICE, BOB, CAROL] {
-        let now = at(circle.clock);
-        (0..3)
-            .for_each(|a| (0..3).for_each(|b| circle.copy(who).handle(now, Input::Closed { session: session(a, b) })));
-    }
+    circle.cut();
     circle.join(DAVE, BOB);
     circle.join(ERIN, CAROL);
     circle.command(ALICE, Command::Expel(id(CAROL))).unwrap();
@@ -274,18 +289,11 @@ fn a_locked_copy_follows_and_reads_once_it_is_unlocked() {
 fn whoever_was_away_listens_to_members_who_came_in_meanwhile() {
     let mut circle = Circle::new(Kind::Open);
     circle.join(BOB, ALICE);
-    let cut = |circle: &mut Circle| {
-        circle.links.clear();
-        let now = at(circle.clock);
-        for (_, copy) in &mut circle.copies {
-            (0..9).for_each(|a| (0..9).for_each(|b| copy.handle(now, Input::Closed { session: session(a, b) })));
-        }
-    };
-    cut(&mut circle);
+    circle.cut();
     // Bob sleeps. Carol comes in, and Alice goes.
     circle.join(CAROL, ALICE);
     circle.command(ALICE, Command::Leave).unwrap();
-    cut(&mut circle);
+    circle.cut();
     circle.connect(BOB, CAROL);
     assert_eq!(circle.roster(BOB), circle.roster(CAROL));
     assert_eq!(circle.roster(BOB).members.len(), 2);
@@ -294,4 +302,112 @@ fn whoever_was_away_listens_to_members_who_came_in_meanwhile() {
     circle.copies.push((MALLORY, Replica::new(group, Identity::new(key(MALLORY)), [7; 32])));
     circle.connect(MALLORY, BOB);
     assert!(circle.copy(MALLORY).log().is_empty());
+}
+
+#[test]
+fn who_is_expelled_while_asleep_is_told_so_and_nothing_else() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.join(MALLORY, ALICE);
+    circle.cut();
+    circle.connect(ALICE, BOB);
+    circle.command(ALICE, Command::Expel(id(MALLORY))).unwrap();
+    circle.command(ALICE, Command::Rename(Name::new("Coffee").unwrap())).unwrap();
+    circle.command(BOB, Command::NewEpoch).unwrap();
+    assert_eq!(circle.copy(MALLORY).standing(), Standing::Member, "nobody said anything else");
+    let before = circle.copy(MALLORY).log().len();
+    circle.connect(MALLORY, BOB);
+    let mallory = circle.copy(MALLORY);
+    assert_eq!(mallory.standing(), Standing::Expelled);
+    assert_eq!(mallory.log().len(), before + 1, "the expulsion, and nothing that came after it");
+    assert_eq!(mallory.name().unwrap().as_str(), "Tea");
+    assert_eq!(circle.links, [(0, 1)], "she is spoken to no more");
+    // By an invitation in her name she comes back.
+    let invite = Command::Invite { to: Invitee::Person(id(MALLORY)), uses: 1, role: Role::Member };
+    let invite = circle.command(ALICE, invite).unwrap();
+    let (group, now) = (circle.copies[0].1.group(), at(circle.clock));
+    let request = Identity::new(key(MALLORY)).request(group, Some((invite, None)), now).unwrap();
+    circle.command(ALICE, Command::Admit(Box::new(request))).unwrap();
+    circle.connect(MALLORY, ALICE);
+    assert_eq!(circle.copy(MALLORY).standing(), Standing::Member);
+    assert_eq!(circle.copy(MALLORY).name().unwrap().as_str(), "Coffee");
+}
+
+#[test]
+fn a_farewell_that_nobody_heard_is_said_again() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.join(CAROL, ALICE);
+    circle.cut();
+    circle.command(CAROL, Command::Leave).unwrap();
+    assert_eq!(circle.copy(CAROL).standing(), Standing::Left);
+    assert_eq!(circle.roster(BOB).members.len(), 3);
+    // It outlives a restart.
+    let carol = circle.copy(CAROL);
+    let stored: Vec<Arc<[u8]>> = carol.log().iter().map(|entry| entry.bytes.clone()).collect();
+    let stored = stored.iter().map(AsRef::as_ref);
+    *carol = Replica::restore(carol.group(), Identity::new(key(CAROL)), [9; 32], stored, at(5));
+    assert_eq!(carol.standing(), Standing::Left);
+    circle.copy(CAROL).handle(at(5), Input::Connected { session: session(1, 2), person: id(BOB) });
+    circle.copy(BOB).handle(at(5), Input::Connected { session: session(1, 2), person: id(CAROL) });
+    circle.links.push((1, 2));
+    assert!(circle.settle().contains(&(CAROL, Event::Released)), "Bob heard it and said so");
+    assert_eq!(circle.roster(BOB).members.len(), 2);
+    assert_eq!(circle.links, []);
+    // Whoever meets somebody who heard it elsewhere learns that, too.
+    circle.connect(BOB, ALICE);
+    let carol = circle.copies.pop().unwrap().1;
+    circle.copies.push((CAROL, carol));
+    circle.copy(CAROL).handle(at(9), Input::Connected { session: session(0, 2), person: id(ALICE) });
+    circle.copy(ALICE).handle(at(9), Input::Connected { session: session(0, 2), person: id(CAROL) });
+    circle.links.push((0, 2));
+    assert!(circle.settle().contains(&(CAROL, Event::Released)));
+}
+
+#[test]
+fn the_last_one_who_leaves_tells_nobody() {
+    let mut circle = Circle::new(Kind::Open);
+    let now = at(0);
+    circle.copy(ALICE).command(now, Command::Leave).unwrap();
+    assert!(circle.settle().contains(&(ALICE, Event::Released)));
+}
+
+#[test]
+fn gossip_alone_brings_a_change_to_all_and_what_it_lost_is_asked_for() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.join(CAROL, ALICE);
+    circle.cut();
+    circle.gossip = true;
+    circle.command(ALICE, Command::Rename(Name::new("Coffee").unwrap())).unwrap();
+    for who in [BOB, CAROL] {
+        assert_eq!(circle.copy(who).name().unwrap().as_str(), "Coffee");
+    }
+    assert_eq!(circle.behind, []);
+    // Now a message is lost, and the next one shows it.
+    circle.gossip = false;
+    circle.command(ALICE, Command::Role(id(BOB), Role::Admin)).unwrap();
+    circle.gossip = true;
+    circle.command(ALICE, Command::Rename(Name::new("Milk").unwrap())).unwrap();
+    assert_eq!(circle.behind, [BOB, CAROL]);
+    assert_eq!(circle.copy(BOB).name().unwrap().as_str(), "Coffee");
+    circle.connect(ALICE, BOB);
+    assert_eq!(circle.copy(BOB).name().unwrap().as_str(), "Milk");
+    assert_eq!(circle.roster(BOB), circle.roster(ALICE));
+}
+
+#[test]
+fn halves_that_only_hear_one_another_notice_that_they_differ() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.cut();
+    circle.command(ALICE, Command::Rename(Name::new("Coffee").unwrap())).unwrap();
+    circle.gossip = true;
+    circle.pass(300);
+    assert!(circle.behind.contains(&BOB));
+    assert!(!circle.behind.contains(&ALICE), "she has all that he has");
+    circle.connect(BOB, ALICE);
+    circle.behind.clear();
+    circle.pass(600);
+    assert_eq!(circle.behind, []);
 }
