@@ -24,6 +24,7 @@ OURS = [
     "overlay",
     "overlay_nat",
     "private",
+    "groups",
     "private_nat",
     "relays",
     "refused",

@@ -86,8 +86,8 @@ impl Client {
     }
 
     /// Sends something that has no answer but yes or no.
-    pub async fn tell(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Result<()> {
-        self.send(method, path, body).await.map(|_| ())
+    pub async fn tell(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Result<StatusCode> {
+        self.send(method, path, body).await.map(|response| response.status())
     }
 
     /// Tells what the node is.
@@ -117,12 +117,12 @@ impl Client {
 
     /// Makes a torrent `pause`, `resume` or `recheck`.
     pub async fn act(&self, id: &str, action: &str) -> Result<()> {
-        self.tell(Method::POST, &format!("/torrents/{id}/{action}"), None::<&()>).await
+        self.tell(Method::POST, &format!("/torrents/{id}/{action}"), None::<&()>).await.map(|_| ())
     }
 
     /// Forgets a torrent.
     pub async fn remove(&self, id: &str, with_data: bool) -> Result<()> {
-        self.tell(Method::DELETE, &format!("/torrents/{id}?with_data={with_data}"), None::<&()>).await
+        self.tell(Method::DELETE, &format!("/torrents/{id}?with_data={with_data}"), None::<&()>).await.map(|_| ())
     }
 
     /// Starts a job.
@@ -132,7 +132,7 @@ impl Client {
 
     /// Stops a job.
     pub async fn cancel_job(&self, id: u64) -> Result<()> {
-        self.tell(Method::DELETE, &format!("/jobs/{id}"), None::<&()>).await
+        self.tell(Method::DELETE, &format!("/jobs/{id}"), None::<&()>).await.map(|_| ())
     }
 
     /// Follows what changes.

@@ -26,7 +26,7 @@ impl Follow {
     /// Waits for the next change. Safe to drop and call again.
     pub async fn next(&mut self) -> Result<()> {
         match self.events.next().await? {
-            Event::Snapshot { torrents, jobs } => {
+            Event::Snapshot { torrents, jobs, .. } => {
                 self.torrents = torrents.into_iter().map(|torrent| (torrent.id.clone(), torrent)).collect();
                 self.jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
             }
@@ -44,6 +44,8 @@ impl Follow {
             Event::Job(job) => {
                 self.jobs.insert(job.id, *job);
             }
+            // No command waits for these.
+            Event::Group(_) | Event::GroupRemoved { .. } | Event::Inbox(_) | Event::InboxRemoved { .. } => {}
         }
         Ok(())
     }

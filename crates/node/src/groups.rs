@@ -9,6 +9,7 @@ mod meeting;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,15 +18,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base::{GroupId, NodeId, Now, PersonId, WallTime};
 use db::{Db, DbError};
+use overlay::gossip::Gossip;
 use people::GroupStore;
 use people::proto::group::change::link_key;
-use people::proto::group::{ChangeId, Command, GroupLink, Identity, Invitee, Kind, Refusal, Replica, Role, Roster};
+use people::proto::group::{
+    ChangeId, Command, GroupLink, Identity, Invitee, Kind, Refusal, Replica, Role, Roster, Standing,
+};
 use people::proto::{Name, PersonKey, SignedNodeList};
 use tokio::sync::{Notify, watch};
 
 use crate::NodeError;
 use crate::people::{Circles, People};
-use circle::Circle;
+use circle::{Circle, Settled};
 
 /// How many groups a node is in. Arbitrary; each may hold some megabytes.
 const MAX_GROUPS: usize = 256;
@@ -71,6 +75,8 @@ pub(crate) enum GroupError {
 /// What is published of a group: read without waiting.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
+    /// How we stand to it.
+    pub(crate) standing: Standing,
     /// The state; `None` until somebody told it.
     pub(crate) roster: Option<Arc<Roster>>,
     /// What the group is called, where we can read it.
@@ -90,6 +96,9 @@ struct Inner {
     store: GroupStore,
     identity: Mutex<Identity>,
     circles: Mutex<BTreeMap<GroupId, Arc<Circle>>>,
+    /// Groups that were left: members who have not heard of it call us back in vain.
+    left: Mutex<BTreeSet<GroupId>>,
+    gossip: Option<Gossip>,
     /// Counts the changes of who belongs to what.
     changed: watch::Sender<u64>,
     /// Wakes the task that looks for members.
@@ -113,6 +122,8 @@ impl Groups {
             _ => Identity::locked(person.unwrap_or(PersonId([0; 32]))),
         };
         let groups = Groups(Arc::new(Inner {
+            gossip: people.overlay().map(Gossip::start),
+            left: Mutex::new(store.left().await?),
             people,
             identity: Mutex::new(identity.clone()),
             circles: Mutex::default(),
@@ -151,9 +162,10 @@ impl Groups {
         self.0.changed.subscribe()
     }
 
-    /// Returns all groups.
+    /// Returns all groups, but those that were left and nobody knows it yet.
     pub(crate) fn list(&self) -> Vec<(GroupId, View)> {
-        self.0.all().iter().map(|circle| (circle.group(), circle.view())).collect()
+        let views = self.0.all().into_iter().map(|circle| (circle.group(), circle.view()));
+        views.filter(|(_, view)| view.standing != Standing::Left).collect()
     }
 
     /// Returns what is known of a group.
@@ -292,15 +304,24 @@ impl Groups {
         while !self.is_member(group, person) && changes.changed().await.is_ok() {}
     }
 
-    /// Leaves a group: tells the others, and forgets it. Who is no member just forgets it.
-    pub(crate) async fn leave(&self, group: GroupId) -> Result<(), GroupError> {
+    /// Leaves a group, and forgets it as soon as another member knows; who is no member just forgets it. Returns whether
+    /// somebody knows: if not, it is said when a member is met.
+    pub(crate) async fn leave(&self, group: GroupId) -> Result<bool, GroupError> {
         let circle = self.0.circle(group).ok_or(GroupError::Unknown)?;
-        if self.is_member(group, self.person()) {
-            self.command(group, Command::Leave).await?;
-            circle.farewell().await;
+        if !self.is_member(group, self.person()) {
+            self.forget(&circle).await?;
+            return Ok(true);
         }
+        self.command(group, Command::Leave).await?;
+        Ok(circle.farewell(|| self.0.circle(group).is_none()).await)
+    }
+
+    /// Forgets a group.
+    async fn forget(&self, circle: &Circle) -> Result<(), DbError> {
+        let group = circle.group();
         self.0.store.remove(group).await?;
         self.0.lock_circles().remove(&group);
+        self.0.lock_left().insert(group);
         self.announce();
         Ok(())
     }
@@ -321,17 +342,38 @@ impl Groups {
 
     fn insert(&self, replica: Replica, nodes: Vec<NodeId>) -> Arc<Circle> {
         let circle = Arc::new(Circle::new(replica, nodes));
+        self.0.lock_left().remove(&circle.group());
         self.0.lock_circles().insert(circle.group(), circle.clone());
         circle
     }
 
     /// Lets a replica do something, and does what it then wants.
-    async fn drive<T>(&self, circle: &Circle, act: impl FnOnce(&mut Replica) -> T) -> Result<T, DbError> {
-        let (result, changed) = circle.drive(&self.0.store, act).await?;
-        if changed {
+    async fn drive<T>(&self, circle: &Arc<Circle>, act: impl FnOnce(&mut Replica) -> T) -> Result<T, DbError> {
+        Ok(self.drive_and_see(circle, act).await?.0)
+    }
+
+    /// The same; says what came of it, too.
+    async fn drive_and_see<T>(
+        &self,
+        circle: &Arc<Circle>,
+        act: impl FnOnce(&mut Replica) -> T,
+    ) -> Result<(T, Settled), DbError> {
+        let (result, settled) = circle.drive(&self.0.store, act).await?;
+        self.settled(circle, settled).await?;
+        Ok((result, settled))
+    }
+
+    /// Draws the consequences outside of the group.
+    async fn settled(&self, circle: &Arc<Circle>, settled: Settled) -> Result<(), DbError> {
+        if settled.released && circle.view().standing == Standing::Left {
+            self.forget(circle).await?;
+        }
+        if settled.changed {
+            // Before anything else is said: who was expelled does not hear it.
+            self.follow(circle);
             self.changed(circle).await?;
         }
-        Ok(result)
+        Ok(())
     }
 
     /// Draws the consequences of a change of a group.
@@ -364,6 +406,10 @@ impl Inner {
 
     fn lock_circles(&self) -> MutexGuard<'_, BTreeMap<GroupId, Arc<Circle>>> {
         self.circles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_left(&self) -> MutexGuard<'_, BTreeSet<GroupId>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn circle(&self, group: GroupId) -> Option<Arc<Circle>> {

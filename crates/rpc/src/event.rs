@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{Job, TorrentSummary};
+use crate::{GroupInfo, InboxEntry, Job, TorrentSummary};
 
 /// The fields of a [`TorrentSummary`] that changed; the others are as they were.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -25,6 +25,12 @@ pub enum Event {
         torrents: Vec<TorrentSummary>,
         /// All jobs that run, and those that ended lately.
         jobs: Vec<Job>,
+        /// All groups.
+        #[serde(default)]
+        groups: Vec<GroupInfo>,
+        /// All that others share with the user.
+        #[serde(default)]
+        inbox: Vec<InboxEntry>,
     },
     /// A torrent was added.
     Added(Box<TorrentSummary>),
@@ -37,6 +43,20 @@ pub enum Event {
     },
     /// A job changed.
     Job(Box<Job>),
+    /// A group is new, or changed: its name, who belongs to it, how many are met, how we stand to it.
+    Group(Box<GroupInfo>),
+    /// A group was left, or forgotten.
+    GroupRemoved {
+        /// Which.
+        id: String,
+    },
+    /// Something is shared with the user, or was taken up or left alone.
+    Inbox(Box<InboxEntry>),
+    /// Something in the inbox is shared no more.
+    InboxRemoved {
+        /// Which torrent.
+        torrent: String,
+    },
 }
 
 impl Delta {

@@ -25,6 +25,18 @@ pub enum GroupRole {
     Admin,
 }
 
+/// How this node's person stands to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupStanding {
+    /// Belongs to it.
+    Member,
+    /// Does not, or not yet, as far as is known here.
+    Outside,
+    /// Was expelled.
+    Expelled,
+}
+
 /// A group of this node's person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GroupInfo {
@@ -36,6 +48,8 @@ pub struct GroupInfo {
     /// Who can come in; absent until another member told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<GroupKind>,
+    /// How this node's person stands to it.
+    pub standing: GroupStanding,
     /// What this node's person may do; absent: no member (any more).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<GroupRole>,

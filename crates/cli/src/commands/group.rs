@@ -3,10 +3,10 @@
 use std::io::{self, BufRead as _};
 
 use anyhow::{Context as _, Result, bail};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use rpc::{
     GroupDetail, GroupInfo, GroupInviteRequest, GroupKind, GroupLink, GroupMember, GroupRename, GroupRequest,
-    GroupRole, GroupRoleRequest, GroupUnlock,
+    GroupRole, GroupRoleRequest, GroupStanding, GroupUnlock,
 };
 
 use super::Context;
@@ -68,8 +68,15 @@ pub async fn run(command: Group, context: &Context) -> Result<u8> {
         }
         Group::Leave(which) => {
             let group = find(client, &which.group).await?;
-            client.tell(Method::DELETE, &format!("/groups/{}", group.id), None::<&()>).await?;
-            say(context, &group, || format!("You left {}.", called(&group)))?;
+            let told = client.tell(Method::DELETE, &format!("/groups/{}", group.id), None::<&()>).await?;
+            say(context, &group, || match (group.standing, told == StatusCode::ACCEPTED) {
+                (GroupStanding::Member, true) => format!(
+                    "You left {}. No other member is there to hear it: this node tells the first one that it meets.",
+                    called(&group)
+                ),
+                (GroupStanding::Member, false) => format!("You left {}.", called(&group)),
+                _ => format!("This node forgets {}.", called(&group)),
+            })?;
         }
         Group::Unlock => {
             let passphrase = passphrase()?;
@@ -113,7 +120,7 @@ async fn list(client: &Client, context: &Context) -> Result<()> {
         table.row(vec![
             called(group),
             group.kind.map_or("", shown_kind).to_owned(),
-            group.role.map_or("no member", shown).to_owned(),
+            shown_own(group).to_owned(),
             group.members.to_string(),
             group.connected.to_string(),
             group.id[..16].to_owned(),
@@ -130,7 +137,7 @@ async fn show_one(client: &Client, meant: &str, context: &Context) -> Result<()>
     let info = &group.info;
     out::line(format!("{}  {}", called(info), info.kind.map_or("", shown_kind)))?;
     out::line(format!("id       {}", info.id))?;
-    out::line(format!("you      {}", info.role.map_or("no member", shown)))?;
+    out::line(format!("you      {}", shown_own(info)))?;
     out::line(format!("met      {}", show::count(info.connected as usize, "stream", "streams")))?;
     if info.locked {
         out::line("key      locked, or on another computer: `compeer group unlock`")?;
@@ -207,6 +214,14 @@ fn called(group: &GroupInfo) -> String {
 
 fn name_of(member: &GroupMember) -> String {
     member.name.as_deref().map_or_else(|| member.person[..16].to_owned(), clean)
+}
+
+fn shown_own(group: &GroupInfo) -> &'static str {
+    match (group.role, group.standing) {
+        (Some(role), _) => shown(role),
+        (None, GroupStanding::Expelled) => "expelled",
+        (None, _) => "no member",
+    }
 }
 
 fn shown(role: GroupRole) -> &'static str {

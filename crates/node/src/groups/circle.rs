@@ -1,4 +1,4 @@
-//! One group: its replica, and the queues to the streams of its sessions.
+//! One group: its replica, the queues to the streams of its sessions, and the topics that it speaks on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,7 @@ use people::proto::group::message::Fellow;
 use people::proto::group::{Event, Input, Message, Output, Replica, SessionId};
 use tokio::sync::mpsc;
 
+use super::topics::Topics;
 use super::{View, now};
 
 /// How many messages may wait for one stream. A whole log takes some hundred, and each holds references, not copies; a
@@ -20,7 +21,7 @@ const QUEUE: usize = 1024;
 /// Of how many persons who are no members yet the nodes are kept: more come in at once seldom, and each is bounded.
 const MAX_EARLY: usize = 32;
 
-/// How long whoever leaves waits for the last words to be sent.
+/// How long whoever leaves waits for a member to hear it. Afterwards it is said when one is met.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What one stream has to do.
@@ -38,10 +39,24 @@ pub(super) struct Circle {
     live: tokio::sync::Mutex<Live>,
     view: Mutex<View>,
     nodes: Mutex<Nodes>,
+    topics: Mutex<Topics>,
+}
+
+/// What came of what a replica wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settled {
+    /// There is something new for others to read.
+    pub(super) changed: bool,
+    /// What was heard names what is not here.
+    pub(super) behind: bool,
+    /// We left, and a member knows it.
+    pub(super) released: bool,
 }
 
 struct Live {
     replica: Replica,
+    /// What goes by gossip, in order, until the drive is over.
+    published: Vec<Message>,
     queues: BTreeMap<SessionId, (PersonId, mpsc::Sender<Order>)>,
     sessions: SessionId,
 }
@@ -81,8 +96,14 @@ impl Circle {
         Circle {
             group: replica.group(),
             view: Mutex::new(view_of(&replica, 0)),
-            live: tokio::sync::Mutex::new(Live { replica, queues: BTreeMap::new(), sessions: 0 }),
             nodes: Mutex::new(Nodes { named, ..Nodes::default() }),
+            topics: Mutex::new(Topics::of(&replica)),
+            live: tokio::sync::Mutex::new(Live {
+                replica,
+                published: Vec::new(),
+                queues: BTreeMap::new(),
+                sessions: 0,
+            }),
         }
     }
 
@@ -99,17 +120,20 @@ impl Circle {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the replica do something and does what it wants: stores, then sends. Returns whether there is something new
-    /// for others to read.
+    pub(super) fn topics(&self) -> std::sync::MutexGuard<'_, Topics> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the replica do something and does what it wants: stores, then sends.
     pub(super) async fn drive<T>(
         &self,
         store: &GroupStore,
         act: impl FnOnce(&mut Replica) -> T,
-    ) -> Result<(T, bool), DbError> {
+    ) -> Result<(T, Settled), DbError> {
         let mut live = self.live.lock().await;
         let result = act(&mut live.replica);
-        let changed = self.settle(&mut live, store).await?;
-        Ok((result, changed))
+        let settled = self.settle(&mut live, store).await?;
+        Ok((result, settled))
     }
 
     /// Begins a session and returns what its stream has to do.
@@ -117,29 +141,35 @@ impl Circle {
         &self,
         store: &GroupStore,
         person: PersonId,
-    ) -> Result<(SessionId, mpsc::Receiver<Order>, bool), DbError> {
+    ) -> Result<(SessionId, mpsc::Receiver<Order>, Settled), DbError> {
         let mut live = self.live.lock().await;
         let (orders, queue) = mpsc::channel(QUEUE);
         live.sessions += 1;
         let session = live.sessions;
         live.queues.insert(session, (person, orders));
         live.replica.handle(now(), Input::Connected { session, person });
-        let changed = self.settle(&mut live, store).await?;
-        Ok((session, queue, changed))
+        let settled = self.settle(&mut live, store).await?;
+        Ok((session, queue, settled))
     }
 
     /// Notes that a stream ended.
-    pub(super) async fn close(&self, store: &GroupStore, session: SessionId) -> Result<bool, DbError> {
+    pub(super) async fn close(&self, store: &GroupStore, session: SessionId) -> Result<Settled, DbError> {
         let mut live = self.live.lock().await;
         live.queues.remove(&session);
         live.replica.handle(now(), Input::Closed { session });
         self.settle(&mut live, store).await
     }
 
-    async fn settle(&self, live: &mut Live, store: &GroupStore) -> Result<bool, DbError> {
+    async fn settle(&self, live: &mut Live, store: &GroupStore) -> Result<Settled, DbError> {
         let settled = live.settle(self.group, store).await;
+        let published = std::mem::take(&mut live.published);
+        {
+            let mut topics = self.topics();
+            topics.publish(&published);
+            topics.turn(&live.replica);
+        }
         let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        if settled.as_ref().is_ok_and(|changed| !changed) {
+        if settled.as_ref().is_ok_and(|settled| !settled.changed) {
             view.sessions = live.queues.len();
         } else {
             *view = view_of(&live.replica, live.queues.len());
@@ -166,15 +196,14 @@ impl Circle {
         self.live.lock().await.replica.poll_timeout()
     }
 
-    /// Waits until the last words are on their way.
-    pub(super) async fn farewell(&self) {
-        let gone = async {
-            while !self.nodes().met.is_empty() {
+    /// Waits a moment until a member knows that we left. Returns whether one does.
+    pub(super) async fn farewell(&self, is_forgotten: impl Fn() -> bool) -> bool {
+        let heard = async {
+            while !is_forgotten() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        // Whoever does not listen hears it from the others.
-        let _ = tokio::time::timeout(FAREWELL, gone).await;
+        tokio::time::timeout(FAREWELL, heard).await.is_ok()
     }
 
     /// Counts a stream to a node, until the guard drops.
@@ -205,8 +234,8 @@ impl Drop for Met {
 }
 
 impl Live {
-    async fn settle(&mut self, group: GroupId, store: &GroupStore) -> Result<bool, DbError> {
-        let mut changed = false;
+    async fn settle(&mut self, group: GroupId, store: &GroupStore) -> Result<Settled, DbError> {
+        let mut settled = Settled::default();
         while let Some(output) = self.replica.poll_output() {
             match output {
                 Output::Persist(changes) => store.append(group, changes).await?,
@@ -227,15 +256,19 @@ impl Live {
                         let _ = queue.try_send(Order::End);
                     }
                 }
-                Output::Event(Event::Changed | Event::Epoch(_) | Event::Out) => changed = true,
+                Output::Publish(message) => self.published.push(message),
+                Output::Behind => settled.behind = true,
+                Output::Event(Event::Changed | Event::Epoch(_) | Event::Out) => settled.changed = true,
+                Output::Event(Event::Released) => settled.released = true,
             }
         }
-        Ok(changed)
+        Ok(settled)
     }
 }
 
 fn view_of(replica: &Replica, sessions: usize) -> View {
     View {
+        standing: replica.standing(),
         roster: replica.roster().cloned().map(Arc::new),
         name: replica.name(),
         sessions,

@@ -6,9 +6,9 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use base::{NodeId, PersonId};
-use people::proto::group::Input;
+use people::proto::group::{Input, Message, Standing};
 
-use super::circle::Circle;
+use super::circle::{Circle, Nodes};
 use super::{Groups, Inner, now};
 
 /// How many streams to members a group seeks: each change reaches all by way of some.
@@ -21,11 +21,15 @@ const VISITS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 const LONG_PATIENCE: Duration = Duration::from_secs(15 * 60);
 
+/// How long a stream stands that was opened because somebody had what we lacked, if there are enough others.
+const CATCH_UP: Duration = Duration::from_secs(30);
+
 /// How often everything is looked at though nothing happened.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// Runs until the groups are gone.
 pub(super) async fn run(inner: Weak<Inner>) {
+    let Some(mut people) = inner.upgrade().map(|inner| inner.people.changes()) else { return };
     loop {
         let Some(groups) = inner.upgrade().map(Groups) else { return };
         let mut wait = LOOK;
@@ -36,6 +40,7 @@ pub(super) async fn run(inner: Weak<Inner>) {
                     tracing::warn!(%error, "a change of a group is not stored");
                 }
             }
+            groups.follow(&circle);
             groups.tell_news(&circle).await;
             let next = groups.seek(&circle);
             let due = circle.due().await.map(|due| due.since(now().mono));
@@ -52,6 +57,10 @@ pub(super) async fn run(inner: Weak<Inner>) {
         drop(groups);
         tokio::select! {
             () = wake => {}
+            // A node was revoked, or another person blocked: who is met changes.
+            changed = people.changed() => if changed.is_err() {
+                return;
+            },
             () = tokio::time::sleep(wait.saturating_sub(pause)) => {}
         }
     }
@@ -62,16 +71,10 @@ impl Groups {
     fn seek(&self, circle: &Arc<Circle>) -> Option<Duration> {
         let own = self.0.people.key().id();
         let view = circle.view();
-        let candidates: Vec<NodeId> = {
-            let book = self.0.people.book();
-            let of_person = |person: &PersonId| -> Vec<NodeId> {
-                book.person(person).map(|known| known.nodes().map(|(node, _)| *node).collect()).unwrap_or_default()
-            };
-            match &view.roster {
-                Some(roster) if roster.has(&self.person()) => roster.members.keys().flat_map(of_person).collect(),
-                Some(_) => Vec::new(),
-                None => circle.nodes().named.clone(),
-            }
+        let candidates: Vec<NodeId> = match (&view.roster, view.standing) {
+            (Some(_), Standing::Member | Standing::Left) => self.member_nodes(circle),
+            (Some(_), _) => Vec::new(),
+            (None, _) => circle.nodes().named.clone(),
         };
         let mut nodes = circle.nodes();
         let under_way = nodes.tried.values().filter(|(_, failures)| *failures == u32::MAX).count();
@@ -87,18 +90,45 @@ impl Groups {
         free.retain(is_due);
         fastrand::shuffle(&mut free);
         for node in free.into_iter().take(room) {
-            let failures = nodes.tried.get(&node).map_or(0, |(_, failures)| *failures);
-            // `u32::MAX`: under way.
-            nodes.tried.insert(node, (Instant::now(), u32::MAX));
-            let (groups, circle) = (self.clone(), circle.clone());
-            tokio::spawn(async move {
-                let stood = groups.visit(circle.clone(), node).await;
-                let failures = if stood { 0 } else { failures.saturating_add(1) };
-                circle.nodes().tried.insert(node, (Instant::now(), failures));
-                groups.0.wake.notify_one();
-            });
+            self.begin_visit(circle, &mut nodes, node, None);
         }
         (waiting && room > 0).then_some(PATIENCE)
+    }
+
+    fn begin_visit(&self, circle: &Arc<Circle>, nodes: &mut Nodes, node: NodeId, limit: Option<Duration>) {
+        let failures = nodes.tried.get(&node).map_or(0, |(_, failures)| *failures);
+        // `u32::MAX`: under way.
+        nodes.tried.insert(node, (Instant::now(), u32::MAX));
+        let (groups, circle) = (self.clone(), circle.clone());
+        tokio::spawn(async move {
+            let stood = groups.visit(circle.clone(), node, limit).await;
+            let failures = if stood { 0 } else { failures.saturating_add(1) };
+            circle.nodes().tried.insert(node, (Instant::now(), failures));
+            groups.0.wake.notify_one();
+        });
+    }
+
+    /// Visits a member's node that has what we lack.
+    pub(super) fn catch_up(&self, circle: &Arc<Circle>, node: NodeId) {
+        let mut nodes = circle.nodes();
+        let is_under_way = |(_, failures): &(Instant, u32)| *failures == u32::MAX;
+        let busy = nodes.tried.values().filter(|tried| is_under_way(tried)).count() >= VISITS;
+        // Whoever is met tells by itself; and whoever is busy hears it from another, or at the next announcement.
+        if !nodes.met.contains_key(&node) && !nodes.tried.get(&node).is_some_and(is_under_way) && !busy {
+            let limit = (nodes.met.len() >= WANTED).then_some(CATCH_UP);
+            self.begin_visit(circle, &mut nodes, node, limit);
+        }
+    }
+
+    /// Returns the nodes of the members of a group, as far as they are known, without this one.
+    pub(super) fn member_nodes(&self, circle: &Circle) -> Vec<NodeId> {
+        let Some(roster) = circle.view().roster else { return Vec::new() };
+        let own = self.0.people.key().id();
+        let book = self.0.people.book();
+        let of_person = |person: &PersonId| -> Vec<NodeId> {
+            book.person(person).map(|known| known.nodes().map(|(node, _)| *node).collect()).unwrap_or_default()
+        };
+        roster.members.keys().flat_map(of_person).filter(|node| *node != own && book.admits(node)).collect()
     }
 
     /// Tells the members that are met what is new of members' nodes: another node, a revocation, where this one is.
@@ -114,16 +144,25 @@ impl Groups {
             roster.members.keys().filter_map(of_person).collect()
         };
         let hints = self.0.people.own_hints();
-        let news = {
-            let nodes = circle.nodes();
-            nodes.told_people != known || nodes.told_hints != hints
+        let own = self.person();
+        let own_is_new = |told: &[(PersonId, u64, usize)]| {
+            let of_own = |list: &[(PersonId, u64, usize)]| list.iter().find(|(person, ..)| *person == own).copied();
+            of_own(told) != of_own(&known)
+        };
+        let (news, own_news) = {
+            let mut nodes = circle.nodes();
+            let own_news = nodes.told_hints != hints || own_is_new(&nodes.told_people);
+            let news = own_news || nodes.told_people != known;
+            nodes.told_people.clone_from(&known);
+            nodes.told_hints = hints;
+            (news, own_news)
         };
         if news {
-            {
-                let mut nodes = circle.nodes();
-                (nodes.told_people, nodes.told_hints) = (known, hints);
-            }
             circle.tell(None, &self.fellows(circle)).await;
+        }
+        if own_news && let Some(own) = self.own_fellow() {
+            // All members hear at once of a node that was added or revoked.
+            self.say(circle, Message::People(vec![own]));
         }
     }
 }

@@ -27,6 +27,9 @@ const GREETING: Duration = Duration::from_secs(20);
 /// How long a message may take to be written: whoever does not read for so long is gone.
 const WRITING: Duration = Duration::from_secs(60);
 
+/// How long the other end is listened to after we said all. Arbitrary.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Receives streams.
 pub(super) struct GroupService(pub(super) Groups);
 
@@ -80,14 +83,11 @@ impl Groups {
             Message::Hello { tag, list } => {
                 let Some(circle) = find(&tag) else { return Ok(()) };
                 let Some(person) = self.recognise(node, &list).await? else { return Ok(()) };
-                let roster = circle.view().roster;
-                if roster.as_ref().is_some_and(|roster| roster.expelled.contains(&person)) {
-                    return Ok(());
-                }
-                // Whom we do not know may have come in while we were away: we listen, and say nothing of ourselves.
-                let known = roster.is_none_or(|roster| roster.has(&person));
+                // Whom we do not know may have come in while we were away: we listen, and say nothing of ourselves. Who was
+                // expelled is told that, and nothing else.
+                let known = circle.view().roster.is_none_or(|roster| roster.has(&person));
                 self.welcome(&mut stream, known).await?;
-                self.run(circle, node, person, stream).await
+                self.run(circle, node, person, stream, None).await
             }
             Message::Join { tag, request, list } => {
                 let Some(circle) = find(&tag) else { return Ok(()) };
@@ -96,8 +96,8 @@ impl Groups {
             Message::Belongs { group } => {
                 let person = self.0.people.book().person_of(&node);
                 // Of a stranger we would believe nothing, and a few groups a minute are enough.
-                if person.is_some() && self.0.circle(group).is_none() && self.0.lock_circles().len() < super::MAX_GROUPS
-                {
+                let is_new = self.0.circle(group).is_none() && !self.0.lock_left().contains(&group);
+                if person.is_some() && is_new && self.0.lock_circles().len() < super::MAX_GROUPS {
                     tracing::debug!(?node, "a fellow member names a group that we belong to");
                     self.adopt(group, node).await.map_err(io::Error::other)?;
                 }
@@ -150,7 +150,7 @@ impl Groups {
             return Ok(());
         }
         self.welcome(&mut stream, true).await?;
-        self.run(circle, node, person, stream).await
+        self.run(circle, node, person, stream, None).await
     }
 
     async fn welcome(&self, stream: &mut Stream, known: bool) -> io::Result<()> {
@@ -203,15 +203,15 @@ impl Groups {
         self.0.people.update(|book, _| book.learn_hints(node, &hints)).await?;
         let groups = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = groups.run(circle, node, person, stream).await {
+            if let Err(error) = groups.run(circle, node, person, stream, None).await {
                 tracing::debug!(?node, %error, "a stream of the service group ended");
             }
         });
         Ok(())
     }
 
-    /// Opens a stream to a node of a member, and serves it until it ends. Returns whether it stood.
-    pub(super) async fn visit(&self, circle: Arc<Circle>, node: NodeId) -> bool {
+    /// Opens a stream to a node of a member, and serves it until it ends, or until `limit` is over. Returns whether it stood.
+    pub(super) async fn visit(&self, circle: Arc<Circle>, node: NodeId, limit: Option<Duration>) -> bool {
         let (Some(overlay), Some(own)) = (self.0.people.overlay(), self.0.own_list()) else { return false };
         let hello = Message::Hello { tag: tag(circle.group(), overlay.node(), node), list: own.encode() };
         let Ok(mut stream) = overlay.open(node, SERVICE, &[]).await else { return false };
@@ -223,7 +223,7 @@ impl Groups {
             return false;
         };
         let Ok(Some(person)) = self.recognise(node, &list).await else { return false };
-        if let Err(error) = self.run(circle, node, person, stream).await {
+        if let Err(error) = self.run(circle, node, person, stream, limit).await {
             tracing::debug!(?node, %error, "a stream of the service group ended");
         }
         true
@@ -245,29 +245,39 @@ impl Groups {
         }
     }
 
-    /// Serves a stream between two members until it ends.
-    async fn run(&self, circle: Arc<Circle>, node: NodeId, person: PersonId, stream: Stream) -> io::Result<()> {
+    /// Serves a stream between two members until it ends, or until `limit` is over.
+    async fn run(
+        &self,
+        circle: Arc<Circle>,
+        node: NodeId,
+        person: PersonId,
+        stream: Stream,
+        limit: Option<Duration>,
+    ) -> io::Result<()> {
         let _met = circle.meet(node);
-        let (session, orders, changed) = circle.connect(&self.0.store, person).await.map_err(io::Error::other)?;
-        if changed {
-            self.changed(&circle).await.map_err(io::Error::other)?;
-        }
+        let (session, orders, settled) = circle.connect(&self.0.store, person).await.map_err(io::Error::other)?;
+        self.settled(&circle, settled).await.map_err(io::Error::other)?;
         circle.tell(Some(session), &self.fellows(&circle)).await;
         let (reading, writing) = tokio::io::split(stream);
-        let result = tokio::select! {
-            result = self.listen(&circle, node, session, reading) => result,
-            result = speak(orders, writing) => result,
+        let over = async {
+            match limit {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
+            }
         };
-        if circle.close(&self.0.store, session).await.map_err(io::Error::other)? {
-            self.changed(&circle).await.map_err(io::Error::other)?;
-        }
+        let result = tokio::select! {
+            result = converse(self.listen(&circle, node, session, reading), speak(orders, writing)) => result,
+            () = over => Ok(()),
+        };
+        let settled = circle.close(&self.0.store, session).await.map_err(io::Error::other)?;
+        self.settled(&circle, settled).await.map_err(io::Error::other)?;
         self.0.wake.notify_one();
         result
     }
 
     async fn listen(
         &self,
-        circle: &Circle,
+        circle: &Arc<Circle>,
         node: NodeId,
         session: u64,
         mut stream: impl AsyncRead + Unpin,
@@ -331,6 +341,14 @@ impl Groups {
         Ok(())
     }
 
+    /// Says which nodes we have, and where this one may be reached.
+    pub(super) fn own_fellow(&self) -> Option<Fellow> {
+        let overlay = self.0.people.overlay()?;
+        let hints =
+            overlay.own_hints().into_iter().take(MAX_FELLOW_HINTS).map(|hint| (overlay.node(), hint.to_string()));
+        Some(Fellow { list: self.0.own_list()?.encode(), hints: hints.collect() })
+    }
+
     /// Says which nodes the members have, and where they may be reached.
     pub(super) fn fellows(&self, circle: &Circle) -> Vec<Message> {
         let Some(roster) = circle.view().roster else { return Vec::new() };
@@ -351,6 +369,23 @@ impl Groups {
             })
             .collect();
         fellows.chunks(MAX_FELLOWS).map(|some| Message::People(some.to_vec())).collect()
+    }
+}
+
+/// Listens and speaks until either ends. What was said last is still listened to for a moment: it may be why the other
+/// end goes.
+async fn converse(
+    listening: impl Future<Output = io::Result<()>>,
+    speaking: impl Future<Output = io::Result<()>>,
+) -> io::Result<()> {
+    let mut listening = std::pin::pin!(listening);
+    tokio::select! {
+        result = &mut listening => result,
+        result = speaking => {
+            // Fails when the other end has nothing more to say.
+            let _ = timeout(LAST_WORDS, listening).await;
+            result
+        }
     }
 }
 

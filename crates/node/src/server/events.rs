@@ -8,13 +8,14 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::{self, KeepAlive, Sse};
 use futures_util::Stream;
-use rpc::{Delta, Event, Job, Problem, TorrentSummary};
+use rpc::{Delta, Event, GroupInfo, InboxEntry, Job, Problem, TorrentSummary};
+use sharing::InboxItem;
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::{Interval, MissedTickBehavior};
 use torrent::SessionEvent;
 
-use super::AppState;
 use super::problem::ApiError;
+use super::{AppState, groups, sharing as inbox};
 use crate::convert;
 
 /// How often rates and progress are compared. Fast enough to look alive, slow enough to cost nothing.
@@ -27,6 +28,8 @@ struct Follow {
     tick: Interval,
     torrents: BTreeMap<String, TorrentSummary>,
     jobs: BTreeMap<u64, Job>,
+    groups: BTreeMap<String, GroupInfo>,
+    inbox: BTreeMap<String, InboxItem>,
     due: VecDeque<Event>,
     number: u64,
     _permit: OwnedSemaphorePermit,
@@ -50,6 +53,8 @@ pub(crate) async fn events(State(state): State<AppState>) -> Result<impl IntoRes
         tick,
         torrents: BTreeMap::new(),
         jobs: BTreeMap::new(),
+        groups: BTreeMap::new(),
+        inbox: BTreeMap::new(),
         due: VecDeque::new(),
         number: 0,
         _permit: permit,
@@ -93,7 +98,49 @@ impl Follow {
         let jobs = self.state.jobs().all();
         self.torrents = torrents.iter().map(|torrent| (torrent.id.clone(), torrent.clone())).collect();
         self.jobs = jobs.iter().map(|job| (job.id, job.clone())).collect();
-        Event::Snapshot { torrents, jobs }
+        let groups = self.groups_now();
+        self.groups = groups.iter().map(|group| (group.id.clone(), group.clone())).collect();
+        let mut inbox = Vec::new();
+        for item in self.inbox_now() {
+            inbox.push(self.entry(&item).await);
+            self.inbox.insert(item.id().to_string(), item);
+        }
+        Event::Snapshot { torrents, jobs, groups, inbox: inbox.into_iter().flatten().collect() }
+    }
+
+    fn groups_now(&self) -> Vec<GroupInfo> {
+        self.state.groups().map(groups::infos).unwrap_or_default()
+    }
+
+    fn inbox_now(&self) -> Vec<InboxItem> {
+        self.state.sharing().map(|sharing| sharing.inbox()).unwrap_or_default()
+    }
+
+    async fn entry(&self, item: &InboxItem) -> Option<InboxEntry> {
+        let sharing = self.state.sharing().ok()?;
+        Some(inbox::entry(&self.state, sharing, item.clone()).await)
+    }
+
+    async fn compare_people(&mut self) {
+        let mut gone = std::mem::take(&mut self.groups);
+        for group in self.groups_now() {
+            if gone.remove(&group.id).as_ref() != Some(&group) {
+                self.due.push_back(Event::Group(Box::new(group.clone())));
+            }
+            self.groups.insert(group.id.clone(), group);
+        }
+        self.due.extend(gone.into_keys().map(|id| Event::GroupRemoved { id }));
+        let mut gone = std::mem::take(&mut self.inbox);
+        for item in self.inbox_now() {
+            let id = item.id().to_string();
+            if gone.remove(&id).as_ref() != Some(&item)
+                && let Some(entry) = self.entry(&item).await
+            {
+                self.due.push_back(Event::Inbox(Box::new(entry)));
+            }
+            self.inbox.insert(id, item);
+        }
+        self.due.extend(gone.into_keys().map(|torrent| Event::InboxRemoved { torrent }));
     }
 
     async fn compare(&mut self) {
@@ -113,5 +160,6 @@ impl Follow {
                 self.jobs.insert(job.id, job);
             }
         }
+        self.compare_people().await;
     }
 }

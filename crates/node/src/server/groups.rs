@@ -6,10 +6,10 @@ use axum::http::StatusCode;
 use base::{GroupId, PersonId};
 use data_encoding::BASE64URL_NOPAD;
 use people::proto::Name;
-use people::proto::group::{self, ChangeId, Command, Invitee, Kind, Role};
+use people::proto::group::{self, ChangeId, Command, Invitee, Kind, Role, Standing};
 use rpc::{
     GroupDetail, GroupInfo, GroupInvitation, GroupInviteRequest, GroupKind, GroupLink, GroupMember, GroupRename,
-    GroupRequest, GroupRole, GroupRoleRequest, GroupUnlock, Problem,
+    GroupRequest, GroupRole, GroupRoleRequest, GroupStanding, GroupUnlock, Problem,
 };
 
 use super::AppState;
@@ -24,8 +24,7 @@ use crate::groups::{GroupError, Groups, View};
     (status = 409, description = "The node belongs to nobody", body = Problem),
 ))]
 pub(crate) async fn list(State(state): State<AppState>) -> Result<Json<Vec<GroupInfo>>, ApiError> {
-    let groups = groups(&state)?;
-    Ok(Json(groups.list().into_iter().map(|(id, view)| info(groups, id, &view)).collect()))
+    Ok(Json(infos(groups(&state)?)))
 }
 
 /// Begins a group; its first member and admin is the person of this node.
@@ -136,15 +135,16 @@ pub(crate) async fn rename(
 
 /// Leaves a group, and forgets it.
 #[utoipa::path(delete, path = "/api/v1/groups/{id}", params(("id" = String, Path, description = "The group's id")), responses(
-    (status = 204, description = "Left"),
+    (status = 202, description = "Left; the members learn of it when one of them is met"),
+    (status = 204, description = "Left, and a member knows"),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "No such group", body = Problem),
     (status = 409, description = "The person's key is locked", body = Problem),
 ))]
 pub(crate) async fn leave(State(state): State<AppState>, Word(id): Word) -> Result<StatusCode, ApiError> {
-    groups(&state)?.leave(group_id(&id)?).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let heard = groups(&state)?.leave(group_id(&id)?).await?;
+    Ok(if heard { StatusCode::NO_CONTENT } else { StatusCode::ACCEPTED })
 }
 
 /// Invites: a person, or whoever has the link that is returned.
@@ -274,6 +274,11 @@ fn one_info(groups: &Groups, id: GroupId) -> Result<GroupInfo, ApiError> {
     Ok(info(groups, id, &view))
 }
 
+/// Lists the groups.
+pub(super) fn infos(groups: &Groups) -> Vec<GroupInfo> {
+    groups.list().into_iter().map(|(id, view)| info(groups, id, &view)).collect()
+}
+
 fn info(groups: &Groups, id: GroupId, view: &View) -> GroupInfo {
     let roster = view.roster.as_ref();
     let member = roster.and_then(|roster| roster.members.get(&groups.person()));
@@ -285,6 +290,11 @@ fn info(groups: &Groups, id: GroupId, view: &View) -> GroupInfo {
             Kind::ByInvitation => GroupKind::ByInvitation,
             Kind::Private => GroupKind::Private,
         }),
+        standing: match view.standing {
+            Standing::Member => GroupStanding::Member,
+            Standing::Expelled => GroupStanding::Expelled,
+            Standing::Outside | Standing::Left => GroupStanding::Outside,
+        },
         role: member.map(|member| shown_role(member.role)),
         members: groups.members(id).len() as u32,
         connected: view.sessions as u32,

@@ -347,7 +347,7 @@ fn private_share(sharing: &Sharing, view: ShareView) -> PrivateShare {
     }
 }
 
-async fn entry(state: &AppState, sharing: &Sharing, item: InboxItem) -> InboxEntry {
+pub(super) async fn entry(state: &AppState, sharing: &Sharing, item: InboxItem) -> InboxEntry {
     let accepted = item.state == sharing::InboxState::Accepted;
     let status = if accepted { state.session().status(item.id()).await.ok() } else { None };
     let progress = status.map_or(0.0, |status| match status.wanted_bytes {

@@ -196,7 +196,8 @@ async fn change_to(
 }
 
 async fn tell(method: Method, path: &str, options: &NodeOptions, context: &Context) -> Result<()> {
-    with(at_home(options, context).await?, async |node| Ok(node.client.tell(method, path, None::<&()>).await?)).await
+    let tell = async |node: &Attached| Ok(node.client.tell(method, path, None::<&()>).await.map(|_| ())?);
+    with(at_home(options, context).await?, tell).await
 }
 
 fn done(context: &Context, key: &str, what: &str, text: &str) -> Result<u8> {

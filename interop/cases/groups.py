@@ -1,0 +1,173 @@
+"""Groups of people, with a real node each: who belongs, who is told, who can read, and how copies come together that changed apart."""
+import json
+import threading
+import time
+import urllib.request
+
+import drivers
+import people      # noqa: F401  adds the client "person"
+from harness import Failed, require, suite
+
+SOON = 20       # seconds that something which has to happen may take on a busy computer
+
+
+def soon(what, holds, timeout=SOON):
+    """Waits until something is so; -> the seconds that it took."""
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() - began > timeout:
+            raise drivers.Timeout(f"not so after {timeout} s: {what}")
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def refused(person, *arguments):
+    """What `compeer` says to a command that it must not carry out."""
+    try:
+        person.run(*arguments)
+    except RuntimeError as said:
+        return str(said)
+    raise Failed(f"{person.name}: compeer {' '.join(arguments)} was not refused")
+
+
+class Member:
+    """What one person sees of one group."""
+
+    def __init__(self, person, group):
+        self.person, self.group = person, group
+
+    def info(self):
+        return next((g for g in self.person.call("GET", "groups") if g["id"] == self.group), None)
+
+    def detail(self):
+        return self.person.call("GET", f"groups/{self.group}")
+
+    def name(self):
+        info = self.info()
+        return info and info.get("name")
+
+    def members(self):
+        return {m.get("name") for m in self.detail()["people"]}
+
+    def admins(self):
+        return {m.get("name") for m in self.detail()["people"] if m["role"] == "admin"}
+
+    def standing(self):
+        info = self.info()
+        return info and info["standing"]
+
+
+class Ear:
+    """Listens to a node's server-sent events."""
+
+    def __init__(self, person):
+        token = (person.home / "token").read_text().strip()
+        request = urllib.request.Request(f"http://127.0.0.1:{person.api}/api/v1/events", headers={"Authorization": f"Bearer {token}"})
+        self.answer = urllib.request.urlopen(request, timeout=60)
+        self.heard = []
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        try:
+            for line in self.answer:
+                if line.startswith(b"data:"):
+                    self.heard.append(json.loads(line[5:]))
+        except (OSError, ValueError):
+            pass
+
+    def groups(self):
+        return [e["data"] for e in self.heard if e["event"] == "group"]
+
+
+@suite("groups of people", limit=120)
+def _(t):
+    alice, bob, carol, dora = everybody = [t.start("person", called=name) for name in ("alice", "bob", "carol", "dora")]
+    group = alice.run("group", "create", "Tea", "--private")["id"]
+    a, b, c, d = (Member(person, group) for person in everybody)
+    ear = Ear(bob)
+
+    with t.case("one comes in by a link, one by an invitation in her name, and nobody by a link that was used"):
+        link = alice.run("group", "invite", "Tea")["link"]
+        require("Tea" not in link, f"the link of a private group says what it is called: {link}")
+        bob.run("group", "join", link)
+        said = refused(carol, "group", "join", link)
+        require("did not let you in" in said, said)
+        require(c.info() is None, "somebody who was refused has the group")
+        own = carol.run("id", "show")["person"]
+        link = alice.run("group", "invite", "Tea", own)["link"]
+        require("did not let you in" in refused(dora, "group", "join", link), "an invitation lets somebody else in")
+        carol.run("group", "join", link)
+        soon("all know all", lambda: all(m.members() == {"alice", "bob", "carol"} for m in (a, b, c)))
+        soon("all can read", lambda: all(m.name() == "Tea" for m in (a, b, c)))
+
+    with t.case("a change by one is seen by all, and only an admin makes it"):
+        require("only an admin" in refused(bob, "group", "rename", "Tea", "Milk"), "a member renames")
+        alice.run("group", "role", "Tea", "bob", "admin")
+        took = soon("Bob is an admin everywhere", lambda: all("bob" in m.admins() for m in (a, b, c)))
+        bob.run("group", "rename", "Tea", "Coffee")
+        took = max(took, soon("all call it otherwise", lambda: all(m.name() == "Coffee" for m in (a, b, c))))
+        t.note(seen_by_all_after_s=round(took, 2))
+
+    with t.case("the events of the API tell it"):
+        soon("an event with the new name", lambda: any(g.get("name") == "Coffee" for g in ear.groups()))
+        require(any(g["role"] == "admin" for g in ear.groups()), f"{ear.groups()}")
+
+    with t.case("who was away catches up from a member that is not the author"):
+        carol.stop()
+        alice.run("group", "rename", "Coffee", "Cocoa")
+        link = alice.run("group", "invite", "Cocoa", "--standing")["link"]
+        dora.run("group", "join", link)
+        soon("Bob knows", lambda: b.members() == {"alice", "bob", "carol", "dora"} and b.name() == "Cocoa")
+        alice.stop()
+        dora.stop()
+        carol.start(keep_home=True)
+        soon("Carol knows, from Bob", lambda: c.members() == {"alice", "bob", "carol", "dora"} and c.name() == "Cocoa")
+
+    with t.case("two admins who acted apart come together"):
+        carol.stop()
+        bob.run("group", "rename", "Cocoa", "Chai")
+        bob.run("group", "role", "Chai", "carol", "admin")
+        bob.stop()
+        alice.start(keep_home=True)
+        alice.run("group", "rename", "Cocoa", "Mate")
+        alice.run("group", "role", "Mate", "dora", "admin")
+        alice.run("group", "role", "Mate", "bob", "member")
+        for person in (bob, carol, dora):
+            person.start(keep_home=True)
+        seen = lambda: {json.dumps([m.name(), sorted(m.members()), sorted(m.admins())]) for m in (a, b, c, d)}      # noqa: E731
+        soon("all see the same", lambda: len(seen()) == 1)
+        name, members, admins = json.loads(seen().pop())
+        # what Bob did as an admin, apart from Alice's taking that away from him, does not count
+        require((name, members, admins) == ("Mate", ["alice", "bob", "carol", "dora"], ["alice", "dora"]), f"{name}, {members}, {admins}")
+
+    with t.case("who is expelled is told, awake or asleep, and reads nothing that follows"):
+        before = c.name()
+        dora.stop()
+        alice.run("group", "remove", before, "carol")
+        soon("Carol is told", lambda: c.standing() == "expelled")
+        alice.run("group", "remove", before, "dora")
+        alice.run("group", "rename", before, "Secret")
+        soon("Bob reads it", lambda: b.name() == "Secret" and b.members() == {"alice", "bob"})
+        dora.start(keep_home=True)
+        soon("Dora is told when she comes", lambda: d.standing() == "expelled")
+        content = t.sub("source") / "minutes.txt"
+        content.write_text("what was said after they had gone\n")
+        id = alice.share(content, groups=["Secret"])
+        bob.hears_of(id)
+        for member in (c, d):
+            require(member.name() == before, f"{member.person.name} reads {member.name()}")
+            require(id not in member.person.inbox(), f"{member.person.name} is told of a share")
+        require("dora" in c.members(), f"Carol learns who went after her: {c.members()}")
+        text = [str(p.call("GET", "groups")) + str(p.call("GET", "inbox")) for p in (carol, dora)]
+        require(not any("Secret" in x or "minutes" in x for x in text), f"{text}")
+
+    with t.case("a farewell that nobody hears is said when a member is there again"):
+        alice.stop()
+        said = bob.run("group", "leave", "Secret")
+        require(said["id"] == group and b.info() is None, f"Bob is still there: {b.info()}")
+        bob.stop()
+        alice.start(keep_home=True)
+        require(a.members() == {"alice", "bob"}, f"{a.members()}")
+        bob.start(keep_home=True)
+        soon("Alice hears of it", lambda: a.members() == {"alice"})
+        soon("Bob forgot it", lambda: not bob.call("GET", "groups"))
