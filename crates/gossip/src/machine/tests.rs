@@ -139,6 +139,7 @@ impl Table {
             table.join(node, TOPIC, Members::Only([all[0], all[1]].into()), &all[..1]);
         }
         table.pass(Duration::from_secs(5));
+        table.cut.clear();
         (table, all)
     }
 

@@ -22,7 +22,7 @@ use base::{GroupId, Instant, Now, PersonId};
 use chacha20::ChaCha20Rng;
 use hpke::rand_core::{Rng, SeedableRng};
 
-use super::change::{Action, Change, ChangeId, Kind, MAX_MEMBERS, MAX_PREDECESSORS, Recipient, Role};
+use super::change::{Action, Change, ChangeId, Invitee, Kind, MAX_MEMBERS, MAX_PREDECESSORS, Recipient, Role};
 use super::identity::Identity;
 use super::io::{Command, Event, Input, Output, Refusal, SessionId};
 use super::keys::{self, EpochSecret, KeyError, SEALED_SECRET_BYTES};

@@ -111,20 +111,23 @@ impl Roster {
                 && removals.into_iter().any(|r| decided.stand.has(*r) && log.deposes(*r).is_some())
         };
         let expelled = judge.people.keys().filter(|person| expelled(person)).copied().collect();
-        let last = |wanted: &dyn Fn(&Change) -> bool| {
-            log.order()
-                .rev()
-                .find(|place| counts.has(*place) && wanted(&log.at(*place).change))
-                .map(|place| log.at(place).id)
+        let last = |wanted: &dyn Fn(usize) -> bool| {
+            log.order().rev().find(|place| counts.has(*place) && wanted(*place)).map(|place| log.at(place).id)
         };
-        // A secret that somebody drew who is out by now is not the members' own, whomever it was given to.
-        let is_for_members = |change: &Change| match &change.action {
-            Action::Epoch { recipients, .. } => {
-                members.contains_key(&change.author) && recipients.iter().map(|r| &r.person).eq(members.keys())
+        // A secret that somebody drew who is out by now is not the members' own, whomever it was given to. And who was out and
+        // came back gets a new one: what was said meanwhile was not for them, and the name is told anew.
+        let is_for_members = |place: usize| {
+            let Change { author, action, .. } = &log.at(place).change;
+            match action {
+                Action::Epoch { recipients, .. } => {
+                    members.contains_key(author)
+                        && recipients.iter().map(|r| &r.person).eq(members.keys())
+                        && ranked.iter().all(|(admission, _)| log.knew(place, *admission))
+                }
+                _ => false,
             }
-            _ => false,
         };
-        let states_meta = |change: &Change| match &change.action {
+        let states_meta = |place: usize| match &log.at(place).change.action {
             Action::Rename { .. } => true,
             Action::Epoch { meta, .. } => !meta.is_empty(),
             _ => false,

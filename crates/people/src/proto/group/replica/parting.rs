@@ -99,10 +99,8 @@ impl Replica {
             .map(|(session, _)| *session)
             .collect();
         for session in gone {
-            if out {
-                // What we wrote before we knew: it may count.
-                self.send_all(session);
-            } else {
+            // Whoever was expelled has nothing to tell, least of all another who was.
+            if !out {
                 self.part(session);
             }
             self.sessions.remove(&session);
