@@ -50,7 +50,8 @@ def require_nothing(said, who):
     require(said["library"] in (None, HELLO, HELLO + framed(b"d7:entriesle4:morei0ee")) or b"7:refused" in said["library"], f"{who} sees a library: {said['library']}")
     require(said["notice"] in (None, HELLO, HELLO + framed(b"\0")), f"{who} may tell of things: {said['notice']}")
     require(kind(said["people"]) in (None, REFUSED), f"{who} is welcome: {said['people']}")
-    require(said["group"] in (None, HELLO), f"{who} hears of the group: {said['group']}")
+    # whoever was expelled is heard, to be told that, and shown no list of nodes
+    require(said["group"] in (None, HELLO, HELLO + framed(b"\3" + bytes(4))), f"{who} hears of the group: {said['group']}")
 
 
 def require_no_stream(said, who):
