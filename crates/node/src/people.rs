@@ -280,9 +280,15 @@ impl People {
     /// Takes the code back that a node may join with.
     pub(crate) fn await_nobody(&self) {
         let awaited = lock(&self.0.awaited).take();
-        if let Some(place) = awaited.and_then(|awaited| awaited.place) {
-            tokio::spawn(async move { place.shut_down().await });
-        }
+        close(awaited);
+    }
+
+    /// Spends the secret of a code: `true` once, and while it is the newest one.
+    fn spend(&self, secret: Secret) -> bool {
+        let spent = lock(&self.0.awaited).take_if(|it| it.secret == secret && Instant::now() < it.until);
+        let is_good = spent.is_some();
+        close(spent);
+        is_good
     }
 
     /// Returns what a node that joins has to show now.
@@ -303,6 +309,13 @@ impl People {
     }
 }
 
+/// Closes the place where a node that joins would have come.
+fn close(awaited: Option<Awaited>) {
+    if let Some(place) = awaited.and_then(|awaited| awaited.place) {
+        tokio::spawn(async move { place.shut_down().await });
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Each holds one value that is replaced as a whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -316,4 +329,22 @@ pub(crate) fn now_ms() -> u64 {
 
 fn everywhere(port: u16) -> Vec<SocketAddr> {
     vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_code_lets_one_node_in_and_a_newer_one_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(Some(folder.path())).unwrap();
+        Keys::of(&home).node_or_draw().unwrap();
+        let people = People::open(&home, Db::open(&home.database()).unwrap()).await.unwrap().unwrap();
+        let (first, _) = people.await_node().await.unwrap();
+        let (second, _) = people.await_node().await.unwrap();
+        assert!(!people.spend(first.secret()));
+        assert!(people.spend(second.secret()));
+        assert!(!people.spend(second.secret()), "whoever still holds an open stream comes too late");
+    }
 }

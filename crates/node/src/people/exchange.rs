@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use overlay::{Hint, OpenError, Peer, Service, Stream};
 use people::Store;
 use people::proto::exchange::{Exchange, Failure, Input, MAX_FRAME_BYTES, Met, Output, Purpose, Role};
-use people::proto::{NodeList, SignedNodeList};
+use people::proto::{NodeList, Secret, SignedNodeList};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 
@@ -117,6 +117,10 @@ impl People {
         let hints = self.own_hints();
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(|_| Failure::Protocol("no random numbers here"))?;
+        let joins_by = match &role {
+            Role::Listener(secret) => *secret,
+            Role::Dialler(_) => None,
+        };
         let mut exchange = Exchange::new(self.now(), &self.book(), peer, role, hints, salt);
         let (mut reader, mut writer) = tokio::io::split(stream);
         // Bounded by one read, and by the longest frame.
@@ -124,7 +128,7 @@ impl People {
         // Bounded by what our own book has to say.
         let mut to_send: Vec<u8> = Vec::new();
         loop {
-            if let Some(result) = self.drain(&mut exchange, &mut to_send).await? {
+            if let Some(result) = self.drain(&mut exchange, joins_by, &mut to_send).await? {
                 let last = async {
                     writer.write_all(&to_send).await?;
                     writer.shutdown().await?;
@@ -156,10 +160,12 @@ impl People {
         exchange.handle(now, &mut self.book(), input);
     }
 
-    /// Does what the machine wants; what it learnt is stored before anything is said about it.
+    /// Does what the machine wants; what it learnt is stored before anything is said about it. `joins_by`: the secret of the
+    /// code by which the other end may become a node of ours, if it shows that.
     async fn drain(
         &self,
         exchange: &mut Exchange,
+        joins_by: Option<Secret>,
         to_send: &mut Vec<u8>,
     ) -> Result<Option<Result<Met, Failure>>, MeetError> {
         self.save().await?;
@@ -170,9 +176,10 @@ impl People {
                     to_send.extend(frame);
                 }
                 Output::Sign(list) => {
-                    let signed = self.sign(*list).map_or(Input::CannotSign, |list| Input::Signed(Box::new(list)));
-                    // A code is good for one node.
-                    self.await_nobody();
+                    // A code is good for one node: another may have been faster.
+                    let may = joins_by.is_none_or(|secret| self.spend(secret));
+                    let list = may.then(|| self.sign(*list)).flatten();
+                    let signed = list.map_or(Input::CannotSign, |list| Input::Signed(Box::new(list)));
                     self.handle(exchange, signed);
                     self.save().await?;
                 }
