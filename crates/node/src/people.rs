@@ -1,7 +1,7 @@
 //! The person that this node belongs to, its other nodes and its contacts; and the overlay, by which they meet.
 //!
 //! A home without `keys/node` has no identity: its node runs without the overlay. Owns the book, behind one lock that is
-//! never held across an `.await`; every change goes through [`People::update`], which stores it before it returns.
+//! never held across an `.await`; every change is stored before anybody is told of it.
 
 mod directory;
 mod exchange;
@@ -226,16 +226,38 @@ impl People {
     /// Changes the book, and returns when the change is stored. `change` gets the time as Unix milliseconds.
     pub(crate) async fn update<T>(&self, change: impl FnOnce(&mut Book, u64) -> T) -> Result<T, DbError> {
         let writing = self.0.writing.lock().await;
-        let (result, changes) = {
-            let mut book = self.book();
-            let result = change(&mut book, now_ms());
-            (result, Store::changes(&mut book))
-        };
-        self.0.changes.send_replace(());
-        self.0.store.write(changes).await?;
+        let result = change(&mut self.book(), now_ms());
+        self.store().await?;
         drop(writing);
-        self.enforce();
+        // Also where nothing had to be stored: of whom the groups want to hear is in the book, too.
+        self.announce();
         Ok(result)
+    }
+
+    /// Stores what an exchange changed in the book, and tells of it.
+    async fn save(&self) -> Result<(), DbError> {
+        let writing = self.0.writing.lock().await;
+        let changed = self.store().await?;
+        drop(writing);
+        if changed {
+            self.announce();
+        }
+        Ok(())
+    }
+
+    /// Writes what changed in the book; returns whether anything did. One at a time: `writing` is held.
+    async fn store(&self) -> Result<bool, DbError> {
+        let changes = Store::changes(&mut self.book());
+        let changed = !changes.is_empty();
+        self.0.store.write(changes).await?;
+        Ok(changed)
+    }
+
+    /// Tells whoever follows the book, and closes connections that it no longer admits.
+    fn announce(&self) {
+        self.0.places.notify_one();
+        self.0.changes.send_replace(());
+        self.enforce();
     }
 
     /// Opens the person key: the one that was unlocked, or the one that lies open.

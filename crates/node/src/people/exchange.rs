@@ -8,7 +8,6 @@ use std::time::Duration;
 use base::{NodeId, Now, PersonId, WallTime};
 use futures_util::future::BoxFuture;
 use overlay::{Hint, OpenError, Peer, Service, Stream};
-use people::Store;
 use people::proto::exchange::{Exchange, Failure, Input, MAX_FRAME_BYTES, Met, Output, Purpose, Role};
 use people::proto::{NodeList, Secret, SignedNodeList};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -193,21 +192,6 @@ impl People {
             }
         }
         Ok(None)
-    }
-
-    /// Stores what changed in the book, and closes connections that it no longer admits.
-    async fn save(&self) -> Result<(), db::DbError> {
-        let writing = self.0.writing.lock().await;
-        let changes = Store::changes(&mut self.book());
-        let changed = !changes.is_empty();
-        self.0.store.write(changes).await?;
-        drop(writing);
-        if changed {
-            self.0.places.notify_one();
-            self.0.changes.send_replace(());
-            self.enforce();
-        }
-        Ok(())
     }
 
     /// Signs a list, where the person's secret lies open or was unlocked.
