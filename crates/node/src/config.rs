@@ -212,19 +212,26 @@ pub(crate) fn from_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T,
     })
 }
 
-/// Reads a number of bytes, or a text such as `"2M"`.
+/// Reads a number of bytes, or a text such as `"2M"`; 0 means nothing good.
 pub(crate) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    match bytes(deserializer)? {
+        0 => Err(D::Error::custom("0 would stop everything; leave the line away")),
+        bytes => Ok(Some(bytes)),
+    }
+}
+
+/// Reads a number of bytes, or a text such as `"2M"`.
+pub(crate) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Size {
         Number(u64),
         Text(String),
     }
-    let bytes = match Size::deserialize(deserializer)? {
-        Size::Number(bytes) => bytes,
-        Size::Text(text) => base::units::parse_bytes(&text).map_err(D::Error::custom)?,
-    };
-    if bytes == 0 { Err(D::Error::custom("0 would stop everything; leave the line away")) } else { Ok(Some(bytes)) }
+    match Size::deserialize(deserializer)? {
+        Size::Number(bytes) => Ok(bytes),
+        Size::Text(text) => base::units::parse_bytes(&text).map_err(D::Error::custom),
+    }
 }
 
 /// Returns the folder in which most desktops keep downloads, or else the current one.

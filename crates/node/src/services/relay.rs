@@ -245,15 +245,6 @@ impl Relay {
 
 /// Reads bytes a second: a number, or a text such as `"1M"`.
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Size {
-        Number(u64),
-        Text(String),
-    }
-    let bytes = match Size::deserialize(deserializer)? {
-        Size::Number(bytes) => bytes,
-        Size::Text(text) => base::units::parse_bytes(&text).map_err(D::Error::custom)?,
-    };
-    u32::try_from(bytes).map_err(|_| D::Error::custom("a rate of 4G or more means nothing here"))
+    u32::try_from(crate::config::bytes(deserializer)?)
+        .map_err(|_| D::Error::custom("a rate of 4G or more means nothing here"))
 }
