@@ -1,13 +1,15 @@
 """The recovery phrase: foreign programs (PyPI `mnemonic`, `bip-utils`) read it and derive the same keys, and theirs is taken here. A
 person comes back by it on an empty machine: with contacts and groups from another node, or with all nodes lost from a contact."""
+import contextlib
 import json
 import random
+import sqlite3
 import time
 
 import people
 from cases.private import blob, start
 from harness import require, require_same, suite
-from iroh_caller import ALPHABET
+from iroh_caller import ALPHABET, z32
 
 MIB = 1 << 20
 PERSON_PATH = "m/1668246896'/0'/0'"     # crates/people/src/proto/phrase.rs
@@ -76,17 +78,26 @@ def _(t):
         require(t.compeer("id", "show", home=t.sub("wrong"), ok=False).returncode == 1, "an identity was made")
 
 
+def kept(keeper, owner):
+    """How many bytes of the owner's book a node keeps: it is sealed, and grows with each contact."""
+    person = z32(owner.run("id", "show")["person"])
+    with contextlib.closing(sqlite3.connect(f"file:{keeper.home / 'compeer.db'}?mode=ro", uri=True)) as database:
+        return sum(size for size, in database.execute("SELECT length(sealed) FROM people_kept WHERE person = ?", (person,)))
+
+
 def grown(t, *more):
     """Alice, her friends bob and carol, and a group of all three; -> (alice, bob, carol, phrase)"""
     alice, bob, carol = start(t, "alice", "bob", "carol", *more)[:3]
     people.befriend(alice, bob)
+    soon("bob keeps the book of alice", lambda: kept(bob, alice) > 0)
+    alone = kept(bob, alice)
     people.befriend(alice, carol)
     alice.run("group", "create", "choir", "--private")
     link = alice.run("group", "invite", "choir", "--standing")["link"]
     for member in (bob, carol):
         member.run("group", "join", link)
-    # contacts get what they are to keep of a book a second after it changed
-    time.sleep(5)
+    for friend in (bob, carol):
+        soon(f"{friend.name} keeps a book that names carol", lambda: kept(friend, alice) > alone + 100)
     return alice, bob, carol, alice.run("id", "export")["phrase"]
 
 
