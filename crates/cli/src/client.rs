@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, Response, StatusCode};
 use rpc::{Added, Job, PeerInfo, Problem, SessionInfo, TorrentDetail, TorrentSummary};
 use serde::Serialize;
@@ -64,6 +65,11 @@ impl From<reqwest::Error> for ClientError {
         }
         ClientError::Gone(cause.to_string())
     }
+}
+
+/// Writes a text so that it can be a part of a path or a value in a query (RFC 3986, section 2.1).
+pub fn part(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 impl Client {

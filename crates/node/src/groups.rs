@@ -173,15 +173,17 @@ impl Groups {
         self.0.circle(group).map(|circle| circle.view())
     }
 
-    /// Finds the group that somebody means by its name or id. The error says what to do.
+    /// Finds the group that somebody means by its name, its id or the beginning of that (8 letters at least). The error says
+    /// what to do.
     pub(crate) fn find(&self, meant: &str) -> Result<GroupId, String> {
         let called = |name: &Name| name.as_str().to_lowercase() == meant.to_lowercase();
-        let is_meant = |(id, view): &(GroupId, View)| id.to_string() == meant || view.name.as_ref().is_some_and(called);
+        let begins = |id: &GroupId| meant.len() >= 8 && id.to_string().starts_with(meant);
+        let is_meant = |(id, view): &(GroupId, View)| begins(id) || view.name.as_ref().is_some_and(called);
         let found: Vec<GroupId> = self.list().into_iter().filter(is_meant).map(|(id, _)| id).collect();
         match found[..] {
             [group] => Ok(group),
             [] => Err(format!("you are in no group {meant:?}: `compeer group list` shows yours")),
-            _ => Err(format!("you are in {} groups called {meant:?}: give the id", found.len())),
+            _ => Err(format!("{meant:?} can mean {} groups: write the beginning of the id", found.len())),
         }
     }
 
@@ -212,7 +214,7 @@ impl Groups {
 
     /// Begins a group and returns it.
     pub(crate) async fn create(&self, name: &Name, kind: Kind) -> Result<GroupId, GroupError> {
-        let identity = self.identity()?;
+        let identity = self.identity().await?;
         if self.0.lock_circles().len() >= MAX_GROUPS {
             return Err(GroupError::TooMany);
         }
@@ -273,7 +275,7 @@ impl Groups {
 
     /// Comes into a group by a link: asks each node that it names until one lets us in. Takes up to a minute.
     pub(crate) async fn join(&self, link: &GroupLink) -> Result<GroupId, GroupError> {
-        let identity = self.identity()?;
+        let identity = self.identity().await?;
         let known = self.0.circle(link.group);
         if known.is_some() && self.is_member(link.group, identity.person()) {
             return Err(GroupError::Already);
@@ -326,18 +328,19 @@ impl Groups {
         Ok(())
     }
 
-    fn identity(&self) -> Result<Identity, GroupError> {
-        let mut identity = self.0.identity();
-        if identity.is_locked()
-            && let Ok(key) = self.0.people.person_key()
-        {
-            // Since we started, the person came to be, or took the passphrase away.
-            *identity = Identity::new(key);
-        }
+    async fn identity(&self) -> Result<Identity, GroupError> {
         if self.0.people.book().own().is_none() {
             return Err(GroupError::NoPerson);
         }
-        if identity.is_locked() { Err(Refusal::Locked.into()) } else { Ok(identity.clone()) }
+        // A key that lies open now: since we started, the person came to be, or took the passphrase away. One that was
+        // unlocked for a single call is not ours to keep.
+        let open = self.is_locked().then(|| self.0.people.keys().person(None).ok()).flatten();
+        let open = open.filter(|key| key.id() == self.person());
+        if let Some(key) = open {
+            self.unlock(key).await?;
+        }
+        let identity = self.0.identity().clone();
+        if identity.is_locked() { Err(Refusal::Locked.into()) } else { Ok(identity) }
     }
 
     fn insert(&self, replica: Replica, nodes: Vec<NodeId>) -> Arc<Circle> {

@@ -156,14 +156,6 @@ pub struct GroupRename {
     pub name: String,
 }
 
-/// Unlocks the person's key for groups, until the node ends.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GroupUnlock {
-    /// The passphrase that seals the person's key.
-    pub passphrase: String,
-}
-
 fn once() -> u16 {
     1
 }

@@ -29,7 +29,7 @@ pub use dht::{
 pub use event::{Delta, Event};
 pub use group::{
     GroupDetail, GroupInfo, GroupInvitation, GroupInviteRequest, GroupKind, GroupLink, GroupMember, GroupRename,
-    GroupRequest, GroupRole, GroupRoleRequest, GroupStanding, GroupUnlock,
+    GroupRequest, GroupRole, GroupRoleRequest, GroupStanding,
 };
 pub use job::{CopyRequest, Job, JobKind, JobState, ShareRequest, Skipped, TorrentFormat};
 pub use network::{NetworkInfo, NetworkPart};

@@ -2,13 +2,13 @@
 
 use anyhow::{Context as _, Result, bail};
 use base::units::format_bytes;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rpc::{Job, JobState, LibraryEntry, TakeRequest, TorrentState, TorrentSummary};
 
 use super::{Context, inbox};
 use crate::INTERRUPTED;
 use crate::args::Browse;
 use crate::attach::{Attached, attach};
+use crate::client::part;
 use crate::follow::Follow;
 use crate::interrupt::Interrupt;
 use crate::live::Live;
@@ -21,8 +21,7 @@ pub async fn run(command: Browse, context: &Context) -> Result<u8> {
     if command.get {
         return take(command, &attached, context).await;
     }
-    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let path = format!("/browse?from={}&path={}", encode(&command.name), encode(&command.path));
+    let path = format!("/browse?from={}&path={}", part(&command.name), part(&command.path));
     let entries: Vec<LibraryEntry> = attached.client.get(&path).await?;
     if context.json {
         out::json(&entries)?;

@@ -12,6 +12,7 @@ use rpc::{UsageInfo, UsageTotal};
 use super::Context;
 use crate::args::{self, ScheduleCommand};
 use crate::attach::attach;
+use crate::client::part;
 use crate::out::{self, Table, clean};
 use crate::show;
 
@@ -119,7 +120,7 @@ pub async fn offer(command: args::Offer, context: &Context) -> Result<u8> {
     let change = OfferChange { off, to: (!command.to.is_empty()).then_some(command.to) };
     let offers: Vec<OfferInfo> = match &command.service {
         Some(service) if change != OfferChange::default() => {
-            vec![attached.client.call(Method::PATCH, &format!("/offers/{service}"), &change).await?]
+            vec![attached.client.call(Method::PATCH, &format!("/offers/{}", part(service)), &change).await?]
         }
         service => {
             let mut all: Vec<OfferInfo> = attached.client.get("/offers").await?;

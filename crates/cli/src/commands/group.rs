@@ -1,18 +1,17 @@
 //! `compeer group`.
 
-use std::io::{self, BufRead as _};
-
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use reqwest::{Method, StatusCode};
 use rpc::{
     GroupDetail, GroupInfo, GroupInviteRequest, GroupKind, GroupLink, GroupMember, GroupRename, GroupRequest,
-    GroupRole, GroupRoleRequest, GroupStanding, GroupUnlock,
+    GroupRole, GroupRoleRequest, GroupStanding,
 };
 
 use super::Context;
+use super::people::ask;
 use crate::args::{Group, GroupCreate, GroupInvite, RoleName};
 use crate::attach::attach;
-use crate::client::Client;
+use crate::client::{Client, part};
 use crate::out::{self, Table, clean};
 use crate::show;
 
@@ -27,7 +26,7 @@ pub async fn run(command: Group, context: &Context) -> Result<u8> {
             let group: GroupInfo = client.call(Method::POST, "/groups/join", &GroupLink { link: command.link }).await?;
             say(context, &group, || format!("You are a member of {}.", called(&group)))?;
         }
-        Group::List => list(client, context).await?,
+        Group::List => show_all(&client.get::<Vec<GroupInfo>>("/groups").await?, context)?,
         Group::Show(which) => show_one(client, &which.group, context).await?,
         Group::Members(which) => {
             let group = detail(client, &which.group).await?;
@@ -61,13 +60,13 @@ pub async fn run(command: Group, context: &Context) -> Result<u8> {
             done(client, &group, context, || "The invitation lets nobody in any more.".to_owned()).await?;
         }
         Group::Rename(command) => {
-            let group = find(client, &command.group).await?;
+            let group = detail(client, &command.group).await?.info;
             let path = format!("/groups/{}", group.id);
             let group: GroupInfo = client.call(Method::PATCH, &path, &GroupRename { name: command.name }).await?;
             say(context, &group, || format!("The group is called {} now.", called(&group)))?;
         }
         Group::Leave(which) => {
-            let group = find(client, &which.group).await?;
+            let group = detail(client, &which.group).await?.info;
             let told = client.tell(Method::DELETE, &format!("/groups/{}", group.id), None::<&()>).await?;
             say(context, &group, || match (group.standing, told == StatusCode::ACCEPTED) {
                 (GroupStanding::Member, true) => format!(
@@ -79,9 +78,8 @@ pub async fn run(command: Group, context: &Context) -> Result<u8> {
             })?;
         }
         Group::Unlock => {
-            let passphrase = passphrase()?;
-            client.tell(Method::POST, "/groups/unlock", Some(&GroupUnlock { passphrase })).await?;
-            list(client, context).await?;
+            let groups: Vec<GroupInfo> = ask::unlocked(client, "/groups/unlock", |unlock| unlock).await?;
+            show_all(&groups, context)?;
         }
     }
     Ok(0)
@@ -100,7 +98,7 @@ async fn create(client: &Client, command: GroupCreate, context: &Context) -> Res
 }
 
 async fn invite(client: &Client, command: GroupInvite, context: &Context) -> Result<()> {
-    let group = find(client, &command.group).await?;
+    let group = detail(client, &command.group).await?.info;
     let request = GroupInviteRequest {
         person: command.person,
         uses: if command.standing { 0 } else { command.uses },
@@ -110,13 +108,16 @@ async fn invite(client: &Client, command: GroupInvite, context: &Context) -> Res
     if context.json { out::json(&link) } else { out::line(&link.link) }
 }
 
-async fn list(client: &Client, context: &Context) -> Result<()> {
-    let groups: Vec<GroupInfo> = client.get("/groups").await?;
+fn show_all(groups: &[GroupInfo], context: &Context) -> Result<()> {
     if context.json {
         return out::json(&groups);
     }
+    if groups.is_empty() {
+        eprintln!("You are in no group: `compeer group create NAME` begins one, `group join LINK` comes into one.");
+        return Ok(());
+    }
     let mut table = Table::new(&["NAME", "KIND", "YOU", "MEMBERS", "MET", "ID"], &[3, 4], 0);
-    for group in &groups {
+    for group in groups {
         table.row(vec![
             called(group),
             group.kind.map_or("", shown_kind).to_owned(),
@@ -170,21 +171,8 @@ fn members(people: &[GroupMember]) -> Result<()> {
     table.print()
 }
 
-/// Finds the group that is meant: by its name, its id, or the beginning of that.
-async fn find(client: &Client, meant: &str) -> Result<GroupInfo> {
-    let groups: Vec<GroupInfo> = client.get("/groups").await?;
-    let is = |group: &GroupInfo| group.name.as_deref() == Some(meant) || group.id.starts_with(meant);
-    let mut found: Vec<GroupInfo> = groups.into_iter().filter(is).collect();
-    match (found.pop(), found.len()) {
-        (Some(group), 0) => Ok(group),
-        (Some(_), more) => bail!("{meant:?} can mean {} groups: write the beginning of the id", more + 1),
-        (None, _) => bail!("there is no group {meant:?}: `compeer group list` shows those that there are"),
-    }
-}
-
 async fn detail(client: &Client, meant: &str) -> Result<GroupDetail> {
-    let group = find(client, meant).await?;
-    Ok(client.get(&format!("/groups/{}", group.id)).await?)
+    Ok(client.get(&format!("/groups/{}", part(meant))).await?)
 }
 
 fn member<'a>(group: &'a GroupDetail, meant: &str) -> Result<&'a GroupMember> {
@@ -237,15 +225,4 @@ fn shown_kind(kind: GroupKind) -> &'static str {
         GroupKind::ByInvitation => "by invitation",
         GroupKind::Private => "private",
     }
-}
-
-fn passphrase() -> Result<String> {
-    let term = console::Term::stderr();
-    if term.is_term() {
-        term.write_str("Passphrase: ")?;
-        return term.read_secure_line().context("the passphrase cannot be read");
-    }
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).context("the passphrase cannot be read")?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

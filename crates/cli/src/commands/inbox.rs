@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use base::units::format_bytes;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use rpc::{AcceptRequest, InboxEntry, InboxRule, InboxState};
 
 use super::Context;
 use crate::args::{Inbox, InboxCommand, InboxRuleCommand, InboxWhose};
 use crate::attach::attach;
-use crate::client::Client;
+use crate::client::{Client, part};
 use crate::out::{self, Table, clean};
 use crate::show;
 
@@ -76,7 +75,7 @@ pub async fn run(command: Inbox, context: &Context) -> Result<u8> {
                     (Some(from), _) => ("from", from),
                     (None, group) => ("group", group.as_ref().context("say --from NAME or --group GROUP")?),
                 };
-                let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+                let value = part(value);
                 client.tell(Method::DELETE, &format!("/inbox/rules?{key}={value}"), None::<&()>).await?;
                 match context.json {
                     true => out::json(&serde_json::json!({ "removed": true }))?,
@@ -89,7 +88,7 @@ pub async fn run(command: Inbox, context: &Context) -> Result<u8> {
 }
 
 fn decision(share: &str, action: &str) -> String {
-    format!("/inbox/{}/{action}", utf8_percent_encode(share, NON_ALPHANUMERIC))
+    format!("/inbox/{}/{action}", part(share))
 }
 
 fn said(whose: &InboxWhose) -> String {

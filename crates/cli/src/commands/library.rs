@@ -1,13 +1,13 @@
 //! `compeer library`: folders that people may look into.
 
 use anyhow::{Context as _, Result, bail};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use rpc::LibraryInfo;
 
 use super::Context;
 use crate::args::{Library, LibraryCommand};
 use crate::attach::attach;
+use crate::client::part;
 use crate::out::{self, Table, clean};
 
 /// Runs the command.
@@ -59,7 +59,7 @@ pub async fn run(command: Library, context: &Context) -> Result<u8> {
             }
         }
         LibraryCommand::Remove(remove) => {
-            let name = utf8_percent_encode(&remove.name, NON_ALPHANUMERIC);
+            let name = part(&remove.name);
             client.tell(Method::DELETE, &format!("/libraries/{name}"), None::<&()>).await?;
             match context.json {
                 true => out::json(&serde_json::json!({ "removed": remove.name }))?,

@@ -5,7 +5,7 @@ pub mod id;
 pub mod init;
 pub mod nodes;
 
-mod ask;
+pub mod ask;
 mod qr;
 
 use anyhow::Result;

@@ -193,7 +193,7 @@ impl Groups {
         let circle = match self.0.circle(link.group) {
             Some(circle) => circle,
             None => {
-                let identity = self.identity()?;
+                let identity = self.identity().await?;
                 self.0.store.add(link.group, link.nodes.clone()).await?;
                 let seed = random().map_err(GroupError::Random)?;
                 self.insert(Replica::new(link.group, identity, seed), link.nodes.clone())

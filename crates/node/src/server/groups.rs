@@ -9,12 +9,12 @@ use people::proto::Name;
 use people::proto::group::{self, ChangeId, Command, Invitee, Kind, Role, Standing};
 use rpc::{
     GroupDetail, GroupInfo, GroupInvitation, GroupInviteRequest, GroupKind, GroupLink, GroupMember, GroupRename,
-    GroupRequest, GroupRole, GroupRoleRequest, GroupStanding, GroupUnlock, Problem,
+    GroupRequest, GroupRole, GroupRoleRequest, GroupStanding, Problem, UnlockRequest,
 };
 
-use super::AppState;
 use super::body::{Body, Word, Words};
 use super::problem::ApiError;
+use super::{AppState, named};
 use crate::groups::{GroupError, Groups, View};
 
 /// Lists the groups.
@@ -70,36 +70,25 @@ pub(crate) async fn join(
 }
 
 /// Unlocks the person's key for groups, until the node ends.
-#[utoipa::path(post, path = "/api/v1/groups/unlock", request_body = GroupUnlock, responses(
-    (status = 204, description = "It is unlocked"),
+#[utoipa::path(post, path = "/api/v1/groups/unlock", request_body = UnlockRequest, responses(
+    (status = 200, description = "It is unlocked; the groups", body = Vec<GroupInfo>),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
-    (status = 403, description = "The passphrase is wrong", body = Problem),
-    (status = 409, description = "The node belongs to nobody, or does not hold the key", body = Problem),
+    (status = 409, description = "The node belongs to nobody or does not hold the key, or the passphrase is missing or wrong", body = Problem),
     (status = 415, description = "Not JSON", body = Problem),
 ))]
 pub(crate) async fn unlock(
     State(state): State<AppState>,
-    Body(request): Body<GroupUnlock>,
-) -> Result<StatusCode, ApiError> {
-    let groups = groups(&state)?;
-    let keys = groups.people().keys().clone();
-    // Argon2 takes a moment, on purpose.
-    let opened = tokio::task::spawn_blocking(move || keys.person(Some(&request.passphrase))).await;
-    let key = opened.map_err(|error| ApiError::local(error.to_string()))?.map_err(|error| {
-        let detail = error.to_string();
-        match error {
-            crate::SecretError::Absent => ApiError::conflict(detail),
-            crate::SecretError::Keystore(_) => ApiError::forbidden(detail),
-            crate::SecretError::File(_) => ApiError::local(detail),
-        }
-    })?;
-    groups.unlock(key).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Body(request): Body<UnlockRequest>,
+) -> Result<Json<Vec<GroupInfo>>, ApiError> {
+    let unlocking = groups(&state)?;
+    let key = unlocking.people().unlock(request.passphrase, super::people::CALL_LIFE).await?;
+    unlocking.unlock(key).await?;
+    list(State(state)).await
 }
 
 /// Tells everything about one group.
-#[utoipa::path(get, path = "/api/v1/groups/{id}", params(("id" = String, Path, description = "The group's id")), responses(
+#[utoipa::path(get, path = "/api/v1/groups/{id}", params(("id" = String, Path, description = "The group's name, id or its beginning")), responses(
     (status = 200, description = "The group", body = GroupDetail),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
@@ -108,14 +97,14 @@ pub(crate) async fn unlock(
 ))]
 pub(crate) async fn one(State(state): State<AppState>, Word(id): Word) -> Result<Json<GroupDetail>, ApiError> {
     let groups = groups(&state)?;
-    let id = group_id(&id)?;
+    let id = group_id(&state, &id)?;
     let view = groups.view(id).ok_or(GroupError::Unknown)?;
     Ok(Json(detail(groups, id, &view)))
 }
 
 /// Calls a group otherwise.
 #[utoipa::path(patch, path = "/api/v1/groups/{id}", request_body = GroupRename,
-    params(("id" = String, Path, description = "The group's id")), responses(
+    params(("id" = String, Path, description = "The group's name, id or its beginning")), responses(
     (status = 200, description = "The group", body = GroupInfo),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
@@ -128,13 +117,13 @@ pub(crate) async fn rename(
     Word(id): Word,
     Body(request): Body<GroupRename>,
 ) -> Result<Json<GroupInfo>, ApiError> {
-    let (groups, id) = (groups(&state)?, group_id(&id)?);
+    let (groups, id) = (groups(&state)?, group_id(&state, &id)?);
     groups.command(id, Command::Rename(name(&request.name)?)).await?;
     Ok(Json(one_info(groups, id)?))
 }
 
 /// Leaves a group, and forgets it.
-#[utoipa::path(delete, path = "/api/v1/groups/{id}", params(("id" = String, Path, description = "The group's id")), responses(
+#[utoipa::path(delete, path = "/api/v1/groups/{id}", params(("id" = String, Path, description = "The group's name, id or its beginning")), responses(
     (status = 202, description = "Left; the members learn of it when one of them is met"),
     (status = 204, description = "Left, and a member knows"),
     (status = 400, description = "Not understood", body = Problem),
@@ -143,13 +132,13 @@ pub(crate) async fn rename(
     (status = 409, description = "The person's key is locked", body = Problem),
 ))]
 pub(crate) async fn leave(State(state): State<AppState>, Word(id): Word) -> Result<StatusCode, ApiError> {
-    let heard = groups(&state)?.leave(group_id(&id)?).await?;
+    let heard = groups(&state)?.leave(group_id(&state, &id)?).await?;
     Ok(if heard { StatusCode::NO_CONTENT } else { StatusCode::ACCEPTED })
 }
 
 /// Invites: a person, or whoever has the link that is returned.
 #[utoipa::path(post, path = "/api/v1/groups/{id}/invitations", request_body = GroupInviteRequest,
-    params(("id" = String, Path, description = "The group's id")), responses(
+    params(("id" = String, Path, description = "The group's name, id or its beginning")), responses(
     (status = 201, description = "The link", body = GroupLink),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
@@ -162,15 +151,15 @@ pub(crate) async fn invite(
     Word(id): Word,
     Body(request): Body<GroupInviteRequest>,
 ) -> Result<(StatusCode, Json<GroupLink>), ApiError> {
-    let (groups, id) = (groups(&state)?, group_id(&id)?);
-    let person = request.person.as_deref().map(|meant| contact(groups, meant)).transpose()?;
+    let (groups, id) = (groups(&state)?, group_id(&state, &id)?);
+    let person = request.person.as_deref().map(|meant| named::person(&state, meant)).transpose()?;
     let link = groups.invite(id, person, request.uses, role_of(request.role)).await?;
     Ok((StatusCode::CREATED, Json(GroupLink { link: link.to_string() })))
 }
 
 /// Takes an invitation back.
 #[utoipa::path(delete, path = "/api/v1/groups/{id}/invitations/{invitation}",
-    params(("id" = String, Path, description = "The group's id"),
+    params(("id" = String, Path, description = "The group's name, id or its beginning"),
            ("invitation" = String, Path, description = "The invitation's id")), responses(
     (status = 204, description = "It lets nobody in any more"),
     (status = 400, description = "Not understood", body = Problem),
@@ -180,7 +169,7 @@ pub(crate) async fn invite(
 ))]
 pub(crate) async fn cancel(State(state): State<AppState>, Words(words): Words) -> Result<StatusCode, ApiError> {
     let (id, invitation) = words;
-    let (groups, id) = (groups(&state)?, group_id(&id)?);
+    let (groups, id) = (groups(&state)?, group_id(&state, &id)?);
     let wrong = || ApiError::bad_request(format!("{invitation:?} is not the id of an invitation"));
     let bytes = BASE64URL_NOPAD.decode(invitation.as_bytes()).map_err(|_| wrong())?;
     let invitation = ChangeId(bytes.try_into().map_err(|_| wrong())?);
@@ -190,7 +179,7 @@ pub(crate) async fn cancel(State(state): State<AppState>, Words(words): Words) -
 
 /// Gives a member a role.
 #[utoipa::path(put, path = "/api/v1/groups/{id}/members/{person}", request_body = GroupRoleRequest,
-    params(("id" = String, Path, description = "The group's id"),
+    params(("id" = String, Path, description = "The group's name, id or its beginning"),
            ("person" = String, Path, description = "The person's id")), responses(
     (status = 204, description = "Done"),
     (status = 400, description = "Not understood", body = Problem),
@@ -204,14 +193,14 @@ pub(crate) async fn role(
     Words(words): Words,
     Body(request): Body<GroupRoleRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let (groups, id) = (groups(&state)?, group_id(&words.0)?);
+    let (groups, id) = (groups(&state)?, group_id(&state, &words.0)?);
     groups.command(id, Command::Role(person_id(&words.1)?, role_of(request.role))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Expels a member: what the group writes and shares from now on is not for them.
 #[utoipa::path(delete, path = "/api/v1/groups/{id}/members/{person}",
-    params(("id" = String, Path, description = "The group's id"),
+    params(("id" = String, Path, description = "The group's name, id or its beginning"),
            ("person" = String, Path, description = "The person's id")), responses(
     (status = 204, description = "Expelled"),
     (status = 400, description = "Not understood", body = Problem),
@@ -220,7 +209,7 @@ pub(crate) async fn role(
     (status = 409, description = "Not an admin, or the person's key is locked", body = Problem),
 ))]
 pub(crate) async fn expel(State(state): State<AppState>, Words(words): Words) -> Result<StatusCode, ApiError> {
-    let (groups, id) = (groups(&state)?, group_id(&words.0)?);
+    let (groups, id) = (groups(&state)?, group_id(&state, &words.0)?);
     groups.command(id, Command::Expel(person_id(&words.1)?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -229,8 +218,8 @@ fn groups(state: &AppState) -> Result<&Groups, ApiError> {
     state.groups().ok_or_else(|| GroupError::NoPerson.into())
 }
 
-fn group_id(text: &str) -> Result<GroupId, ApiError> {
-    text.parse().map_err(|error: base::id::ParseIdError| ApiError::bad_request(error.to_string()))
+fn group_id(state: &AppState, meant: &str) -> Result<GroupId, ApiError> {
+    groups(state)?.find(meant).map_err(ApiError::not_found)
 }
 
 fn person_id(text: &str) -> Result<PersonId, ApiError> {
@@ -239,20 +228,6 @@ fn person_id(text: &str) -> Result<PersonId, ApiError> {
 
 fn name(text: &str) -> Result<Name, ApiError> {
     Name::new(text).map_err(|error| ApiError::bad_request(error.to_string()))
-}
-
-/// Finds whom somebody means: any person by id, a contact by name.
-fn contact(groups: &Groups, meant: &str) -> Result<PersonId, ApiError> {
-    if let Ok(person) = meant.parse() {
-        return Ok(person);
-    }
-    groups.people().book().find(meant).map_err(|found| {
-        if found.is_empty() {
-            ApiError::not_found(format!("there is no contact {meant:?}: `compeer contact list` shows them"))
-        } else {
-            ApiError::conflict(format!("{meant:?} can be {} contacts: give the id", found.len()))
-        }
-    })
 }
 
 fn role_of(role: GroupRole) -> Role {

@@ -20,7 +20,7 @@ use super::{AppState, named};
 use crate::people::{CODE_LIFE, MeetError, People, SecretError, now_ms};
 
 /// How long the person's secret stays at hand for one call.
-const CALL_LIFE: std::time::Duration = std::time::Duration::from_secs(120);
+pub(super) const CALL_LIFE: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// Tells who this node belongs to.
 #[utoipa::path(get, path = "/api/v1/identity", responses(

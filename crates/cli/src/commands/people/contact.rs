@@ -6,10 +6,10 @@ use rpc::{ContactChange, ContactInfo, ContactRequest, ContactState, InviteInfo, 
 use serde_json::json;
 
 use super::super::Context;
-use super::nodes::escaped;
 use super::{at_home, in_touch, qr, with};
 use crate::args::{Contact, ContactAdd, ContactCommand, ContactInvite, ContactVerify, NodeOptions};
 use crate::attach::Attached;
+use crate::client::part;
 use crate::out::{self, clean};
 
 /// How much of an id is shown in a list.
@@ -22,7 +22,7 @@ pub async fn run(contact: Contact, context: &Context) -> Result<u8> {
         ContactCommand::Invite(command) => invite(command, options, context).await,
         ContactCommand::Invites => invites(options, context).await,
         ContactCommand::Uninvite(command) => {
-            tell(Method::DELETE, &format!("/invites/{}", escaped(&command.invite)), options, context).await?;
+            tell(Method::DELETE, &format!("/invites/{}", part(&command.invite)), options, context).await?;
             done(context, "invitation", &command.invite, "Taken back: nobody can take it any more.")
         }
         ContactCommand::Add(command) => add(command, options, context).await,
@@ -49,7 +49,7 @@ pub async fn run(contact: Contact, context: &Context) -> Result<u8> {
             print(&contact, context)
         }
         ContactCommand::Remove(which) => {
-            tell(Method::DELETE, &format!("/contacts/{}", escaped(&which.contact)), options, context).await?;
+            tell(Method::DELETE, &format!("/contacts/{}", part(&which.contact)), options, context).await?;
             done(context, "removed", &which.contact, "No contact any more.")
         }
     }
@@ -180,7 +180,7 @@ async fn verify(command: ContactVerify, options: &NodeOptions, context: &Context
 }
 
 async fn get(meant: &str, options: &NodeOptions, context: &Context) -> Result<ContactInfo> {
-    let path = format!("/contacts/{}", escaped(meant));
+    let path = format!("/contacts/{}", part(meant));
     with(at_home(options, context).await?, async |node| Ok(node.client.get(&path).await?)).await
 }
 
@@ -190,7 +190,7 @@ async fn change_to(
     options: &NodeOptions,
     context: &Context,
 ) -> Result<ContactInfo> {
-    let path = format!("/contacts/{}", escaped(meant));
+    let path = format!("/contacts/{}", part(meant));
     with(at_home(options, context).await?, async |node| Ok(node.client.call(Method::PATCH, &path, &change).await?))
         .await
 }

@@ -12,6 +12,7 @@ use rpc::{IdentityInfo, JoinRequest, MeetRequest, PersonNode};
 use super::super::Context;
 use super::{ask, at_home, id, in_touch, init, with};
 use crate::args::{NodeArgs, NodeCommand, NodeJoin, NodeOptions, NodeRevoke};
+use crate::client::part;
 use crate::interrupt::Interrupt;
 use crate::out::{self, clean};
 use crate::{INTERRUPTED, show};
@@ -138,8 +139,7 @@ async fn join(command: NodeJoin, options: &NodeOptions, context: &Context) -> Re
 
 async fn revoke(command: NodeRevoke, options: &NodeOptions, context: &Context) -> Result<u8> {
     let nodes: Vec<PersonNode> = with(in_touch(options, context).await?, async |node| {
-        // The path is a word of the API: a name with a slash has to be given by its id.
-        ask::unlocked(&node.client, &format!("/nodes/{}/revoke", escaped(&command.name)), |unlock| unlock).await
+        ask::unlocked(&node.client, &format!("/nodes/{}/revoke", part(&command.name)), |unlock| unlock).await
     })
     .await?;
     if !context.json {
@@ -198,10 +198,4 @@ pub async fn meet(
     })
     .await?;
     id::print(&info, context)
-}
-
-/// Writes what may stand in one part of a path.
-pub fn escaped(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
