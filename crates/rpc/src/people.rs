@@ -47,6 +47,7 @@ pub struct PersonNode {
 
 /// Asks for something that the person's secret is needed for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct UnlockRequest {
     /// The passphrase, where one protects the secret.
     pub passphrase: Option<String>,
@@ -65,6 +66,7 @@ pub struct JoinCode {
 
 /// Makes this node one of a person that shows a code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct JoinRequest {
     /// The code, or its link.
     pub code: String,
@@ -74,6 +76,7 @@ pub struct JoinRequest {
 
 /// Meets another node of ours, to get contacts from it and to be in its list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct MeetRequest {
     /// The node.
     pub node: String,
@@ -131,6 +134,7 @@ pub struct ContactNode {
 
 /// Takes an invitation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ContactRequest {
     /// The link.
     pub link: String,
@@ -140,6 +144,7 @@ pub struct ContactRequest {
 
 /// Changes a contact; what is absent stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ContactChange {
     /// What it is called here; empty: as it calls itself.
     pub name: Option<String>,
@@ -165,6 +170,7 @@ pub enum InviteState {
 
 /// Makes an invitation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct InviteRequest {
     /// Whether it can be taken more than once.
     #[serde(default)]

@@ -93,7 +93,7 @@ async fn work(
             *shared = Some(id.clone());
             let detail = client.torrent(&id, share.local).await?;
             if !share.audience.is_empty() {
-                people::present(share, &job, &detail, live, context)?;
+                people::present(share, &job, &detail, attached.is_daemon(), live, context)?;
             } else {
                 let updates = if share.updates { updates_link(client, &detail, live).await? } else { None };
                 present(&job, &detail, updates, live, context)?;

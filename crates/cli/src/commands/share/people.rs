@@ -14,11 +14,12 @@ use crate::live::Live;
 use crate::out::{self, Table, clean};
 use crate::show;
 
-/// Says what is shared with whom. There is no link: those it is for are told.
+/// Says what is shared with whom. There is no link: those it is for are told. `stays`: the node goes on without us.
 pub(super) fn present(
     share: &Share,
     job: &Job,
     detail: &TorrentDetail,
+    stays: bool,
     live: &mut Live,
     context: &Context,
 ) -> Result<()> {
@@ -45,7 +46,7 @@ pub(super) fn present(
     live.note("They are told as soon as they can be reached, and find it in `compeer inbox`.");
     live.note("Nobody else can get it. `compeer share --list` shows who knows of it, `--stop` takes it back.");
     live.note("");
-    live.note("Ctrl-C ends the sharing for now.");
+    live.note(if stays { "Ctrl-C leaves it to the node, which goes on." } else { "Ctrl-C ends the sharing for now." });
     live.note("");
     Ok(())
 }
