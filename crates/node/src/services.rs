@@ -1,4 +1,4 @@
-//! What the node offers to strangers: nothing, unless the settings or the command line name it.
+//! The roles that the node takes for others: none, unless the settings or the command line name it.
 //!
 //! A service has its own section `[offer.NAME]` of the settings, with a switch `on` and its limits, a name for
 //! `compeer up --offer`, and its resource in the API, `/services/NAME`. To whom it is offered says `[service.NAME]`, as for

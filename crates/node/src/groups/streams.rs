@@ -24,6 +24,10 @@ pub(super) const SERVICE: &str = "group";
 /// How long the other end may take to greet, and to answer.
 const GREETING: Duration = Duration::from_secs(20);
 
+/// How many groups are taken on somebody's word, before a member has shown their log. Arbitrary: a person who was restored
+/// hears of all of theirs at once.
+const MAX_UNSEEN: usize = 64;
+
 /// How long a message may take to be written: whoever does not read for so long is gone.
 const WRITING: Duration = Duration::from_secs(60);
 
@@ -84,8 +88,12 @@ impl Groups {
                 let Some(circle) = find(&tag) else { return Ok(()) };
                 let Some(person) = self.recognise(node, &list).await? else { return Ok(()) };
                 // Whom we do not know may have come in while we were away: we listen, and say nothing of ourselves. Who was
-                // expelled is told that, and nothing else.
-                let known = circle.view().roster.is_none_or(|roster| roster.has(&person));
+                // expelled is told that, and nothing else. Who belongs to a group that nobody has told us of yet says who
+                // named it.
+                let known = match circle.view().roster {
+                    Some(roster) => roster.has(&person),
+                    None => circle.nodes().named.contains(&node),
+                };
                 self.welcome(&mut stream, known).await?;
                 self.run(circle, node, person, stream, None).await
             }
@@ -94,10 +102,15 @@ impl Groups {
                 self.let_in(circle, node, *request, &list, stream).await
             }
             Message::Belongs { group } => {
-                let person = self.0.people.book().person_of(&node);
-                // Of a stranger we would believe nothing, and a few groups a minute are enough.
+                let is_friend = {
+                    let book = self.0.people.book();
+                    book.admits(&node) && book.person_of(&node).is_some_and(|person| book.is_of_interest(&person))
+                };
                 let is_new = self.0.circle(group).is_none() && !self.0.lock_left().contains(&group);
-                if person.is_some() && is_new && self.0.lock_circles().len() < super::MAX_GROUPS {
+                // Nothing of a stranger is believed, and of others no more than some groups that no member has shown yet.
+                let unseen = self.0.all().iter().filter(|circle| circle.view().roster.is_none()).count();
+                let is_room = unseen < MAX_UNSEEN && self.0.lock_circles().len() < super::MAX_GROUPS;
+                if is_friend && is_new && is_room {
                     tracing::debug!(?node, "a fellow member names a group that we belong to");
                     self.adopt(group, node).await.map_err(io::Error::other)?;
                 }
