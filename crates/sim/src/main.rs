@@ -8,6 +8,8 @@ mod dht;
 mod gossip;
 #[path = "main/roster.rs"]
 mod roster;
+#[path = "main/seeds.rs"]
+mod seeds;
 
 use std::process::ExitCode;
 
@@ -16,7 +18,7 @@ use sim::{Scenario, Swarm};
 
 const USAGE: &str = "usage: sim [--seed N] [--runs N] [--nodes N] [--log]
        sim dht [curve] [hostile] [idle] [--nodes N] [--seed N]
-       sim roster [--seed N] [--runs N] [--once] [--log]
+       sim roster [--seed N] [--runs N] [--log]
        sim gossip [--nodes N] [--seed N] [--runs N]
   --seed   the first seed (0)
   --runs   how many seeds, one after the other (1)

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use sim::{GossipScenario, GossipSim};
 
+use crate::seeds::run_all;
+
 /// The most copies that are sent for each node that gets a message.
 const COPIES: f64 = 3.0;
 
@@ -20,8 +22,8 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> Option<ExitCode> {
         }
     }
     let mut kept = true;
-    for seed in seed..seed + runs {
-        let outcome = GossipSim::run(GossipScenario::busy(seed, nodes));
+    let one = |seed| GossipSim::run(GossipScenario::busy(seed, nodes));
+    run_all(seed, runs, one, |seed, outcome| {
         let good = outcome.missed == 0 && outcome.twice == 0 && outcome.ratio() <= COPIES;
         println!(
             "scenario: gossip, seed: {seed}, nodes: {nodes}, messages: {}, due: {}, missed: {}, twice: {}, copies: {}, \
@@ -39,6 +41,6 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> Option<ExitCode> {
             outcome.trace,
         );
         kept &= good;
-    }
+    });
     Some(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

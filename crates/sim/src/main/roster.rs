@@ -1,40 +1,48 @@
-//! `sim roster`: runs many seeds of a group of fifty, each of them twice, and fails where a promise is broken.
+//! `sim roster`: runs many seeds of a group of fifty, the first of them twice, and fails where a promise is broken.
 
 use std::process::ExitCode;
 
 use sim::{RosterScenario, RosterSim};
 
+use crate::seeds::run_all;
+
 /// Runs `--runs N` seeds (200) from `--seed N` (0); `--log` prints all that happens. `None`: not understood.
 pub(crate) fn run(mut words: impl Iterator<Item = String>) -> Option<ExitCode> {
-    let (mut seed, mut runs, mut log, mut once) = (0, 200, false, false);
+    let (mut first, mut runs, mut log) = (0, 200, false);
     while let Some(word) = words.next() {
         match word.as_str() {
-            "--seed" => seed = words.next()?.parse().ok()?,
+            "--seed" => first = words.next()?.parse().ok()?,
             "--runs" => runs = words.next()?.parse().ok()?,
             "--log" => log = true,
-            "--once" => once = true,
             _ => return None,
         }
     }
     let (mut failed, mut changes, mut void, mut back_dated, mut members) = (0, 0, 0, 0, 0);
-    for seed in seed..seed + runs {
-        let outcome = RosterSim::run(RosterScenario::full(seed), log);
-        let again = once || log || RosterSim::run(RosterScenario::full(seed), false) == outcome;
-        for failure in outcome.failures.iter().map(String::as_str).chain((!again).then_some("another run differs")) {
-            println!("seed {seed}: {failure}");
+    let (mut expelled, mut sent) = (0, 0);
+    let one = |seed| {
+        let mut outcome = RosterSim::run(RosterScenario::full(seed), log);
+        if seed == first && !log && RosterSim::run(RosterScenario::full(seed), false) != outcome {
+            outcome.failures.push("another run differs".into());
         }
-        failed += u64::from(!again || !outcome.failures.is_empty());
+        outcome
+    };
+    run_all(first, runs, one, |seed, outcome| {
+        outcome.failures.iter().for_each(|failure| eprintln!("seed {seed}: {failure}"));
+        failed += u64::from(!outcome.failures.is_empty());
         changes += outcome.changes;
         void += outcome.void;
         back_dated += outcome.back_dated;
         members += outcome.members;
+        expelled += outcome.expelled;
+        sent += outcome.sent;
         if runs == 1 {
-            println!("{outcome:?}");
+            eprintln!("{outcome:?}");
         }
-    }
+    });
     println!(
-        "scenario: roster, seeds: {runs}, failed: {failed}, members_mean: {}, changes: {changes}, void: {void}, \
-         back_dated: {back_dated}",
+        "scenario: roster, seeds: {first} to {}, failed: {failed}, members_mean: {}, expelled: {expelled}, changes: {changes}, \
+         void: {void}, back_dated: {back_dated}, sent: {sent}",
+        first + runs.max(1) - 1,
         members as u64 / runs.max(1)
     );
     Some(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -373,7 +373,7 @@ pub(super) fn round_trip(bytes: &[u8]) {
     }
 }
 
-fn id_of(bytes: &[u8]) -> ChangeId {
+pub(super) fn id_of(bytes: &[u8]) -> ChangeId {
     ChangeId(Sha256::new().chain_update(NAMED).chain_update(bytes).finalize().into())
 }
 

@@ -14,10 +14,8 @@
 
 use std::collections::BTreeSet;
 
-use base::PersonId;
-
 use super::log::Places;
-use super::roster::{Decided, Judge, Verdict};
+use super::roster::{Decided, Judge, Verdict, Who};
 
 /// Decides which expulsions and demotions hold.
 pub(super) fn decide(judge: &Judge<'_>) -> Decided {
@@ -30,7 +28,7 @@ pub(super) fn decide(judge: &Judge<'_>) -> Decided {
         if candidates.is_empty() {
             return decided;
         }
-        let threats = Threats::find(judge, &decided, &candidates);
+        let threats = Threats::find(judge, &counts, &decided, &candidates);
         let safe: Vec<usize> = candidates.iter().copied().filter(|x| threats.against(*x).next().is_none()).collect();
         if safe.is_empty() {
             for circle in threats.circles(&candidates) {
@@ -49,16 +47,14 @@ pub(super) fn decide(judge: &Judge<'_>) -> Decided {
 struct Threats(BTreeSet<(usize, usize)>);
 
 impl Threats {
-    fn find(judge: &Judge<'_>, decided: &Decided, candidates: &[usize]) -> Threats {
+    fn find(judge: &Judge<'_>, counts: &Places, decided: &Decided, candidates: &[usize]) -> Threats {
         let mut threats = BTreeSet::new();
         for by in candidates {
             if !has_effect(judge, *by) {
                 continue;
             }
-            let mut then = decided.clone();
-            then.stand.add(*by);
-            let counts = judge.counts(&then);
-            threats.extend(candidates.iter().filter(|on| *on != by && !counts.has(**on)).map(|on| (*by, *on)));
+            let then = judge.counts_with(counts, decided, *by);
+            threats.extend(candidates.iter().filter(|on| *on != by && !then.has(**on)).map(|on| (*by, *on)));
         }
         Threats(threats)
     }
@@ -114,7 +110,7 @@ fn choose(judge: &Judge<'_>, verdict: &Verdict<'_>, circle: &[usize]) -> usize {
     let votes = votes(judge, verdict, circle, &common);
     let rank = |at: usize| {
         let place = circle[at];
-        let seniority = judge.seniority(verdict, &common, &judge.log.at(place).change.author);
+        let seniority = judge.seniority(verdict, &common, judge.author[place]);
         // The least is chosen: `false` before `true`, more votes before fewer, a known seniority before none.
         (betrayed(place), usize::MAX - votes[at], seniority.unwrap_or(usize::MAX), judge.log.at(place).id)
     };
@@ -125,16 +121,16 @@ fn choose(judge: &Judge<'_>, verdict: &Verdict<'_>, circle: &[usize]) -> usize {
 /// Counts, for each of the circle, the members who saw it first.
 fn votes(judge: &Judge<'_>, verdict: &Verdict<'_>, circle: &[usize], common: &Places) -> Vec<usize> {
     let log = judge.log;
-    let parties: BTreeSet<PersonId> =
-        circle.iter().flat_map(|place| [Some(log.at(*place).change.author), log.deposes(*place)]).flatten().collect();
+    let parties: BTreeSet<Who> =
+        circle.iter().flat_map(|place| [Some(judge.author[*place]), judge.deposed[*place]]).flatten().collect();
     let mut votes = vec![0; circle.len()];
-    for person in judge.people.keys().filter(|person| !parties.contains(person)) {
+    for who in judge.everybody().filter(|who| !parties.contains(who)) {
         // A member in what all sides knew: nobody brings in friends to decide.
-        if judge.admission(verdict, common, person).is_none() {
+        if judge.admission(verdict, common, who).is_none() {
             continue;
         }
         let knows_any = |place: &usize| circle.iter().any(|side| log.knew(*place, *side));
-        let witness: Vec<usize> = log.by(person).iter().copied().filter(knows_any).collect();
+        let witness: Vec<usize> = log.by(&judge.people[who].id).iter().copied().filter(knows_any).collect();
         let first: Vec<usize> =
             witness.iter().copied().filter(|place| !witness.iter().any(|other| log.knew(*place, *other))).collect();
         // Two first changes: somebody who says one thing here and another there.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use base::{GroupId, PersonId};
 
-use super::change::{Action, Change, ChangeError, ChangeId};
+use super::change::{Action, Change, ChangeError, ChangeId, id_of};
 
 /// How many changes a group can have. A group of 256 that changes every day lives for a dozen years. Arbitrary; the
 /// pasts of that many take 8 MB.
@@ -187,6 +187,10 @@ impl Log {
 
     /// Takes in the bytes of a change.
     pub fn insert(&mut self, bytes: &[u8]) -> Insert {
+        // What is known need not be verified again: the name covers all bytes.
+        if self.places.contains_key(&id_of(bytes)) {
+            return Insert::Known;
+        }
         match Change::decode(bytes) {
             Ok((id, change)) => self.insert_verified(id, change, bytes),
             Err(error) => Insert::Refused(error),

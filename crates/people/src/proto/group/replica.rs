@@ -29,7 +29,7 @@ use super::keys::{self, EpochSecret, KeyError, SEALED_SECRET_BYTES};
 use super::log::{Insert, Log, Places};
 use super::message::{MAX_HAVE, Message};
 use super::roster::Roster;
-use super::session::{MAX_BAD, Session};
+use super::session::{MAX_BAD, Session, Waiting};
 use crate::proto::codec::{Reader, Writer};
 use crate::proto::name::Name;
 use crate::proto::nodes::PersonKey;
@@ -73,7 +73,7 @@ pub struct Replica {
     tie_due: Option<Instant>,
     announce_due: Option<Instant>,
     /// Changes that were heard before something that they name.
-    heard: Vec<Arc<[u8]>>,
+    heard: Waiting,
     /// The places of changes that we wrote and have not told of.
     written: Vec<usize>,
     outputs: VecDeque<Output>,
@@ -96,7 +96,7 @@ impl Replica {
             seen_due: None,
             tie_due: None,
             announce_due: None,
-            heard: Vec::new(),
+            heard: Waiting::default(),
             written: Vec::new(),
             outputs: VecDeque::new(),
         }
@@ -386,11 +386,8 @@ impl Replica {
 
     fn changes(&mut self, id: SessionId, changes: &[Arc<[u8]>]) {
         let mut wanted = Vec::new();
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let mut waiting = std::mem::take(&mut session.waiting);
         let mut now: Vec<Arc<[u8]>> = changes.to_vec();
-        loop {
-            let before = self.log.len();
+        while !now.is_empty() {
             for bytes in &now {
                 for missing in self.take_in(bytes, Some(id)) {
                     if wanted.len() < MAX_HAVE && !wanted.contains(&missing) {
@@ -398,16 +395,8 @@ impl Replica {
                     }
                 }
             }
-            // What waited may have what it waited for now; each turn takes in at least one.
-            if self.log.len() == before || waiting.is_empty() {
-                break;
-            }
-            now = std::mem::take(&mut waiting);
-        }
-        if let Some(session) = self.sessions.get_mut(&id) {
-            waiting.into_iter().for_each(|bytes| {
-                session.wait(bytes);
-            });
+            // What waited may have what it waited for now.
+            now = self.sessions.get_mut(&id).map_or_else(Vec::new, |session| session.ready(&self.log));
         }
         wanted.retain(|missing| self.log.place(missing).is_none());
         if !wanted.is_empty() {
@@ -425,7 +414,7 @@ impl Replica {
                 self.learn(place);
             }
             Insert::Missing(missing) => {
-                let waits = session.is_none_or(|session| session.wait(bytes.into()));
+                let waits = session.is_none_or(|session| session.wait(missing[0], bytes.into()));
                 return if waits { missing } else { Vec::new() };
             }
             Insert::Refused(_) | Insert::Foreign => session.into_iter().for_each(|session| session.bad += 1),

@@ -86,33 +86,30 @@ impl Roster {
         let verdict = Verdict { counts: &counts, decided: &decided };
         let everything = Places::all(log.len());
 
-        let mut ranked: Vec<(usize, PersonId)> = judge
-            .people
-            .keys()
-            .filter_map(|person| Some((judge.admission(&verdict, &everything, person)?, *person)))
-            .collect();
-        ranked.sort_by_key(|(place, person)| (judge.rank[*place], *person));
+        let mut ranked: Vec<(usize, Who)> =
+            judge.everybody().filter_map(|who| Some((judge.admission(&verdict, &everything, who)?, who))).collect();
+        ranked.sort_by_key(|(place, who)| (judge.rank[*place], judge.people[*who].id));
         // Admissions at the same moment may make too many: those who came last are out.
         ranked.truncate(MAX_MEMBERS);
         let mut members = BTreeMap::new();
-        for (place, person) in &ranked {
+        for (place, who) in &ranked {
             let entry = log.at(*place);
-            let role = if judge.is_admin(&verdict, &everything, person) { Role::Admin } else { Role::Member };
+            let role = if judge.is_admin(&verdict, &everything, *who) { Role::Admin } else { Role::Member };
             let sealing = match &entry.change.action {
                 Action::Create { sealing, .. } => *sealing,
                 Action::Admit { request } => request.sealing,
                 _ => continue,
             };
-            members.insert(*person, Member { role, sealing, by: entry.id, since: entry.change.wall });
+            members.insert(judge.people[*who].id, Member { role, sealing, by: entry.id, since: entry.change.wall });
         }
-        let expelled = |person: &PersonId| {
-            let removals = judge.people[person].removals.iter();
-            !members.contains_key(person)
-                && removals.into_iter().any(|r| decided.stand.has(*r) && log.deposes(*r).is_some())
+        let expelled = |person: &&Person| {
+            let mut removals = person.removals.iter();
+            !members.contains_key(&person.id) && removals.any(|r| decided.stand.has(*r) && judge.deposed[*r].is_some())
         };
-        let expelled = judge.people.keys().filter(|person| expelled(person)).copied().collect();
+        let expelled = judge.people.iter().filter(expelled).map(|person| person.id).collect();
         let last = |wanted: &dyn Fn(usize) -> bool| {
-            log.order().rev().find(|place| counts.has(*place) && wanted(*place)).map(|place| log.at(place).id)
+            let mut latest = judge.order.iter().rev().copied();
+            latest.find(|place| counts.has(*place) && wanted(*place)).map(|place| log.at(place).id)
         };
         // A secret that somebody drew who is out by now is not the members' own, whomever it was given to. And who was out and
         // came back gets a new one: what was said meanwhile was not for them, and the name is told anew.
@@ -144,9 +141,13 @@ impl Roster {
     }
 }
 
+/// A person that changes are about or by: a place in [`Judge::people`].
+pub(super) type Who = usize;
+
 /// Where the events of one person are, in the order in which they count.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Events {
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub id: PersonId,
     admissions: Vec<usize>,
     removals: Vec<usize>,
     grants: Vec<usize>,
@@ -172,9 +173,16 @@ pub(super) struct Verdict<'a> {
 /// A log, with what is needed to judge its changes.
 pub(super) struct Judge<'a> {
     pub log: &'a Log,
-    /// Of each place, its position in the log's order.
+    /// The places in the log's order.
+    order: Vec<usize>,
+    /// Of each place, its position in that order.
     pub rank: Vec<usize>,
-    pub people: BTreeMap<PersonId, Events>,
+    pub people: Vec<Person>,
+    who: BTreeMap<PersonId, Who>,
+    /// Of each place, who wrote it.
+    pub author: Vec<Who>,
+    /// Of each place, whom it expels or demotes.
+    pub deposed: Vec<Option<Who>>,
     /// Expulsions and demotions by others, in the log's order.
     pub depositions: Vec<usize>,
     /// Who is let in by which invitation, in the log's order.
@@ -186,48 +194,91 @@ impl<'a> Judge<'a> {
     pub fn new(log: &'a Log) -> Judge<'a> {
         let mut judge = Judge {
             log,
+            order: log.order().collect(),
             rank: vec![0; log.len()],
-            people: BTreeMap::new(),
+            people: Vec::new(),
+            who: BTreeMap::new(),
+            author: vec![0; log.len()],
+            deposed: vec![None; log.len()],
             depositions: Vec::new(),
             uses: BTreeMap::new(),
             cancels: BTreeMap::new(),
         };
-        for (rank, place) in log.order().enumerate() {
+        for rank in 0..judge.order.len() {
+            let place = judge.order[rank];
             judge.rank[place] = rank;
             let change = &log.at(place).change;
-            if log.deposes(place).is_some() {
+            judge.author[place] = judge.meet(change.author);
+            if let Some(person) = log.deposes(place) {
+                judge.deposed[place] = Some(judge.meet(person));
                 judge.depositions.push(place);
             }
+            let about = match &change.action {
+                Action::Create { .. } => change.author,
+                Action::Admit { request } => request.person,
+                Action::Role { person, .. } | Action::Remove { person } => *person,
+                Action::Cancel { invitation } => {
+                    judge.cancels.entry(*invitation).or_default().push(place);
+                    continue;
+                }
+                Action::Invite { .. } | Action::Rename { .. } | Action::Epoch { .. } | Action::Seen => continue,
+            };
+            let who = judge.meet(about);
+            let person = &mut judge.people[who];
             match &change.action {
                 Action::Create { .. } => {
-                    let events = judge.people.entry(change.author).or_default();
-                    events.admissions.push(place);
-                    events.grants.push(place);
+                    person.admissions.push(place);
+                    person.grants.push(place);
                 }
                 Action::Admit { request } => {
-                    judge.people.entry(request.person).or_default().admissions.push(place);
+                    person.admissions.push(place);
                     if let Some(invitation) = request.invitation {
                         judge.uses.entry(invitation).or_default().push(place);
                     }
                 }
-                Action::Role { person, role: Role::Admin } => {
-                    judge.people.entry(*person).or_default().grants.push(place)
-                }
-                Action::Role { person, role: Role::Member } => {
-                    judge.people.entry(*person).or_default().demotions.push(place)
-                }
-                Action::Remove { person } => judge.people.entry(*person).or_default().removals.push(place),
-                Action::Cancel { invitation } => judge.cancels.entry(*invitation).or_default().push(place),
-                Action::Invite { .. } | Action::Rename { .. } | Action::Epoch { .. } | Action::Seen => {}
+                Action::Role { role: Role::Admin, .. } => person.grants.push(place),
+                Action::Role { role: Role::Member, .. } => person.demotions.push(place),
+                _ => person.removals.push(place),
             }
         }
         judge
     }
 
+    fn meet(&mut self, id: PersonId) -> Who {
+        *self.who.entry(id).or_insert_with(|| {
+            let (admissions, removals, grants, demotions) = Default::default();
+            self.people.push(Person { id, admissions, removals, grants, demotions });
+            self.people.len() - 1
+        })
+    }
+
+    /// Returns all persons.
+    pub fn everybody(&self) -> std::ops::Range<Who> {
+        0..self.people.len()
+    }
+
     /// Returns the changes that count, given what was decided. What was not decided yet is taken not to hold.
     pub fn counts(&self, decided: &Decided) -> Places {
+        self.counts_from(0, &Places::default(), decided)
+    }
+
+    /// Returns what would count if one more deposition stood, where `counts` do if it does not.
+    pub fn counts_with(&self, counts: &Places, decided: &Decided, deposition: usize) -> Places {
+        let mut then = decided.clone();
+        then.stand.add(deposition);
+        // What it takes back did not know it; all else that it changes did.
+        let unknown = |place: &&usize| !self.log.knew(deposition, **place);
+        let target = self.deposed[deposition].map_or(&[][..], |who| self.log.by(&self.people[who].id));
+        let ranks = target.iter().filter(unknown).map(|place| self.rank[*place]);
+        let first = ranks.chain([self.rank[deposition]]).min().unwrap_or(0);
+        self.counts_from(first, counts, &then)
+    }
+
+    /// Judges the places from the one of rank `first` on; those before it are as in `before`.
+    fn counts_from(&self, first: usize, before: &Places, decided: &Decided) -> Places {
         let mut counts = Places::default();
-        for place in self.log.order() {
+        self.order[..first].iter().filter(|place| before.has(**place)).for_each(|place| counts.add(*place));
+        for place in self.order[first..].iter().copied() {
             if decided.fall.has(place) {
                 continue;
             }
@@ -245,7 +296,7 @@ impl<'a> Judge<'a> {
     /// itself does not know. A demotion takes back only what an admin alone may do.
     pub fn voids(&self, deposition: usize, place: usize) -> bool {
         let (by, change) = (&self.log.at(deposition).change, &self.log.at(place).change);
-        self.log.deposes(deposition) == Some(change.author)
+        self.deposed[deposition] == Some(self.author[place])
             && self.log.concurrent(deposition, place)
             && (matches!(by.action, Action::Remove { .. }) || needs_admin(&change.action, change.author))
             && !self.betrays(place, deposition)
@@ -265,21 +316,21 @@ impl<'a> Judge<'a> {
     }
 
     fn is_void(&self, decided: &Decided, place: usize) -> bool {
-        let Some(events) = self.people.get(&self.log.at(place).change.author) else { return false };
-        let mut against = events.removals.iter().chain(&events.demotions);
+        let author = &self.people[self.author[place]];
+        let mut against = author.removals.iter().chain(&author.demotions);
         against.any(|deposition| decided.stand.has(*deposition) && self.voids(*deposition, place))
     }
 
     fn is_authorised(&self, verdict: &Verdict<'_>, place: usize) -> bool {
         let entry = self.log.at(place);
-        let (author, past) = (&entry.change.author, &entry.past);
+        let (author, past) = (self.author[place], &entry.past);
         if let Action::Create { .. } = entry.change.action {
             return true;
         }
         if self.admission(verdict, past, author).is_none() {
             return false;
         }
-        if needs_admin(&entry.change.action, *author) && !self.is_admin(verdict, past, author) {
+        if needs_admin(&entry.change.action, entry.change.author) && !self.is_admin(verdict, past, author) {
             return false;
         }
         !matches!(entry.change.action, Action::Admit { .. }) || self.may_come_in(verdict, place)
@@ -287,67 +338,63 @@ impl<'a> Judge<'a> {
 
     /// Returns by which admission a person is a member where `past` is known, if by any: the first one that knew every
     /// removal.
-    pub fn admission(&self, verdict: &Verdict<'_>, past: &Places, person: &PersonId) -> Option<usize> {
-        let events = self.people.get(person)?;
-        let knew_all = |place: usize| self.removals(verdict, past, events).all(|removal| self.log.knew(place, removal));
+    pub fn admission(&self, verdict: &Verdict<'_>, past: &Places, who: Who) -> Option<usize> {
+        let person = &self.people[who];
+        let knew_all = |place: usize| self.removals(verdict, past, person).all(|removal| self.log.knew(place, removal));
         let counts = |place: &usize| past.has(*place) && verdict.counts.has(*place);
-        events.admissions.iter().copied().filter(counts).find(|place| knew_all(*place))
+        person.admissions.iter().copied().filter(counts).find(|place| knew_all(*place))
     }
 
     /// Whether a person is an admin where `past` is known.
-    pub fn is_admin(&self, verdict: &Verdict<'_>, past: &Places, person: &PersonId) -> bool {
-        self.is_granted(verdict, past, person) || self.is_successor(verdict, past, person)
+    pub fn is_admin(&self, verdict: &Verdict<'_>, past: &Places, who: Who) -> bool {
+        self.is_granted(verdict, past, who) || self.is_successor(verdict, past, who)
     }
 
-    fn is_granted(&self, verdict: &Verdict<'_>, past: &Places, person: &PersonId) -> bool {
-        let Some(events) = self.people.get(person) else { return false };
-        if self.admission(verdict, past, person).is_none() {
-            return false;
-        }
-        self.first_grant(verdict, past, events).is_some()
+    fn is_granted(&self, verdict: &Verdict<'_>, past: &Places, who: Who) -> bool {
+        self.seniority(verdict, past, who).is_some()
     }
 
-    fn first_grant(&self, verdict: &Verdict<'_>, past: &Places, events: &Events) -> Option<usize> {
+    fn first_grant(&self, verdict: &Verdict<'_>, past: &Places, person: &Person) -> Option<usize> {
         let counts = |place: &usize| past.has(*place) && verdict.counts.has(*place);
         let holds = |demotion: &usize| past.has(*demotion) && self.holds(verdict, *demotion);
         let knew_all = |grant: usize| {
-            self.removals(verdict, past, events).all(|removal| self.log.knew(grant, removal))
-                && events.demotions.iter().copied().filter(holds).all(|demotion| self.log.knew(grant, demotion))
+            self.removals(verdict, past, person).all(|removal| self.log.knew(grant, removal))
+                && person.demotions.iter().copied().filter(holds).all(|demotion| self.log.knew(grant, demotion))
         };
-        let by_invitation = events.admissions.iter().copied().filter(|place| self.makes_admin(*place));
-        let mut grants: Vec<usize> = events.grants.iter().copied().chain(by_invitation).filter(counts).collect();
+        let by_invitation = person.admissions.iter().copied().filter(|place| self.makes_admin(*place));
+        let mut grants: Vec<usize> = person.grants.iter().copied().chain(by_invitation).filter(counts).collect();
         grants.sort_by_key(|place| self.rank[*place]);
         grants.into_iter().find(|place| knew_all(*place))
     }
 
     /// Whether a person, who has been there longest, is an admin because nobody else is.
-    fn is_successor(&self, verdict: &Verdict<'_>, past: &Places, person: &PersonId) -> bool {
-        let Some(own) = self.admission(verdict, past, person) else { return false };
-        self.people.keys().filter(|other| *other != person).all(|other| {
-            self.admission(verdict, past, other).is_none_or(|place| {
-                (self.rank[place], other) > (self.rank[own], person) && !self.is_granted(verdict, past, other)
-            })
+    fn is_successor(&self, verdict: &Verdict<'_>, past: &Places, who: Who) -> bool {
+        let Some(own) = self.admission(verdict, past, who) else { return false };
+        let since = |place: usize, who: Who| (self.rank[place], self.people[who].id);
+        self.everybody().filter(|other| *other != who).all(|other| {
+            self.admission(verdict, past, other)
+                .is_none_or(|place| since(place, other) > since(own, who) && !self.is_granted(verdict, past, other))
         })
     }
 
     /// Returns how long a person has been an admin where `past` is known: the rank of the grant, the lower the longer.
-    pub fn seniority(&self, verdict: &Verdict<'_>, past: &Places, person: &PersonId) -> Option<usize> {
-        self.admission(verdict, past, person)?;
-        self.first_grant(verdict, past, self.people.get(person)?).map(|place| self.rank[place])
+    pub fn seniority(&self, verdict: &Verdict<'_>, past: &Places, who: Who) -> Option<usize> {
+        self.admission(verdict, past, who)?;
+        self.first_grant(verdict, past, &self.people[who]).map(|place| self.rank[place])
     }
 
     fn removals<'b>(
         &'b self,
         verdict: &'b Verdict<'_>,
         past: &'b Places,
-        events: &'b Events,
+        person: &'b Person,
     ) -> impl Iterator<Item = usize> + 'b {
-        events.removals.iter().copied().filter(move |place| past.has(*place) && self.holds(verdict, *place))
+        person.removals.iter().copied().filter(move |place| past.has(*place) && self.holds(verdict, *place))
     }
 
     /// Whether a removal or demotion has effect: one by others if it was decided so, one's own if it counts.
     fn holds(&self, verdict: &Verdict<'_>, place: usize) -> bool {
-        if self.log.deposes(place).is_some() { verdict.decided.stand.has(place) } else { verdict.counts.has(place) }
+        if self.deposed[place].is_some() { verdict.decided.stand.has(place) } else { verdict.counts.has(place) }
     }
 
     fn makes_admin(&self, admission: usize) -> bool {
@@ -361,14 +408,14 @@ impl<'a> Judge<'a> {
     fn may_come_in(&self, verdict: &Verdict<'_>, place: usize) -> bool {
         let entry = self.log.at(place);
         let Action::Admit { request } = &entry.change.action else { return false };
-        let events = &self.people[&request.person];
-        let removals: Vec<usize> = self.removals(verdict, &entry.past, events).collect();
+        let person = &self.people[self.who[&request.person]];
+        let removals: Vec<usize> = self.removals(verdict, &entry.past, person).collect();
         let left_later =
-            |removal: &usize| self.log.deposes(*removal).is_none() && self.log.at(*removal).change.wall >= request.wall;
+            |removal: &usize| self.deposed[*removal].is_none() && self.log.at(*removal).change.wall >= request.wall;
         if removals.iter().any(left_later) {
             return false;
         }
-        let expulsions = removals.iter().filter(|removal| self.log.deposes(**removal).is_some());
+        let expulsions = removals.iter().filter(|removal| self.deposed[**removal].is_some());
         let Some(id) = request.invitation else {
             let open = self.log.order().next().map(|first| &self.log.at(first).change.action);
             return matches!(open, Some(Action::Create { kind: Kind::Open, .. })) && expulsions.count() == 0;

@@ -17,8 +17,8 @@ use super::message::{BATCH_BYTES, MAX_BATCH, MAX_HAVE, Message};
 /// How many of the latest changes are always named.
 const LATEST: usize = 24;
 
-/// How many changes may wait for others that they name. What comes from one side is in order; only what two sides send
-/// at once can overtake. Arbitrary.
+/// How many changes may wait for others that they name, of a stream or of gossip. What comes from one side is in order;
+/// only what two sides send at once can overtake, and what is lost is caught up by a stream. Arbitrary.
 const MAX_WAITING: usize = 64;
 
 /// How many refused or foreign changes end a session: none comes from a sane program.
@@ -34,14 +34,14 @@ pub(super) struct Session {
     /// Whether the other end said what it has: nothing is sent before.
     told: bool,
     /// Changes that came before something that they name.
-    pub waiting: Vec<Arc<[u8]>>,
+    waiting: Waiting,
     /// Bad changes that came.
     pub bad: u32,
 }
 
 impl Session {
     pub fn new(person: PersonId) -> Session {
-        Session { person, theirs: Places::default(), told: false, waiting: Vec::new(), bad: 0 }
+        Session { person, theirs: Places::default(), told: false, waiting: Waiting::default(), bad: 0 }
     }
 
     /// Says what we have.
@@ -93,13 +93,42 @@ impl Session {
         batches(places.into_iter().map(|place| &log.at(place).bytes))
     }
 
-    /// Keeps a change until what it names is there; `false` if too many wait.
-    pub fn wait(&mut self, bytes: Arc<[u8]>) -> bool {
-        let room = self.waiting.len() < MAX_WAITING;
-        if room {
-            self.waiting.push(bytes);
+    /// Keeps a change until what it misses is there; `false` if too many wait.
+    pub fn wait(&mut self, misses: ChangeId, bytes: Arc<[u8]>) -> bool {
+        self.waiting.add(misses, bytes)
+    }
+
+    /// Takes out the changes that waited for something that is there now.
+    pub fn ready(&mut self, log: &Log) -> Vec<Arc<[u8]>> {
+        self.waiting.ready(log)
+    }
+}
+
+/// Changes that came before something that they name, each with one such name: it is tried again when that is there, so
+/// that nobody makes us verify it over and over.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Vec<(ChangeId, Arc<[u8]>)>);
+
+impl Waiting {
+    /// Keeps a change that misses another; `false` if too many wait.
+    pub fn add(&mut self, misses: ChangeId, bytes: Arc<[u8]>) -> bool {
+        let waits = self.0.iter().any(|(_, other)| *other == bytes);
+        let room = waits || self.0.len() < MAX_WAITING;
+        if room && !waits {
+            self.0.push((misses, bytes));
         }
         room
+    }
+
+    /// Takes out the changes that waited for something that is there now.
+    pub fn ready(&mut self, log: &Log) -> Vec<Arc<[u8]>> {
+        let ready = self.0.extract_if(.., |(misses, _)| log.place(misses).is_some());
+        ready.map(|(_, bytes)| bytes).collect()
+    }
+
+    /// Returns how many wait.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 }
 
@@ -117,4 +146,34 @@ fn batches<'a>(changes: impl Iterator<Item = &'a Arc<[u8]>>) -> Vec<Message> {
         messages.push(Message::Changes(batch));
     }
     messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::change::Kind;
+    use super::super::tests::World;
+    use super::*;
+
+    #[test]
+    fn what_waits_is_ready_when_what_it_misses_is_there_and_not_before() {
+        let world = World::new(Kind::Open);
+        let mut log = Log::new(world.group);
+        let mut waiting = Waiting::default();
+        let later: Arc<[u8]> = vec![7; 10].into();
+        assert!(waiting.add(world.first, later.clone()));
+        assert!(waiting.add(world.first, later.clone()), "it waits already");
+        assert!(waiting.ready(&log).is_empty());
+        log.insert(&world.bytes()[0]);
+        assert_eq!(waiting.ready(&log), [later]);
+        assert!(waiting.ready(&log).is_empty(), "once");
+    }
+
+    #[test]
+    fn few_wait() {
+        let mut waiting = Waiting::default();
+        for n in 0..MAX_WAITING as u8 {
+            assert!(waiting.add(ChangeId([9; 32]), vec![n].into()));
+        }
+        assert!(!waiting.add(ChangeId([9; 32]), vec![255].into()));
+    }
 }

@@ -17,9 +17,6 @@ use crate::proto::group::message::{MAX_HAVE, Message};
 /// it). Longer ones (an epoch for some 140 members) are named, and fetched.
 const MAX_PUBLISHED: usize = 15 << 10;
 
-/// How many changes wait for others that they name. Arbitrary: what is lost is caught up by a stream.
-const MAX_HEARD: usize = 64;
-
 impl Replica {
     /// Tells all of a change that we wrote.
     pub(super) fn publish(&mut self, place: usize) {
@@ -71,20 +68,19 @@ impl Replica {
     }
 
     fn hear(&mut self, bytes: Arc<[u8]>) {
-        let misses = !self.take_in(&bytes, None).is_empty();
-        if misses && self.heard.len() < MAX_HEARD && !self.heard.contains(&bytes) {
-            self.heard.push(bytes);
+        if let Some(misses) = self.take_in(&bytes, None).first() {
+            self.heard.add(*misses, bytes);
         }
     }
 
     /// Tries again what waited for other changes.
     pub(super) fn retry_heard(&mut self) {
-        let mut before = usize::MAX;
-        while !self.heard.is_empty() && self.log.len() != before {
-            before = self.log.len();
-            for bytes in std::mem::take(&mut self.heard) {
-                self.hear(bytes);
+        loop {
+            let ready = self.heard.ready(&self.log);
+            if ready.is_empty() {
+                return;
             }
+            ready.into_iter().for_each(|bytes| self.hear(bytes));
         }
     }
 }
