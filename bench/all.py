@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""`cargo xtask bench`: the measurements, one table of ratios to libtorrent (or to the first client named).
+"""`cargo xtask bench`: the measurements, tables of ratios to libtorrent (or to the first client named), and the standing
+against the goals (standings.py).
 
-    all.py [--full] [--clients compeer,libtorrent,...] [--only create,pair,pair-utp,swarm,recheck,idle] [--out FILE]
+    all.py [--full] [--clients compeer,libtorrent,...] [--only create,create-folder,pair,pair-folder,pair-v2,pair-hybrid,
+           pair-utp,swarm,recheck,private,idle,...] [--out FILE]
 
-Without --full: 256 MiB, three times, 300 torrents (some minutes). With it: 1 GiB, five times, 1,000 torrents.
+Without --full: 256 MiB, three times, 300 torrents (some minutes). With it: 1 GiB, five times, 1,000 torrents (a quarter
+of an hour on a quiet machine).
 """
 import argparse
 import os
@@ -15,17 +18,32 @@ from pathlib import Path
 import bench
 import drivers
 import people
+import standings
 
-# who takes part where, besides Compeer; libtorrent first: the ratios are to it
+MIXED = ["libtorrent:libtorrent", "libtorrent:compeer", "compeer:libtorrent", "compeer:compeer"]
+# who takes part where, besides Compeer; libtorrent first: the ratios are to it. "floor": what the machine can do at most
 OTHERS = {
-    "create": ["libtorrent", "mktorrent", "transmission-create"],
-    "pair": ["libtorrent:libtorrent", "libtorrent:compeer", "compeer:libtorrent", "compeer:compeer", "libtorrent:aria2", "aria2:aria2"],
-    "pair-utp": ["libtorrent:libtorrent", "libtorrent:compeer", "compeer:libtorrent", "compeer:compeer"],
-    "swarm": ["libtorrent", "aria2"],
-    "recheck": ["libtorrent", "transmission", "aria2"],
+    "create": ["libtorrent", "mktorrent", "transmission-create", "rqbit", "floor"],
+    "create-folder": ["libtorrent", "mktorrent", "transmission-create", "rqbit"],
+    "recheck": ["libtorrent", "transmission", "aria2", "rqbit", "floor"],
+    "recheck-folder": ["libtorrent", "transmission", "aria2", "rqbit"],
+    "pair": [*MIXED, "aria2:aria2", "aria2:compeer", "compeer:aria2", "rqbit:rqbit", "rqbit:compeer", "compeer:rqbit", "floor"],
+    "pair-folder": [*MIXED, "rqbit:rqbit"],
+    "pair-v2": [*MIXED, "floor"],
+    "pair-hybrid": [*MIXED, "floor"],
+    "pair-utp": [*MIXED, "rqbit:rqbit"],
+    "swarm": ["libtorrent", "aria2", "rqbit"],
     "private": ["sendme"],
     "idle": ["libtorrent"],
 }
+# MiB of --full where it is not a GiB: the slow ones
+FULL_MIB = {"pair-v2": 512, "pair-hybrid": 512, "pair-utp": 256, "swarm": 256}
+
+
+def missing(name):
+    """What a client or a pair cannot run without, if it is not there."""
+    rqbit = drivers.CLIENTS["rqbit"].binary
+    return rqbit if "rqbit" in name and not os.path.exists(rqbit) else bench.FLOOR if name == "floor" and not os.path.exists(bench.FLOOR) else None
 
 
 def main():
@@ -37,24 +55,36 @@ def main():
     p.add_argument("--out", default="")
     a = p.parse_args()
     out = Path(a.out or drivers.PEERS / f"results/{time.strftime('%Y-%m-%d-%H%M%S')}.jsonl")
-    size = ["--mib", "1024" if a.full else "256", "--reps", str(a.reps or (5 if a.full else 3)), "--out", str(out)]
     print(f"load before: {os.getloadavg()[0]:.1f} (a busy machine measures itself)")
-    for scenario in a.only:
-        if scenario == "private" and not os.path.exists(people.SENDME):
+    left_out, began = set(), time.monotonic()
+    for work in a.only:
+        if work == "private" and not os.path.exists(people.SENDME):
             print(f"private: left out, {people.SENDME} is missing (cargo install sendme --root {drivers.PEERS}; it takes a while)")
             continue
-        who = a.clients or OTHERS[scenario]
-        scenario, _, transport = scenario.partition("-")
+        scenario, _, variant = work.partition("-")
+        who = a.clients or OTHERS[work]
+        left_out |= {missing(w) for w in who}
+        who = [w for w in who if not missing(w)]
+        chosen = ["--mib", str(FULL_MIB.get(work, 1024) if a.full else 256), "--reps", str(a.reps or (5 if a.full else 3)), "--out", str(out)]
         if scenario == "pair":
-            pairs = [w if ":" in w else f"{w}:{w}" for w in who]
-            chosen = ["--pairs", ",".join(pairs), "--transport", transport or "tcp"]
+            chosen += ["--pairs", ",".join(w if ":" in w or w == "floor" else f"{w}:{w}" for w in who)]
         else:
-            chosen = ["--clients", ",".join(who if "compeer" in who else [*who, "compeer"])]
-        extra = ["--torrents", "1000" if a.full else "300"] if scenario == "idle" else []
-        extra += ["--mib", "256"] if scenario == "swarm" and a.full else []
-        subprocess.run([sys.executable, "-B", str(drivers.HERE / "bench.py"), scenario, *chosen, *size, *extra], check=False, stdout=subprocess.DEVNULL)
+            chosen += ["--clients", ",".join(who if "compeer" in who else [*who, "compeer"])]
+        if variant == "utp":
+            chosen += ["--transport", "utp"]
+        elif variant == "folder":
+            chosen += ["--payload", "folder"]
+        elif variant:
+            chosen += ["--kind", variant]
+        if scenario == "idle":
+            chosen += ["--torrents", "1000" if a.full else "300"]
+        subprocess.run([sys.executable, "-B", str(drivers.HERE / "bench.py"), scenario, *chosen], check=False, stdout=subprocess.DEVNULL)
+        print(f"{work}: done after {time.monotonic() - began:.0f} s", flush=True)
+    for path in left_out - {None}:
+        print(f"left out, {path} is missing")
     print(f"load after: {os.getloadavg()[0]:.1f}")
     bench.table([out])
+    standings.show([out])
     print(f"\nraw numbers: {out}")
     return 0 if out.exists() and '"error"' not in out.read_text() else 1
 

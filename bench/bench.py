@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Side-by-side measurements of BitTorrent clients on loopback.
 
+    bench.py floor
     bench.py create  [--clients a,b] [--payload big|folder] [--kib 1024]
     bench.py pair    --pairs libtorrent:transmission,rqbit:rqbit   (seeder:leecher)
     bench.py swarm   --clients libtorrent,rqbit [--leechers 5]
@@ -9,7 +10,8 @@
     bench.py idle    --clients ... [--torrents 1000]
     bench.py table   results/*.jsonl
 
-Common: --reps 5  --root DIR (put it on tmpfs or on disk)  --transport tcp|utp
+Common: --reps 5  --root DIR (put it on tmpfs or on disk)  --transport tcp|utp  --kind v1|v2|hybrid
+"floor" among the clients or pairs measures in its turn what the machine can do at most, by the program of bench/floor.
 Runs are interleaved: every client once, then every client again.  Each run
 appends one JSON line to --out; the table gives medians, and in parentheses ratios
 to the first client of the list.  All traffic is on 127.0.0.0/8 and every wait has a limit.
@@ -37,6 +39,10 @@ if os.environ.get("BENCH_DRIVER"):      # a driver that lives elsewhere adds its
     import runpy
     runpy.run_path(os.environ["BENCH_DRIVER"])
 
+# built beside compeer by `cargo xtask bench`
+FLOOR = os.environ.get("FLOOR") or str(Path(compeer_driver.BINARY).with_name("floor"))
+
+
 def make_payload(root, kind, size_mib=1024, files=2000, file_kib=64, seed=1):
     """Random bytes, the same every time: root/big.bin or root/folder/NNN/NNNN.bin."""
     rng = random.Random(seed)
@@ -62,8 +68,8 @@ def size_of(path):
     return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
 
 
-def make_torrent(payload, out, kib, tracker=""):
-    subprocess.run([VENV_PYTHON, str(HERE / "create_lt.py"), "v1", str(payload), str(out), str(kib), *([tracker] if tracker else [])], check=True, timeout=300)
+def make_torrent(payload, out, kib, tracker="", kind="v1"):
+    subprocess.run([VENV_PYTHON, str(HERE / "create_lt.py"), kind, str(payload), str(out), str(kib), *([tracker] if tracker else [])], check=True, timeout=300)
     return out
 
 
@@ -133,14 +139,27 @@ class Bench:
         return p, size_of(p) / 1e6
 
     def torrent_for(self, payload, with_tracker):
-        t = self.src / f"{payload.name}.{self.a.kib}{'.tr' if with_tracker else ''}.torrent"
-        return make_torrent(payload, t, self.a.kib, self.tracker.url if with_tracker else "")
+        t = self.src / f"{payload.name}.{self.a.kind}.{self.a.kib}{'.tr' if with_tracker else ''}.torrent"
+        return make_torrent(payload, t, self.a.kib, self.tracker.url if with_tracker else "", self.a.kind)
+
+    # what the machine can do at most
+    def floor(self):
+        for _ in range(self.a.reps):
+            self.attempt("floor", self.floor_once, client="floor")
+
+    def floor_once(self):
+        self.root.mkdir(parents=True, exist_ok=True)
+        out = subprocess.run([FLOOR, str(self.root), str(self.a.mib)], check=True, timeout=self.a.limit, capture_output=True, text=True).stdout
+        self.record(scenario="floor", client="floor", **json.loads(out))
 
     # a. hashing
     def create(self):
         payload, mb = self.payload()
         for _ in range(self.a.reps):
             for name in self.a.clients:
+                if name == "floor":
+                    self.attempt("floor", self.floor_once, client="floor")
+                    continue
                 self.attempt("create", lambda: self.create_once(name, payload, mb), client=name)
 
     def create_once(self, name, payload, mb):
@@ -174,8 +193,11 @@ class Bench:
         plain, tracked = self.torrent_for(payload, False), self.torrent_for(payload, True)
         for rep in range(self.a.reps):
             for pair in self.a.pairs:
+                if pair == "floor":
+                    self.attempt("floor", self.floor_once, client="floor")
+                    continue
                 s, l = pair.split(":")
-                self.attempt("pair", lambda: self.pair_once(s, l, payload, mb, plain, tracked, rep), seeder=s, leecher=l, payload=self.a.payload, kib=self.a.kib, transport=self.a.transport)
+                self.attempt("pair", lambda: self.pair_once(s, l, payload, mb, plain, tracked, rep), seeder=s, leecher=l, payload=self.a.payload, kind=self.a.kind, kib=self.a.kib, transport=self.a.transport)
 
     def pair_once(self, s, l, payload, mb, plain, tracked, rep):
         seeder, leecher = self.client(s, 2), self.client(l, 3)
@@ -198,7 +220,7 @@ class Bench:
         wall = time.monotonic() - t0
         us, ul = seeder.usage(), leecher.usage()
         ok = same(payload, dl / payload.name) if rep == 0 else None
-        self.record(scenario="pair", seeder=s, leecher=l, payload=self.a.payload, kib=self.a.kib, transport=self.a.transport, how=how, wall=wall, first=first,
+        self.record(scenario="pair", seeder=s, leecher=l, payload=self.a.payload, kind=self.a.kind, kib=self.a.kib, transport=self.a.transport, how=how, wall=wall, first=first,
                     mb_s=mb / wall, net_mb_s=mb / max(wall - first, 1e-3), seed_cpu=us["cpu"] - cs, leech_cpu=ul["cpu"] - cl,
                     seed_cpu_per_gib=(us["cpu"] - cs) / mb * 1073.74, leech_cpu_per_gib=(ul["cpu"] - cl) / mb * 1073.74, seed_rss=us["peak_rss_mb"], leech_rss=ul["peak_rss_mb"],
                     seed_anon=us["peak_anon_mb"], leech_anon=ul["peak_anon_mb"], **({"data_ok": ok} if ok is not None else {}))
@@ -253,6 +275,9 @@ class Bench:
         plain, tracked = self.torrent_for(payload, False), self.torrent_for(payload, True)
         for _ in range(self.a.reps):
             for name in self.a.clients:
+                if name == "floor":
+                    self.attempt("floor", self.floor_once, client="floor")
+                    continue
                 self.attempt("recheck", lambda: self.recheck_once(name, payload, mb, tracked if CLIENTS[name].needs_announce else plain), client=name)
 
     def recheck_once(self, name, payload, mb, torrent):
@@ -263,7 +288,7 @@ class Bench:
         c.wait_complete(self.a.limit)
         wall = time.monotonic() - t0
         u = c.usage()
-        self.record(scenario="recheck", client=name, payload=self.a.payload, kib=self.a.kib, wall=wall, cpu=u["cpu"] - cpu0, mb_s=mb / wall, peak_rss_mb=u["peak_rss_mb"], peak_anon_mb=u["peak_anon_mb"])
+        self.record(scenario="recheck", client=name, payload=self.a.payload, kind=self.a.kind, kib=self.a.kib, wall=wall, cpu=u["cpu"] - cpu0, mb_s=mb / wall, peak_rss_mb=u["peak_rss_mb"], peak_anon_mb=u["peak_anon_mb"])
 
     # g. from one person to another: all CPU seconds of both ends, from the path to the verified copy
     def private(self):
@@ -374,7 +399,8 @@ for i in range(n):
     open(f + ".torrent", "wb").write(lt.bencode(t.generate()))
 """
 
-SHOW = {"create": ["wall", "mb_s", "cpu", "peak_rss_mb"], "pair": ["wall", "first", "mb_s", "leech_cpu_per_gib", "seed_cpu_per_gib", "leech_rss", "leech_anon", "seed_anon"],
+SHOW = {"floor": [f"{step}_cpu" for step in ("sha1", "sha256", "receive", "write", "read", "sendfile", "pread_and_send")] + ["sha1_all_cores_wall", "sha256_all_cores_wall"],
+        "create": ["wall", "mb_s", "cpu", "peak_rss_mb"], "pair": ["wall", "first", "mb_s", "leech_cpu_per_gib", "seed_cpu_per_gib", "leech_rss", "leech_anon", "seed_anon"],
         "swarm": ["wall", "first_done", "mb_s", "seed_cpu", "leech_cpu", "leech_rss", "leech_anon"], "recheck": ["wall", "mb_s", "cpu", "peak_rss_mb", "peak_anon_mb"],
         "private": ["wall", "mb_s", "cpu_per_gib", "send_cpu_per_gib", "receive_cpu_per_gib", "send_rss", "receive_rss"],
         "idle": ["start_empty", "empty_rss_mb", "add", "ready", "cpu_add", "idle_rss_mb", "idle_cpu_percent", "restart"]}
@@ -386,7 +412,7 @@ def table(files):
         for line in open(f):
             r = json.loads(line)
             who = f"{r['seeder']} -> {r['leecher']}" if r["scenario"] == "pair" else r["client"]
-            key = (r["scenario"], r.get("payload", ""), r.get("kib", ""), r.get("transport", ""))
+            key = (r["scenario"], r.get("payload", ""), r.get("kind", ""), r.get("kib", ""), r.get("transport", ""))
             if "error" in r:
                 bad.setdefault(key, {}).setdefault(who, []).append(r["error"])
             else:
@@ -400,7 +426,7 @@ def table(files):
         for who, rs in clients.items():
             med = {c: statistics.median([r[c] for r in rs if c in r]) for c in cols if any(c in r for r in rs)}
             first = first or med
-            walls = [r.get("wall", r.get("ready")) for r in rs]
+            walls = [r.get("wall", r.get("ready", r.get("write_wall"))) for r in rs]
 
             def cell(c):
                 if c not in med:
@@ -422,6 +448,7 @@ def main():
     p.add_argument("--payload", choices=["big", "folder"], default="big")
     p.add_argument("--mib", type=int, default=1024)
     p.add_argument("--kib", type=int, default=1024, help="piece length")
+    p.add_argument("--kind", choices=["v1", "v2", "hybrid"], default="v1", help="of the torrents")
     p.add_argument("--transport", choices=["tcp", "utp"], default="tcp")
     p.add_argument("--reps", type=int, default=5)
     p.add_argument("--leechers", type=int, default=5)

@@ -11,7 +11,9 @@ pub fn bench(arguments: &[String]) -> Outcome {
         counterparts::ensure(false)?;
         run(program("bash").arg("bench/setup.sh").env("BENCH_PEERS", counterparts::cache()))
     })?;
-    steps.step("building compeer", || run(cargo().args(["build", "--release", "--package", "cli", "--locked"])))?;
+    steps.step("building compeer and the floor", || {
+        run(cargo().args(["build", "--release", "--package", "cli", "--package", "floor", "--locked"]))
+    })?;
     steps.step("measuring, without a route", || {
         let python = counterparts::python();
         let mut words = vec![python.to_string_lossy().into_owned(), "bench/all.py".to_owned()];
