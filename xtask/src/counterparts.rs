@@ -25,6 +25,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("microsocks", "microsocks"),
     ("zbar-tools", "zbarimg"),
     ("librsvg2-bin", "rsvg-convert"),
+    ("valgrind", "valgrind"),
 ];
 
 /// The Python wheels that the tests were written against.

@@ -4,6 +4,7 @@
 
 mod counterparts;
 mod fuzz;
+mod instructions;
 mod measure;
 mod namespace;
 mod steps;
@@ -18,6 +19,8 @@ cargo xtask COMMAND
   test [--yes] [--only WORD]  everything that must pass before a change lands: formatting, clippy, tidy, all tests of the
                               workspace, and the interop tests with foreign programs. On Debian it installs what is missing:
                               asks first, --yes answers yes. --only WORD runs just the interop tests whose name has WORD
+  instructions [--renew]      counts the instructions of the torrent state machine, the wire codec and the picker (valgrind)
+                              and compares them with bench/instructions/counts.txt; part of `test`. --renew writes it anew
   tidy                        the rules of the source tree that no other tool knows
   bench [--full] [--clients a,b]
                               measures Compeer and foreign clients side by side; a table of ratios (--full: 1 GiB, five times)
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         "test" => test::test(rest),
         "tidy" => tidy::run(),
         "bench" => measure::bench(rest),
+        "instructions" => instructions::instructions(rest),
         "prove" => measure::prove(rest),
         "fuzz" => fuzz::fuzz(rest),
         "help" | "--help" | "-h" => {

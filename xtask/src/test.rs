@@ -2,10 +2,11 @@
 //!
 //! The order is quick first, and everything that needs the network (crates, packages, a wheel) before the namespace without
 //! a route is entered. The interop tests use the `compeer` of the dev profile, which `cargo test` has built anyway, with its
-//! overflow checks and debug assertions on: nothing is built in a second profile.
+//! overflow checks and debug assertions on: nothing is built in a second profile but the small program whose instructions
+//! are counted.
 
 use crate::steps::{self, Outcome, Steps, cargo, run};
-use crate::{counterparts, namespace, tidy};
+use crate::{counterparts, instructions, namespace, tidy};
 
 /// Reads `--yes` (install foreign programs without asking) and `--only WORD` (interop alone, the tests that have the word).
 pub fn options(arguments: &[String]) -> Outcome<(bool, Option<String>)> {
@@ -43,6 +44,8 @@ fn all(steps: &mut Steps, yes: bool) -> Outcome {
         let cargo = cargo().get_program().to_string_lossy().into_owned();
         run(&mut namespace::command(r#""$1" test --workspace --locked --offline --no-fail-fast"#, &[&cargo])?)
     })?;
+    // A small program of the pure crates alone, since counts of the dev profile say nothing.
+    steps.step("instruction counts", || instructions::instructions(&[]))?;
     steps.step("interop, without a route", || interop(&[]))
 }
 

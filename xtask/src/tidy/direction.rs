@@ -29,6 +29,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
     ("xtask", Some(&[])),
     // What the machine can do without any of ours.
     ("floor", Some(&[])),
+    ("instructions", Some(&["base", "metainfo", "torrent-proto"])),
     ("fuzz", None),
 ];
 
