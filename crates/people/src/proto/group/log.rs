@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use base::{GroupId, PersonId};
 
-use super::change::{Action, Change, ChangeError, ChangeId, id_of};
+use super::change::{Action, Change, ChangeError, ChangeId, Invitee, id_of};
 
 /// How many changes a group can have. A group of 256 that changes every day lives for a dozen years. Arbitrary; the
 /// pasts of that many take 8 MB.
@@ -82,6 +82,8 @@ pub struct Entry {
     pub generation: u32,
     /// Everything that its author knew: its predecessors, theirs, and so on. Not the change itself.
     pub past: Places,
+    /// Of an admission by a link: whether who came in had the link's secret. Verified once, since rosters are computed often.
+    pub proven: bool,
 }
 
 /// What became of bytes that came.
@@ -233,6 +235,7 @@ impl Log {
         if !matches!(change.action, Action::Create { .. }) && !is_in(&change.author) {
             return Insert::Refused(ChangeError::Stranger);
         }
+        let proven = self.is_proven(&change);
         for before in change.predecessors.iter().map(|id| self.places[id]) {
             self.heads.remove(&before);
         }
@@ -243,8 +246,18 @@ impl Log {
         self.places.insert(id, place);
         self.of_author.entry(change.author).or_default().push(place);
         self.order.insert((generation, id), place);
-        self.entries.push(Entry { id, change, bytes: bytes.into(), generation, past });
+        self.entries.push(Entry { id, change, bytes: bytes.into(), generation, past, proven });
         Insert::New(place)
+    }
+
+    /// Whether an admission proves that it is by the link that it names. A link that it did not know lets nobody in.
+    fn is_proven(&self, change: &Change) -> bool {
+        let Action::Admit { request } = &change.action else { return false };
+        let invitation = request.invitation.and_then(|id| self.place(&id)).map(|place| &self.at(place).change.action);
+        match invitation {
+            Some(Action::Invite { to: Invitee::Link(key), .. }) => request.proves(self.group, key),
+            _ => false,
+        }
     }
 
     /// Returns the changes that are known to whoever knows `ids`: those of them that are here, and their pasts.

@@ -434,9 +434,9 @@ impl<'a> Judge<'a> {
                 *person == request.person
                     && expulsions.into_iter().all(|expulsion| self.log.knew(invitation, *expulsion))
             }
-            Invitee::Link(key) => {
+            Invitee::Link(_) => {
                 expulsions.count() == 0
-                    && request.proves(self.log.group(), key)
+                    && entry.proven
                     && (*uses == 0 || self.users(verdict, &id, place, &request.person) < usize::from(*uses))
             }
         }
