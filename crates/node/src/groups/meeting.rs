@@ -73,8 +73,9 @@ impl Groups {
         let view = circle.view();
         let candidates: Vec<NodeId> = match (&view.roster, view.standing) {
             (Some(_), Standing::Member | Standing::Left) => self.member_nodes(circle),
-            (Some(_), _) => Vec::new(),
-            (None, _) => circle.nodes().named.clone(),
+            (Some(_), Standing::Expelled) => Vec::new(),
+            // Half of what there is may be here: whoever was named at first has the rest.
+            (Some(_), Standing::Outside) | (None, _) => circle.nodes().named.clone(),
         };
         let mut nodes = circle.nodes();
         let under_way = nodes.tried.values().filter(|(_, failures)| *failures == u32::MAX).count();

@@ -52,7 +52,8 @@ impl Replica {
     /// Ends a session, if its person was expelled. Whoever left may have come back without our knowing.
     pub(super) fn end_if_expelled(&mut self, id: SessionId) {
         let expelled = |person: &PersonId| self.roster.as_ref().is_some_and(|roster| roster.expelled.contains(person));
-        if self.sessions.get(&id).is_some_and(|session| expelled(&session.person)) {
+        // As in `end_sessions`, only a member knows.
+        if self.is_member() && self.sessions.get(&id).is_some_and(|session| expelled(&session.person)) {
             self.sessions.remove(&id);
             self.outputs.push_back(Output::Disconnect { session: id, blame: false });
         }
@@ -77,7 +78,8 @@ impl Replica {
         }
     }
 
-    /// Ends the sessions of those who are no members any more; all of them when it is we who were expelled.
+    /// Ends the sessions of those who are no members any more. Only a member does: what anybody else has heard so far may be
+    /// half of the story, in which they, or who tells it, are not back in yet. Whoever knows better ends the session.
     pub(super) fn end_sessions(&mut self, out: bool, before: Option<&Roster>) {
         if out && self.standing() == Standing::Left {
             // Whoever leaves says so, and waits until somebody answers.
@@ -89,20 +91,13 @@ impl Replica {
             }
             return;
         }
-        let Some(roster) = &self.roster else { return };
+        let Some(roster) = self.roster.as_ref().filter(|roster| roster.has(&self.me.person())) else { return };
         let was_in = |person: &PersonId| before.is_some_and(|before| before.has(person));
         let is_out = |person: &PersonId| roster.expelled.contains(person) || was_in(person) && !roster.has(person);
-        let gone: Vec<SessionId> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| out || is_out(&session.person))
-            .map(|(session, _)| *session)
-            .collect();
+        let gone: Vec<SessionId> =
+            self.sessions.iter().filter(|(_, session)| is_out(&session.person)).map(|(session, _)| *session).collect();
         for session in gone {
-            // Whoever was expelled has nothing to tell, least of all another who was.
-            if !out {
-                self.part(session);
-            }
+            self.part(session);
             self.sessions.remove(&session);
             self.outputs.push_back(Output::Disconnect { session, blame: false });
         }

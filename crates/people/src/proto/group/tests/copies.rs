@@ -12,6 +12,8 @@ struct Circle {
     links: Vec<(usize, usize)>,
     /// Whether what is published is heard by all.
     gossip: bool,
+    /// Whether each change travels in a message of its own.
+    bit_by_bit: bool,
     /// Who heard of what is not there.
     behind: Vec<u8>,
     clock: u64,
@@ -26,7 +28,14 @@ impl Circle {
     fn new(kind: Kind) -> Circle {
         let me = Identity::new(key(ALICE));
         let alice = Replica::create(me, kind, &Name::new("Tea").unwrap(), [1; 32], at(0)).unwrap();
-        Circle { copies: vec![(ALICE, alice)], links: Vec::new(), gossip: false, behind: Vec::new(), clock: 0 }
+        Circle {
+            copies: vec![(ALICE, alice)],
+            links: Vec::new(),
+            gossip: false,
+            bit_by_bit: false,
+            behind: Vec::new(),
+            clock: 0,
+        }
     }
 
     fn copy(&mut self, who: u8) -> &mut Replica {
@@ -52,6 +61,15 @@ impl Circle {
         self.command(by, Command::Admit(Box::new(request))).unwrap();
         self.copies.push((who, Replica::new(group, me, [who; 32])));
         self.connect(who, by);
+    }
+
+    /// An admin invites somebody by name and lets them in.
+    fn take_back(&mut self, who: u8, by: u8) {
+        let (group, now) = (self.copies[0].1.group(), at(self.clock));
+        let invite = Command::Invite { to: Invitee::Person(id(who)), uses: 1, role: Role::Member };
+        let invitation = self.command(by, invite).unwrap();
+        let request = Identity::new(key(who)).request(group, Some((invitation, None)), now).unwrap();
+        self.command(by, Command::Admit(Box::new(request))).unwrap();
     }
 
     fn connect(&mut self, one: u8, other: u8) {
@@ -81,7 +99,9 @@ impl Circle {
                                 self.links.iter().find(|(a, b)| session(*a, *b) == over && (*a == from || *b == from));
                             if let Some((a, b)) = to {
                                 let to = if *a == from { *b } else { *a };
-                                self.copies[to].1.handle(now, Input::Received { session: over, message });
+                                for message in self.parts(message) {
+                                    self.copies[to].1.handle(now, Input::Received { session: over, message });
+                                }
                             }
                         }
                         Output::Disconnect { session: over, .. } => {
@@ -106,6 +126,15 @@ impl Circle {
             if quiet {
                 return events;
             }
+        }
+    }
+
+    fn parts(&self, message: Message) -> Vec<Message> {
+        match message {
+            Message::Changes(changes) if self.bit_by_bit => {
+                changes.into_iter().map(|change| Message::Changes(vec![change])).collect()
+            }
+            message => vec![message],
         }
     }
 
@@ -331,6 +360,35 @@ fn who_is_expelled_while_asleep_is_told_so_and_nothing_else() {
     circle.connect(MALLORY, ALICE);
     assert_eq!(circle.copy(MALLORY).standing(), Standing::Member);
     assert_eq!(circle.copy(MALLORY).name().unwrap().as_str(), "Coffee");
+}
+
+#[test]
+fn who_was_expelled_and_taken_back_while_asleep_hears_all_of_it() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.join(CAROL, ALICE);
+    circle.cut();
+    circle.command(ALICE, Command::Expel(id(BOB))).unwrap();
+    circle.take_back(BOB, ALICE);
+    assert!(circle.roster(ALICE).has(&id(BOB)));
+    // First comes that he is out, then that he is in.
+    circle.bit_by_bit = true;
+    circle.connect(BOB, ALICE);
+    assert_eq!(circle.roster(BOB), circle.roster(ALICE));
+    assert!(circle.copy(BOB).epoch().is_some());
+}
+
+#[test]
+fn a_newcomer_hears_all_from_somebody_who_was_out_for_a_while() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.command(ALICE, Command::Expel(id(BOB))).unwrap();
+    circle.take_back(BOB, ALICE);
+    circle.connect(BOB, ALICE);
+    circle.bit_by_bit = true;
+    circle.join(DAVE, BOB);
+    assert_eq!(circle.roster(DAVE), circle.roster(ALICE));
+    assert!(circle.copy(DAVE).epoch().is_some());
 }
 
 #[test]
