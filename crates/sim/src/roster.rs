@@ -1,5 +1,5 @@
-//! A group of people in virtual time: they let others in and expel one another, at once and apart, sleep for days, and
-//! some who were expelled write what looks as if it had been written before.
+//! A group of people in virtual time: they invite, let others in, expel one another and take back in, at once and apart,
+//! sleep for days, and some who were expelled write what looks as if it had been written before.
 //!
 //! Every member is the state machine that the real program runs, with the real signatures and keys. All randomness
 //! comes from one seed. `cargo run --release -p sim -- roster` runs many seeds of fifty members.
@@ -10,6 +10,8 @@ mod verdict;
 
 use std::time::Duration;
 
+use people::proto::group::Kind;
+
 pub use network::RosterSim;
 
 /// What is simulated.
@@ -17,11 +19,14 @@ pub use network::RosterSim;
 pub struct RosterScenario {
     /// Where all chance comes from.
     pub seed: u64,
+    /// Who can come in.
+    pub kind: Kind,
     /// How many members there are when it begins.
     pub members: usize,
     /// How long they act, come and go.
     pub acting: Duration,
-    /// How often somebody does something in that time: lets others in, expels, gives a role, renames, leaves.
+    /// How often somebody does something in that time: invites, lets others in, expels, takes back in, gives a role,
+    /// renames, leaves.
     pub acts: u32,
     /// How often two admins expel one another, neither knowing.
     pub duels: u32,
@@ -30,13 +35,15 @@ pub struct RosterScenario {
 }
 
 impl RosterScenario {
-    /// The size that the project promises something about: fifty members for three days.
+    /// The size that the project promises something about: fifty members for three days, in an open group by even seeds and
+    /// in one by invitation by odd ones.
     pub fn full(seed: u64) -> RosterScenario {
         RosterScenario {
             seed,
+            kind: if seed.is_multiple_of(2) { Kind::Open } else { Kind::ByInvitation },
             members: 50,
             acting: Duration::from_secs(3 * 24 * 3600),
-            acts: 40,
+            acts: 50,
             duels: 2,
             traitors: 2,
         }
@@ -64,6 +71,10 @@ pub struct RosterOutcome {
     pub members: usize,
     /// How many were expelled.
     pub expelled: usize,
+    /// How many came in by a link that others, who did not know of it, had used up.
+    pub late: usize,
+    /// How many were taken back in.
+    pub back: usize,
     /// How many changes there are.
     pub changes: usize,
     /// Those of them that do not count.

@@ -18,7 +18,7 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> Option<ExitCode> {
         }
     }
     let (mut failed, mut changes, mut void, mut back_dated, mut members) = (0, 0, 0, 0, 0);
-    let (mut expelled, mut sent) = (0, 0);
+    let (mut expelled, mut late, mut back, mut sent) = (0, 0, 0, 0);
     let one = |seed| {
         let mut outcome = RosterSim::run(RosterScenario::full(seed), log);
         if seed == first && !log && RosterSim::run(RosterScenario::full(seed), false) != outcome {
@@ -34,13 +34,15 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> Option<ExitCode> {
         back_dated += outcome.back_dated;
         members += outcome.members;
         expelled += outcome.expelled;
+        late += outcome.late;
+        back += outcome.back;
         sent += outcome.sent;
         if runs == 1 {
             eprintln!("{outcome:?}");
         }
     });
     println!(
-        "scenario: roster, seeds: {first} to {}, failed: {failed}, members_mean: {}, expelled: {expelled}, changes: {changes}, \
+        "scenario: roster, seeds: {first} to {}, failed: {failed}, members_mean: {}, expelled: {expelled}, late: {late}, back: {back}, changes: {changes}, \
          void: {void}, back_dated: {back_dated}, sent: {sent}",
         first + runs.max(1) - 1,
         members as u64 / runs.max(1)

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use people::proto::group::{Action, Change, ChangeId, Command, Identity, Input, Message, Role};
+use people::proto::group::change::link_key;
+use people::proto::group::{Action, Change, ChangeId, Command, Identity, Input, Invitee, Message, Role};
 use people::proto::{Name, PersonKey};
 
 use super::network::{Happens, RosterSim};
@@ -12,7 +13,7 @@ const LATER: Duration = Duration::from_secs(1800);
 
 /// Somebody who is awake does something.
 pub(super) fn act(sim: &mut RosterSim) {
-    match sim.rng.u8(..20) {
+    match sim.rng.u8(..25) {
         0..=7 => {
             if let Some(by) = sim.any(|sim, node| sim.awake_member(node)) {
                 sim.newcomer(by);
@@ -40,11 +41,39 @@ pub(super) fn act(sim: &mut RosterSim) {
                 sim.touched.insert(person);
             }
         }
-        _ => {
+        19 => {
             if let Some(by) = sim.any(|sim, node| sim.awake_member(node)) {
                 sim.command(by, Command::NewEpoch);
             }
         }
+        20..=22 => {
+            let uses = sim.rng.u16(1..=3);
+            if let Some(by) = sim.any(|sim, node| sim.awake_admin(node)) {
+                sim.invite(by, uses);
+            }
+        }
+        _ => take_back_somebody(sim),
+    }
+}
+
+/// An admin invites somebody by name who was expelled, and lets them in.
+fn take_back_somebody(sim: &mut RosterSim) {
+    let Some(by) = sim.any(|sim, node| sim.awake_admin(node)) else { return };
+    let is_out = |sim: &RosterSim, node: usize| {
+        let person = &sim.nodes[node].person;
+        sim.nodes[node].awake && sim.nodes[by].replica.roster().is_some_and(|roster| roster.expelled.contains(person))
+    };
+    let Some(whom) = sim.any(is_out) else { return };
+    let (now, person) = (sim.now(), sim.nodes[whom].person);
+    let invite = Command::Invite { to: Invitee::Person(person), uses: 1, role: Role::Member };
+    let Ok(invitation) = sim.nodes[by].replica.command(now, invite) else { return };
+    sim.drain(by);
+    let me = Identity::new(sim.nodes[whom].key.clone());
+    let request = me.request(sim.group, Some((invitation, None)), now).expect("the key is there");
+    if sim.command(by, Command::Admit(Box::new(request))) {
+        sim.touched.insert(person);
+        sim.back += 1;
+        sim.connect(whom, by);
     }
 }
 
@@ -183,6 +212,19 @@ impl RosterSim {
         let Some((by, whom)) = self.admin_and_other() else { return };
         let person = self.nodes[whom].person;
         self.command(by, Command::Role(person, Role::Admin));
+    }
+
+    /// Writes an invitation for whoever has its link; 0 uses: any number.
+    pub(super) fn invite(&mut self, by: usize, uses: u16) {
+        let mut secret = [3; 32];
+        secret[..8].copy_from_slice(&self.rng.u64(..).to_le_bytes());
+        let now = self.now();
+        let invite = Command::Invite { to: Invitee::Link(link_key(&secret)), uses, role: Role::Member };
+        if let Ok(invitation) = self.nodes[by].replica.command(now, invite) {
+            self.note(by, format_args!("invites {uses}"));
+            self.links.push((invitation, secret));
+        }
+        self.drain(by);
     }
 
     fn command(&mut self, node: usize, command: Command) -> bool {

@@ -80,6 +80,9 @@ pub struct RosterSim {
     pub(super) touched: BTreeSet<PersonId>,
     /// Changes that expelled people wrote as if before, and by whom.
     pub(super) back_dated: BTreeMap<ChangeId, PersonId>,
+    /// Invitations for whoever has the link, with its secret.
+    pub(super) links: Vec<(ChangeId, [u8; 32])>,
+    pub(super) back: usize,
     pub(super) sent: u64,
     trace: Trace,
     sessions: SessionId,
@@ -120,6 +123,8 @@ impl RosterSim {
             group: GroupId([0; 32]),
             touched: BTreeSet::new(),
             back_dated: BTreeMap::new(),
+            links: Vec::new(),
+            back: 0,
             sent: 0,
             trace: Trace::new(log),
             sessions: 0,
@@ -128,9 +133,11 @@ impl RosterSim {
         };
         let me = Identity::new(sim.key(0));
         let name = Name::new("The group").expect("a good name");
-        let first = Replica::create(me.clone(), Kind::Open, &name, sim.seed(0), sim.now()).expect("the key is there");
+        let first =
+            Replica::create(me.clone(), sim.scenario.kind, &name, sim.seed(0), sim.now()).expect("the key is there");
         sim.group = first.group();
         sim.add_node(first);
+        sim.invite(0, 0);
         for _ in 1..sim.scenario.members {
             let by = sim.rng.usize(..sim.nodes.len());
             sim.newcomer(by);
@@ -201,12 +208,16 @@ impl RosterSim {
         n
     }
 
-    /// Somebody new comes in by a member.
+    /// Somebody new comes in by a member: by the newest link or an older one, or without where that is possible.
     pub(super) fn newcomer(&mut self, by: usize) {
         let n = self.nodes.len();
         let me = Identity::new(self.key(n));
         let now = self.now();
-        let request = me.request(self.group, None, now).expect("the key is there");
+        let invited = self.scenario.kind != Kind::Open || self.rng.bool();
+        let newest = self.rng.bool().then(|| self.links.last().copied()).flatten();
+        let link = newest.or_else(|| self.rng.choice(&self.links).copied()).filter(|_| invited);
+        let link = link.map(|(invitation, secret)| (invitation, Some(secret)));
+        let request = me.request(self.group, link, now).expect("the key is there");
         let admitted = self.nodes[by].replica.command(now, people::proto::group::Command::Admit(Box::new(request)));
         self.note(by, format_args!("lets n{n} in: {:?}", admitted.is_ok()));
         self.drain(by);
@@ -350,7 +361,7 @@ impl RosterSim {
         self.streams.iter().filter_map(move |(session, stream)| Some((*session, other(stream)?)))
     }
 
-    fn connect(&mut self, a: usize, b: usize) {
+    pub(super) fn connect(&mut self, a: usize, b: usize) {
         self.sessions += 1;
         let session = self.sessions;
         self.streams.insert(session, Stream { a, b, last: [self.clock; 2] });
@@ -418,8 +429,9 @@ impl RosterSim {
         self.note(node, format_args!("sleeps"));
         let cut: Vec<SessionId> = self.streams_of(node).map(|(session, _)| session).collect();
         cut.into_iter().for_each(|session| self.close(session, None));
-        // From an hour to a third of all the time: a day.
-        let longest = self.scenario.acting.as_secs_f64() / 3.0;
+        // From an hour to a third of all the time (a day), some to five sixths of it.
+        let part = if self.rng.u8(..4) == 0 { 5.0 / 6.0 } else { 1.0 / 3.0 };
+        let longest = self.scenario.acting.as_secs_f64() * part;
         let hours = Duration::from_secs_f64(3600.0 + self.rng.f64() * longest);
         self.queue.add(self.clock + hours, Happens::Wakes { node });
     }

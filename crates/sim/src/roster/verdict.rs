@@ -1,17 +1,19 @@
 //! Whether what is promised of groups holds in the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use people::proto::group::ChangeId;
+use base::PersonId;
+use people::proto::group::{Action, ChangeId, Log, Roster};
 
 use super::RosterOutcome;
-use super::network::RosterSim;
+use super::network::{Node, RosterSim};
 
 impl RosterSim {
     pub(super) fn verdict(self) -> RosterOutcome {
         let mut outcome = RosterOutcome {
             back_dated: self.back_dated.len(),
             sent: self.sent,
+            back: self.back,
             trace: self.trace_hash(),
             ..RosterOutcome::default()
         };
@@ -35,6 +37,15 @@ impl RosterSim {
         outcome.changes = log.len();
         outcome.void = log.len() - roster.counted.len();
         let mut fail = |what: String| outcome.failures.push(what);
+        for (invitation, who) in used(log, roster) {
+            let Some(Action::Invite { uses, .. }) = log.place(&invitation).map(|at| &log.at(at).change.action) else {
+                fail(format!("{invitation:?} is no invitation and lets somebody in"));
+                continue;
+            };
+            if *uses != 0 && who.len() > usize::from(*uses) {
+                fail(format!("{} came in by {invitation:?}, which lets in {uses}", who.len()));
+            }
+        }
 
         for (n, node) in self.nodes.iter().enumerate() {
             let opens = |epoch: ChangeId| node.replica.secrets().any(|(id, _)| *id == epoch);
@@ -60,12 +71,35 @@ impl RosterSim {
                 }
             }
         }
+        let came = |person: &PersonId| {
+            log.iter()
+                .any(|entry| matches!(&entry.change.action, Action::Admit { request } if request.person == *person))
+        };
+        let is_late = |node: &&Node| {
+            let person = &node.person;
+            !roster.has(person) && !roster.expelled.contains(person) && !self.touched.contains(person) && came(person)
+        };
+        let late = self.nodes.iter().filter(is_late).count();
         for (id, traitor) in &self.back_dated {
             // One whose expulsion did not hold, because another admin expelled the expeller, was in the right.
             if !roster.has(traitor) && roster.counted.contains(id) {
                 fail(format!("{id:?}, which an expelled member wrote back-dated, counts"));
             }
         }
+        outcome.late = late;
         outcome
     }
+}
+
+/// Returns who is let in by which invitation, of what counts.
+fn used(log: &Log, roster: &Roster) -> BTreeMap<ChangeId, BTreeSet<PersonId>> {
+    let mut used: BTreeMap<ChangeId, BTreeSet<PersonId>> = BTreeMap::new();
+    for entry in log.iter().filter(|entry| roster.counted.contains(&entry.id)) {
+        if let Action::Admit { request } = &entry.change.action
+            && let Some(invitation) = request.invitation
+        {
+            used.entry(invitation).or_default().insert(request.person);
+        }
+    }
+    used
 }
