@@ -176,3 +176,40 @@ def _(t):
         bob.start(keep_home=True)
         soon("Alice hears of it", lambda: a.members() == {"alice"})
         soon("Bob forgot it", lambda: not bob.call("GET", "groups"))
+
+
+@suite("groups without who began them", limit=120)
+def _(t):
+    alice, bob, carol, dora = [t.start("person", called=name) for name in ("alice", "bob", "carol", "dora")]
+    group = alice.run("group", "create", "Tea")["id"]
+    b, c, d = (Member(person, group) for person in (bob, carol, dora))
+
+    with t.case("a link is good while whoever made it is away: any member lets in"):
+        bob.run("group", "join", alice.run("group", "invite", "Tea")["link"])
+        soon("they are met", lambda: b.info()["connected"] and b.name() == "Tea")
+        alice.run("group", "role", "Tea", "bob", "admin")
+        # a member that this node met, and knows the way to
+        soon("the link names Bob too", lambda: alice.run("group", "invite", "Tea", "--standing")["link"].count("node=") == 2)
+        link = alice.run("group", "invite", "Tea", "--standing")["link"]
+        soon("Bob has the invitation", lambda: len(b.detail()["invitations"]) == len(alice.call("GET", f"groups/{group}")["invitations"]))
+        kill(alice)
+        carol.run("group", "join", link)
+        soon("Carol is in", lambda: c.members() == {"alice", "bob", "carol"})
+
+    with t.case("the group goes on without her: an admin invites, expels and renames"):
+        dora.run("group", "join", bob.run("group", "invite", "Tea")["link"])
+        bob.run("group", "rename", "Tea", "Coffee")
+        bob.run("group", "remove", "Coffee", "alice")
+        soon("all see it", lambda: all(m.name() == "Coffee" and m.members() == {"bob", "carol", "dora"} for m in (b, c, d)))
+
+    with t.case("a node that is revoked is refused by members who are no contacts"):
+        phone = t.start("person", called="phone", joins=bob)
+        soon("the phone is in", lambda: Member(phone, group).standing() == "member")
+        node = phone.call("GET", "identity")["node"]
+        soon("Carol meets it", lambda: any(x["node"] == node for x in carol.run("connections")))
+        require(not carol.run("contact", "list"), "Carol has contacts")
+        bob.run("node", "revoke", "phone")
+        took = soon("Carol and Dora have no connection to it", lambda: not any(x["node"] == node for m in (carol, dora) for x in m.run("connections")))
+        t.note(revoked_everywhere_after_s=round(took, 2))
+        time.sleep(3)
+        require(not any(x["node"] == node for m in (carol, dora) for x in m.run("connections")), "it is back")

@@ -18,21 +18,32 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base::{GroupId, NodeId, Now, PersonId, WallTime};
 use db::{Db, DbError};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use overlay::gossip::Gossip;
 use people::GroupStore;
 use people::proto::group::change::link_key;
 use people::proto::group::{
     ChangeId, Command, GroupLink, Identity, Invitee, Kind, Refusal, Replica, Role, Roster, Standing,
 };
-use people::proto::{Name, PersonKey, SignedNodeList};
+use people::proto::{LinkNode, Name, PersonKey, SignedNodeList};
 use tokio::sync::{Notify, watch};
 
 use crate::NodeError;
-use crate::people::{Circles, People};
+use crate::people::{Circles, Off, People};
 use circle::{Circle, Settled};
 
 /// How many groups a node is in. Arbitrary; each may hold some megabytes.
 const MAX_GROUPS: usize = 256;
+
+/// How many nodes of other members a link names, beside our own. Arbitrary.
+const LINK_FELLOWS: usize = 3;
+
+/// How many ways to each of those it names. Arbitrary: what is typed or scanned should stay short.
+const LINK_FELLOW_HINTS: usize = 2;
+
+/// How long after one node of a link the next is dialled. Arbitrary.
+const KNOCK_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a command waits for the streams that it needs.
 const JOIN_PATIENCE: Duration = Duration::from_secs(45);
@@ -47,10 +58,10 @@ pub(crate) enum GroupError {
     #[error("a node is in at most {MAX_GROUPS} groups: leave one")]
     TooMany,
     /// The overlay is off.
-    #[error("the overlay is switched off: without it there is nobody to meet")]
-    NoOverlay,
+    #[error("{0}")]
+    Off(#[from] Off),
     /// No person.
-    #[error("this node belongs to nobody yet: run `compeer init`")]
+    #[error("this node belongs to nobody yet: run `compeer init`; one that runs has to be started again")]
     NoPerson,
     /// We are in it.
     #[error("you are a member of this group already")]
@@ -263,14 +274,18 @@ impl Groups {
     fn link(&self, group: GroupId, invitation: Option<(ChangeId, Option<[u8; 32]>)>) -> Result<GroupLink, GroupError> {
         let view = self.view(group).ok_or(GroupError::Unknown)?;
         let private = view.roster.as_ref().is_none_or(|roster| roster.kind == Kind::Private);
-        let overlay = self.0.people.overlay().ok_or(GroupError::NoOverlay)?;
-        Ok(GroupLink {
-            group,
-            invitation,
-            nodes: vec![overlay.node()],
-            hints: overlay.own_hints().iter().map(ToString::to_string).collect(),
-            name: view.name.filter(|_| !private),
-        })
+        let overlay = self.0.people.reach()?;
+        let own = overlay.own_hints().iter().map(ToString::to_string).collect();
+        let mut nodes = vec![LinkNode { node: overlay.node(), hints: own }];
+        // Any member lets in: so the link is good while this node is away.
+        if let Some(circle) = self.0.circle(group).filter(|_| !private) {
+            let book = self.0.people.book();
+            for node in circle.nodes().met.keys().take(LINK_FELLOWS) {
+                let hints = book.hints(node).iter().take(LINK_FELLOW_HINTS).cloned().collect();
+                nodes.push(LinkNode { node: *node, hints });
+            }
+        }
+        Ok(GroupLink { group, invitation, nodes, name: view.name.filter(|_| !private) })
     }
 
     /// Comes into a group by a link: asks each node that it names until one lets us in. Takes up to a minute.
@@ -285,8 +300,15 @@ impl Groups {
         }
         let request = identity.request(link.group, link.invitation, now()).ok_or(Refusal::Locked)?;
         let mut failure = GroupError::Unreachable;
-        for node in &link.nodes {
-            match self.knock(link, *node, request.clone()).await {
+        // Each a moment after the one before, not after its end: who is gone takes long to dial.
+        let mut doors: FuturesUnordered<_> =
+            link.nodes.iter().zip(0..).map(|(to, n)| self.door(to, KNOCK_PAUSE * n)).collect();
+        while let Some((to, opened)) = doors.next().await {
+            let knocked = match opened {
+                Ok(stream) => self.knock(link, to, stream, request.clone()).await,
+                Err(error) => Err(error),
+            };
+            match knocked {
                 Ok(()) => {
                     let member = self.until_member(link.group, identity.person());
                     let waited = tokio::time::timeout(JOIN_PATIENCE, member).await;

@@ -8,9 +8,9 @@ use base::{NodeId, PersonId};
 use db::DbError;
 use futures_util::future::BoxFuture;
 use overlay::{Hint, Peer, Service, Stream};
-use people::proto::SignedNodeList;
 use people::proto::group::message::{Fellow, MAX_FELLOW_HINTS, MAX_FELLOWS, MAX_MESSAGE_BYTES, tag};
 use people::proto::group::{Command, GroupLink, Input, JoinRequest, Kind, Message, Refusal, Replica};
+use people::proto::{LinkNode, SignedNodeList};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -185,12 +185,28 @@ impl Groups {
         learnt.await.map_err(io::Error::other)
     }
 
+    /// Opens a stream to a node of a link, after a while.
+    pub(super) async fn door<'a>(&self, to: &'a LinkNode, pause: Duration) -> (&'a LinkNode, Result<Stream, Knock>) {
+        tokio::time::sleep(pause).await;
+        let hints: Vec<Hint> = to.hints.iter().filter_map(|hint| hint.parse().ok()).collect();
+        let opened = match self.0.people.reach() {
+            Ok(overlay) => overlay.open(to.node, SERVICE, &hints).await.map_err(|_| Knock::Unreachable),
+            Err(off) => Err(Knock::Failed(off.into())),
+        };
+        (to, opened)
+    }
+
     /// Asks a node to let us in; returns when the stream to it stands.
-    pub(super) async fn knock(&self, link: &GroupLink, node: NodeId, request: JoinRequest) -> Result<(), Knock> {
-        let overlay = self.0.people.overlay().ok_or(GroupError::NoOverlay)?;
+    pub(super) async fn knock(
+        &self,
+        link: &GroupLink,
+        to: &LinkNode,
+        mut stream: Stream,
+        request: JoinRequest,
+    ) -> Result<(), Knock> {
+        let node = to.node;
+        let overlay = self.0.people.reach().map_err(GroupError::from)?;
         let own = self.0.own_list().ok_or(GroupError::NoPerson)?;
-        let hints: Vec<Hint> = link.hints.iter().filter_map(|hint| hint.parse().ok()).collect();
-        let Ok(mut stream) = overlay.open(node, SERVICE, &hints).await else { return Err(Knock::Unreachable) };
         let tag = tag(link.group, overlay.node(), node);
         let message = Message::Join { tag, request: Box::new(request), list: own.encode() };
         write(&mut stream, &message).await?;
@@ -207,12 +223,13 @@ impl Groups {
             Some(circle) => circle,
             None => {
                 let identity = self.identity().await?;
-                self.0.store.add(link.group, link.nodes.clone()).await?;
+                let nodes: Vec<NodeId> = link.nodes.iter().map(|named| named.node).collect();
+                self.0.store.add(link.group, nodes.clone()).await?;
                 let seed = random().map_err(GroupError::Random)?;
-                self.insert(Replica::new(link.group, identity, seed), link.nodes.clone())
+                self.insert(Replica::new(link.group, identity, seed), nodes)
             }
         };
-        let hints = link.hints.clone();
+        let hints = to.hints.clone();
         self.0.people.update(|book, _| book.learn_hints(node, &hints)).await?;
         let groups = self.clone();
         tokio::spawn(async move {

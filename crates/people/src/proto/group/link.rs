@@ -1,17 +1,18 @@
 //! Links that lead into a group: `compeer:group?id=…&invitation=…&secret=…&node=…&hint=…&name=…`.
 //!
 //! `id` is the group; `invitation` and `secret` name an invitation of the roster and prove that whoever asks had the
-//! link; an open group needs neither, and a link for one person has no secret. Each `node` is one of a member, reached
-//! with the help of each `hint` (an address or a relay of that member's nodes, in the overlay's form). `name` is what the
-//! inviter calls the group; a private group's link leaves it out.
+//! link; an open group needs neither, and a link for one person has no secret. Each `node` is one of a member, and may be
+//! reached by each `hint` that follows it (an address or a relay, in the overlay's form). `name` is what the inviter calls the
+//! group; a private group's link leaves it out.
 
-use base::{GroupId, NodeId};
+use base::GroupId;
 use data_encoding::BASE64URL_NOPAD;
 
 use super::change::ChangeId;
+use crate::proto::link::LinkNode;
 use crate::proto::name::Name;
 
-/// How many nodes, and how many hints, a link names. Arbitrary; a QR code has room for them.
+/// How many nodes, and how many hints of each, a link names. Arbitrary; a QR code has room for the usual few.
 pub const MAX_NODES: usize = 8;
 
 /// The longest hint. Arbitrary; a relay's URL fits.
@@ -43,10 +44,8 @@ pub struct GroupLink {
     pub group: GroupId,
     /// The invitation, and the secret that goes with it if it is for whoever has the link.
     pub invitation: Option<(ChangeId, Option<[u8; 32]>)>,
-    /// Nodes of members.
-    pub nodes: Vec<NodeId>,
-    /// How to reach them.
-    pub hints: Vec<String>,
+    /// Nodes of members, and how to reach them.
+    pub nodes: Vec<LinkNode>,
     /// What the group is called.
     pub name: Option<Name>,
 }
@@ -60,7 +59,7 @@ impl GroupLink {
         }
         let query = text.strip_prefix(SCHEME).ok_or(LinkError::Scheme)?;
         let (mut group, mut invitation, mut secret, mut name) = (None, None, None, None);
-        let (mut nodes, mut hints) = (Vec::new(), Vec::new());
+        let mut nodes: Vec<LinkNode> = Vec::new();
         for part in query.split('&').filter(|part| !part.is_empty()) {
             let wrong = || LinkError::Part(part.chars().take(24).collect());
             let (key, value) = part.split_once('=').ok_or_else(wrong)?;
@@ -68,9 +67,15 @@ impl GroupLink {
                 "id" => group = Some(value.parse().map_err(|_| wrong())?),
                 "invitation" => invitation = Some(ChangeId(bytes(value).ok_or_else(wrong)?)),
                 "secret" => secret = Some(bytes(value).ok_or_else(wrong)?),
-                "node" if nodes.len() < MAX_NODES => nodes.push(value.parse().map_err(|_| wrong())?),
-                "hint" if hints.len() < MAX_NODES => {
-                    hints.push(decode(value).filter(|hint| hint.len() <= MAX_HINT_BYTES).ok_or_else(wrong)?);
+                "node" if nodes.len() < MAX_NODES => {
+                    nodes.push(LinkNode { node: value.parse().map_err(|_| wrong())?, hints: Vec::new() });
+                }
+                "hint" => {
+                    let hint = decode(value).filter(|hint| hint.len() <= MAX_HINT_BYTES).ok_or_else(wrong)?;
+                    let node = nodes.last_mut().ok_or_else(wrong)?;
+                    if node.hints.len() < MAX_NODES {
+                        node.hints.push(hint);
+                    }
                 }
                 "name" => name = decode(value).and_then(|text| Name::from_any(&text)),
                 // A later version may say more.
@@ -81,7 +86,6 @@ impl GroupLink {
             group: group.ok_or(LinkError::Missing("group"))?,
             invitation: invitation.map(|id| (id, secret)),
             nodes: if nodes.is_empty() { return Err(LinkError::Missing("nodes")) } else { nodes },
-            hints,
             name,
         })
     }
@@ -96,11 +100,9 @@ impl std::fmt::Display for GroupLink {
                 write!(f, "&secret={}", BASE64URL_NOPAD.encode(secret))?;
             }
         }
-        for node in self.nodes.iter().take(MAX_NODES) {
+        for LinkNode { node, hints } in self.nodes.iter().take(MAX_NODES) {
             write!(f, "&node={node}")?;
-        }
-        for hint in self.hints.iter().take(MAX_NODES) {
-            write!(f, "&hint={}", encode(hint))?;
+            hints.iter().take(MAX_NODES).try_for_each(|hint| write!(f, "&hint={}", encode(hint)))?;
         }
         self.name.iter().try_for_each(|name| write!(f, "&name={}", encode(name.as_str())))
     }
@@ -141,6 +143,8 @@ fn decode(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use base::NodeId;
+
     use super::*;
 
     #[test]
@@ -148,14 +152,19 @@ mod tests {
         let link = GroupLink {
             group: GroupId([1; 32]),
             invitation: Some((ChangeId([2; 32]), Some([3; 32]))),
-            nodes: vec![NodeId([4; 32]), NodeId([5; 32])],
-            hints: vec!["[::1]:4000".into(), "https://relay.example/?a=b&c".into()],
+            nodes: vec![
+                LinkNode {
+                    node: NodeId([4; 32]),
+                    hints: vec!["[::1]:4000".into(), "https://relay.example/?a=b&c".into()],
+                },
+                LinkNode { node: NodeId([5; 32]), hints: Vec::new() },
+            ],
             name: Some(Name::new("Tea & toast 100%").unwrap()),
         };
         let text = link.to_string();
         assert!(text.ends_with("&name=Tea%20%26%20toast%20100%25"), "{text}");
         assert_eq!(GroupLink::parse(&format!("  {text}\n")), Ok(link.clone()));
-        let open = GroupLink { invitation: None, name: None, hints: Vec::new(), ..link };
+        let open = GroupLink { invitation: None, name: None, ..link };
         assert_eq!(GroupLink::parse(&open.to_string()), Ok(open.clone()));
         assert_eq!(GroupLink::parse(&format!("{open}&later=1")), Ok(open));
     }
