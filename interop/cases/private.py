@@ -91,6 +91,24 @@ def _(t):
         carol.wait_done(id, 40)
         require_same(content, t.sub("carol") / content.name)
 
+    with t.case("what a chosen contact or group shares is taken up by itself, into the folder chosen for it, if it is not too large"):
+        alice.start(keep_home=True)
+        bob.run("inbox", "rules", "add", "--from", "alice", t.sub("from-alice"), "--max-size", "2M")
+        small, large = blob(t, MIB, "small.bin", seed=9), blob(t, 4 * MIB, "large.bin", seed=10)
+        ids = [alice.share(path, to=["bob", "carol"]) for path in (small, large)]
+        bob.wait_done(ids[0], 30)
+        require_same(small, t.sub("from-alice") / small.name)
+        bob.hears_of(ids[1])
+        carol.hears_of(ids[0])
+        require(ids[1] not in bob.torrents() and ids[0] not in carol.torrents(), "something was taken up unasked")
+        alice.run("group", "create", "choir")
+        carol.run("group", "join", alice.run("group", "invite", "choir")["link"])
+        carol.run("inbox", "rules", "add", "--group", "choir", t.sub("from-choir"))
+        third = blob(t, MIB, "third.bin", seed=11)
+        carol.wait_done(alice.share(third, groups=["choir"]), 30)
+        require_same(third, t.sub("from-choir") / third.name)
+        alice.stop()
+
     with t.case("a restart of both goes on with what was begun"):
         alice.start(keep_home=True)
         second = blob(t, 16 * MIB, "second.bin", seed=8)

@@ -12,7 +12,7 @@ use torrent::{Session, SessionConfig, SessionError};
 use crate::config::{NetworkConfig, NetworkOptions};
 use crate::controls::Controls;
 use crate::groups::Groups;
-use crate::people::People;
+use crate::people::{Off, People};
 use crate::server::{self, AppState};
 use crate::services::Services;
 use crate::sharing;
@@ -90,12 +90,15 @@ impl Node {
         if let Some(people) = &people {
             people.inform(session.gate());
         }
-        // QUIC goes through no SOCKS5 proxy, and the overlay's socket is bound to addresses, not to interfaces.
         let egress = network.egress().map_err(NodeError::Network)?;
-        let overlay = network.overlay && egress.proxy.is_none() && egress.device.is_none();
-        if let Some(people) = people.as_ref().filter(|_| overlay) {
-            let listen = egress.address.or(options.listen.map(|address| address.ip()));
-            people.start(&home, &config.overlay, &network, listen, &session).await?;
+        if let Some(people) = &people {
+            match Off::of(network.overlay, &egress) {
+                Some(off) => people.stay_off(off),
+                None => {
+                    let listen = egress.address.or(options.listen.map(|address| address.ip()));
+                    people.start(&home, &config.overlay, &network, listen, &session).await?;
+                }
+            }
         }
         let (mut groups, mut sharing) = (None, None);
         if let Some(people) = &people {

@@ -52,6 +52,8 @@ struct Inner {
     /// Held while changes are written, so that they come to the store in the order in which they were made.
     writing: tokio::sync::Mutex<()>,
     overlay: OnceLock<Overlay>,
+    /// Why there is no overlay.
+    off: OnceLock<Off>,
     circles: OnceLock<Arc<dyn Circles>>,
     /// Judges what stands again when the book changed.
     gate: OnceLock<net::Gate>,
@@ -78,6 +80,38 @@ struct Awaited {
     until: Instant,
     /// Where it finds us by the code alone.
     place: Option<Overlay>,
+}
+
+/// Why a node meets no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Off {
+    /// The user wants it so.
+    #[error(
+        "this node meets no people and no other nodes: the overlay is off (`overlay` in [network] of the settings, or --without)"
+    )]
+    Settings,
+    /// QUIC goes through no SOCKS5 proxy.
+    #[error(
+        "this node meets no people and no other nodes: everything goes by a proxy (`proxy` in [network] of the settings), and no proxy carries that"
+    )]
+    Proxy,
+    /// The overlay's sockets are bound to addresses, not to interfaces.
+    #[error(
+        "this node meets no people and no other nodes: everything goes by one interface (`interface` in [network] of the settings), to which that cannot be bound; `address` instead of it can"
+    )]
+    Interface,
+}
+
+impl Off {
+    /// Returns why there can be no overlay, if there is a reason. `wanted`: by the settings.
+    pub(crate) fn of(wanted: bool, egress: &net::Egress) -> Option<Off> {
+        match (wanted, egress.proxy.is_some(), egress.device.is_some()) {
+            (false, ..) => Some(Off::Settings),
+            (_, true, _) => Some(Off::Proxy),
+            (_, _, true) => Some(Off::Interface),
+            _ => None,
+        }
+    }
 }
 
 /// What an overlay of this node is started with.
@@ -128,6 +162,7 @@ impl People {
             book,
             writing: Default::default(),
             overlay: OnceLock::new(),
+            off: OnceLock::new(),
             circles: OnceLock::new(),
             gate: OnceLock::new(),
             unlocked: Mutex::new(None),
@@ -184,9 +219,20 @@ impl People {
         Ok(())
     }
 
-    /// Returns the overlay; `None` where the settings switched it off.
+    /// Says why there is no overlay, in place of [`People::start`].
+    pub(crate) fn stay_off(&self, off: Off) {
+        // The first reason is the only one: a node starts once.
+        let _ = self.0.off.set(off);
+    }
+
+    /// Returns the overlay; `None` where there is none.
     pub(crate) fn overlay(&self) -> Option<&Overlay> {
         self.0.overlay.get()
+    }
+
+    /// Returns the overlay, or why there is none.
+    pub(crate) fn reach(&self) -> Result<&Overlay, Off> {
+        self.overlay().ok_or_else(|| self.0.off.get().copied().unwrap_or(Off::Settings))
     }
 
     /// Returns the node's key.

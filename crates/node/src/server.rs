@@ -113,10 +113,8 @@ impl AppState {
     }
 
     pub(crate) fn sharing(&self) -> Result<&Sharing, problem::ApiError> {
-        let off =
-            "the overlay is off on this node, by its settings, `--without overlay` or a proxy: nobody can be reached";
         self.0.parts.sharing.as_ref().ok_or_else(|| match self.people() {
-            Some(_) => problem::ApiError::conflict(off),
+            Some(people) => people.reach().err().map_or_else(people::nobody, Into::into),
             None => people::nobody(),
         })
     }

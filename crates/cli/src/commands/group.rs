@@ -93,7 +93,11 @@ async fn create(client: &Client, command: GroupCreate, context: &Context) -> Res
     };
     let group: GroupInfo = client.call(Method::POST, "/groups", &GroupRequest { name: command.name, kind }).await?;
     say(context, &group, || {
-        format!("The group {} begins with you. `compeer group invite` prints a link for others.", called(&group))
+        format!(
+            "The group {} begins with you. `compeer group invite` prints a link for others. You are its only admin, so give \
+             somebody that role too (`compeer group role`): nobody else can once you are gone.",
+            called(&group)
+        )
     })
 }
 
@@ -105,7 +109,23 @@ async fn invite(client: &Client, command: GroupInvite, context: &Context) -> Res
         role: if command.admin { GroupRole::Admin } else { GroupRole::Member },
     };
     let link: GroupLink = client.call(Method::POST, &format!("/groups/{}/invitations", group.id), &request).await?;
-    if context.json { out::json(&link) } else { out::line(&link.link) }
+    if context.json {
+        return out::json(&link);
+    }
+    out::line(&link.link)?;
+    let who = match (group.kind, request.person.is_some(), request.uses) {
+        (_, true, _) => "That person alone comes".to_owned(),
+        (Some(GroupKind::Open), ..) if request.role == GroupRole::Member => {
+            "Everybody who has this link comes".to_owned()
+        }
+        (_, _, 0) => "Everybody who has this link comes".to_owned(),
+        (_, _, 1) => "The first who takes this link comes".to_owned(),
+        (_, _, uses) => format!("The first {uses} who take this link come"),
+    };
+    let name = called(&group);
+    eprintln!("{who} into {name}, let in by your node or another member's that is there then.");
+    eprintln!("`compeer group show '{name}'` lists the open invitations, `compeer group cancel` takes one back.");
+    Ok(())
 }
 
 fn show_all(groups: &[GroupInfo], context: &Context) -> Result<()> {
@@ -140,6 +160,10 @@ async fn show_one(client: &Client, meant: &str, context: &Context) -> Result<()>
     out::line(format!("id       {}", info.id))?;
     out::line(format!("you      {}", shown_own(info)))?;
     out::line(format!("met      {}", show::count(info.connected as usize, "stream", "streams")))?;
+    let admins = group.people.iter().filter(|member| member.role == GroupRole::Admin).count();
+    if admins == 1 && group.people.len() > 1 {
+        out::line("admins   only one, without whom nothing can change: `compeer group role` makes another")?;
+    }
     if info.locked {
         out::line("key      locked, or on another computer: `compeer group unlock`")?;
     } else if !info.has_key {

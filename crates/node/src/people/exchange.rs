@@ -13,7 +13,7 @@ use people::proto::{NodeList, Secret, SignedNodeList};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 
-use super::{People, now_ms};
+use super::{Off, People, now_ms};
 
 /// The name of the service.
 const SERVICE: &str = "people";
@@ -37,8 +37,8 @@ pub(crate) enum MeetError {
     #[error("{0}")]
     Store(#[from] db::DbError),
     /// The overlay is off.
-    #[error("this node meets no others: the overlay is switched off (network.overlay of the settings, or --without)")]
-    Off,
+    #[error("{0}")]
+    Off(#[from] Off),
     /// Nobody was found who shows a code.
     #[error(
         "no computer that shows this code was found, neither on the local network nor by the DHT: is it running, and the \
@@ -91,7 +91,7 @@ impl Service for PeopleService {
 impl People {
     /// Dials a node and tells one another the news.
     pub(crate) async fn meet(&self, node: NodeId, purpose: Purpose, hints: &[Hint]) -> Result<Met, MeetError> {
-        let overlay = self.overlay().ok_or(MeetError::Off)?;
+        let overlay = self.reach()?;
         let stream = overlay.open(node, SERVICE, hints).await?;
         self.exchange(node, Role::Dialler(purpose), stream).await
     }

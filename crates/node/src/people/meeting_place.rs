@@ -85,7 +85,7 @@ impl People {
 
     /// Finds the node that awaits whoever has a code.
     pub(crate) async fn find_by_code(&self, code: &JoinCode) -> Result<JoinLink, MeetError> {
-        let overlay = self.overlay().ok_or(MeetError::Off)?;
+        let overlay = self.reach()?;
         let place = code.meeting_place().id();
         let end = Instant::now() + SEARCH;
         loop {

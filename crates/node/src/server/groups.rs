@@ -55,7 +55,7 @@ pub(crate) async fn create(
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
     (status = 403, description = "A member was reached and did not let us in", body = Problem),
-    (status = 409, description = "The node belongs to nobody, or the person's key is locked, or is a member", body = Problem),
+    (status = 409, description = "The node belongs to nobody or meets nobody, or the person's key is locked, or is a member", body = Problem),
     (status = 415, description = "Not JSON", body = Problem),
     (status = 502, description = "No member could be reached", body = Problem),
 ))]
@@ -143,7 +143,7 @@ pub(crate) async fn leave(State(state): State<AppState>, Word(id): Word) -> Resu
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "No such group, or no such contact", body = Problem),
-    (status = 409, description = "Not an admin, or the person's key is locked", body = Problem),
+    (status = 409, description = "Not an admin, or the person's key is locked, or the node meets nobody", body = Problem),
     (status = 415, description = "Not JSON", body = Problem),
 ))]
 pub(crate) async fn invite(
@@ -319,7 +319,7 @@ impl From<GroupError> for ApiError {
         let detail = error.to_string();
         match error {
             GroupError::Unknown => ApiError::not_found(detail),
-            GroupError::TooMany | GroupError::NoOverlay | GroupError::NoPerson | GroupError::Already => {
+            GroupError::TooMany | GroupError::Off(_) | GroupError::NoPerson | GroupError::Already => {
                 ApiError::conflict(detail)
             }
             GroupError::Unreachable => {

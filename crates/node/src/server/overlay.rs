@@ -13,7 +13,7 @@ use rpc::{KnownRelay, NodeConnection, NodePing, NodePong, OverlayInfo, OwnRelay,
 use super::AppState;
 use super::body::Body;
 use super::problem::ApiError;
-use crate::people::{MeetError, People};
+use crate::people::People;
 
 /// How often a node is asked at most: one stream is used so often.
 const MAX_TIMES: u32 = 60;
@@ -64,7 +64,7 @@ pub(crate) async fn ping(
     Body(request): Body<NodePing>,
 ) -> Result<Json<NodePong>, ApiError> {
     let people = super::people::people(&state)?;
-    let overlay = people.overlay().ok_or(MeetError::Off)?;
+    let overlay = people.reach()?;
     let hints: Result<Vec<Hint>, _> = request.hints.iter().map(|hint| hint.parse::<Hint>()).collect();
     let hints = hints.map_err(|error| ApiError::bad_request(error.to_string()))?;
     let nodes = meant(people, &request.who)?;

@@ -17,7 +17,7 @@ use rpc::{
 use super::body::{Body, Word};
 use super::problem::ApiError;
 use super::{AppState, named};
-use crate::people::{CODE_LIFE, MeetError, People, SecretError, now_ms};
+use crate::people::{CODE_LIFE, MeetError, Off, People, SecretError, now_ms};
 
 /// How long the person's secret stays at hand for one call.
 pub(super) const CALL_LIFE: std::time::Duration = std::time::Duration::from_secs(120);
@@ -111,7 +111,7 @@ pub(crate) async fn add_node(
 ) -> Result<Json<JoinCode>, ApiError> {
     let people = people(&state)?;
     people.book().own().ok_or_else(nobody)?;
-    people.overlay().ok_or(MeetError::Off)?;
+    people.reach()?;
     people.unlock(request.passphrase, CODE_LIFE).await?;
     let (code, link) = people.await_node().await?;
     let (code, link) = (code.words().join(" "), link.to_string());
@@ -209,7 +209,7 @@ pub(crate) async fn contacts(State(state): State<AppState>) -> Result<Json<Vec<C
     (status = 200, description = "The contact; its state says whether it knows", body = ContactInfo),
     (status = 400, description = "The link is damaged", body = Problem),
     (status = 401, description = "No token", body = Problem),
-    (status = 409, description = "The invitation is not good", body = Problem),
+    (status = 409, description = "The invitation is not good, or the node meets nobody", body = Problem),
 ))]
 pub(crate) async fn add_contact(
     State(state): State<AppState>,
@@ -219,6 +219,7 @@ pub(crate) async fn add_contact(
     people.book().own().ok_or_else(nobody)?;
     let link = request.link.parse::<ContactLink>().map_err(|error| ApiError::bad_request(error.to_string()))?;
     let petname = request.name.as_deref().map(name).transpose()?;
+    people.reach()?;
     people.update(|book, now| book.ask(&link, petname, now)).await.map_err(local)??;
     match people.meet_person(link.person).await {
         Ok(_) => {}
@@ -325,7 +326,7 @@ pub(crate) async fn invites(State(state): State<AppState>) -> Result<Json<Vec<In
     (status = 200, description = "The invitation, with its link", body = InviteInfo),
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "The node belongs to nobody", body = Problem),
-    (status = 409, description = "Too many are open", body = Problem),
+    (status = 409, description = "Too many are open, or the node meets nobody", body = Problem),
 ))]
 pub(crate) async fn invite(
     State(state): State<AppState>,
@@ -333,6 +334,8 @@ pub(crate) async fn invite(
 ) -> Result<Json<InviteInfo>, ApiError> {
     let people = people(&state)?;
     people.book().own().ok_or_else(nobody)?;
+    // Nobody could take it.
+    people.reach()?;
     let mut secret = [0; 16];
     getrandom::fill(&mut secret).map_err(|error| ApiError::local(error.to_string()))?;
     let expires = request.valid_s.map(|valid| (now_ms() / 1000).saturating_add(valid));
@@ -372,7 +375,8 @@ pub(super) fn people(state: &AppState) -> Result<&People, ApiError> {
 }
 
 pub(super) fn nobody() -> ApiError {
-    let detail = "this node belongs to nobody yet: stop it, run `compeer init` or `compeer node join`, start it again";
+    let detail = "this node belongs to nobody yet: run `compeer init`, or `compeer node join` to make it one of your \
+                  nodes; one that runs has to be started again";
     ApiError::new(StatusCode::NOT_FOUND, "no-identity", "There is no identity", detail)
 }
 
@@ -480,6 +484,12 @@ impl From<SecretError> for ApiError {
             _ => return ApiError::conflict(error.to_string()),
         };
         ApiError::new(StatusCode::CONFLICT, kind, title, error.to_string())
+    }
+}
+
+impl From<Off> for ApiError {
+    fn from(off: Off) -> ApiError {
+        ApiError::conflict(off.to_string())
     }
 }
 

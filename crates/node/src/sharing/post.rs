@@ -54,7 +54,11 @@ impl Post for Overlay {
                 read(&mut stream, limit).await
             };
             let answer = tokio::time::timeout(EXCHANGE_TIMEOUT, work).await;
-            answer.map_err(|_| "no answer came".to_owned())?.map_err(|error| error.to_string())
+            answer.map_err(|_| "no answer came".to_owned())?.map_err(|error| match error.kind() {
+                // Strangers are not answered.
+                io::ErrorKind::UnexpectedEof => "you get no answer; are you still a contact there?".to_owned(),
+                _ => error.to_string(),
+            })
         })
     }
 }

@@ -88,7 +88,7 @@ async fn invites(options: &NodeOptions, context: &Context) -> Result<u8> {
         out::json(&invites)?;
         return Ok(0);
     }
-    let mut table = out::Table::new(&["id", "for", "state", "taken"], &[3], 0);
+    let mut table = out::Table::new(&["ID", "FOR", "STATE", "TAKEN"], &[3], 0);
     for invite in &invites {
         let state = match invite.state {
             InviteState::Open => "open",
@@ -140,7 +140,7 @@ async fn list(options: &NodeOptions, context: &Context) -> Result<u8> {
         );
         return Ok(0);
     }
-    let mut table = out::Table::new(&["name", "person", "state", "verified", "nodes"], &[4], 0);
+    let mut table = out::Table::new(&["NAME", "PERSON", "STATE", "VERIFIED", "NODES"], &[4], 0);
     for contact in &contacts {
         table.row(vec![
             clean(&contact.name),

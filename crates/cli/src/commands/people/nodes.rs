@@ -42,7 +42,7 @@ fn print(nodes: &[PersonNode], context: &Context) -> Result<u8> {
         out::json(&nodes)?;
         return Ok(0);
     }
-    let mut table = out::Table::new(&["name", "node", "state"], &[], 0);
+    let mut table = out::Table::new(&["NAME", "NODE", "STATE"], &[], 0);
     for node in nodes {
         let state = match (node.revoked, node.this, node.connected) {
             (true, ..) => "revoked",
@@ -50,7 +50,8 @@ fn print(nodes: &[PersonNode], context: &Context) -> Result<u8> {
             (.., true) => "connected",
             _ => "",
         };
-        table.row(vec![clean(&node.name), node.id.clone(), state.to_owned()]);
+        let name = if node.name.is_empty() { "-".to_owned() } else { clean(&node.name) };
+        table.row(vec![name, node.id.clone(), state.to_owned()]);
     }
     table.print()?;
     Ok(0)
