@@ -176,3 +176,32 @@ def _(t):
         for one, other in ((homes.bob, homes.alice), (homes.alice, homes.bob)):
             until(f"{other.name} is reached", lambda: ping(one, other.name), 90)
         relayed(t, homes, GIB, 360)
+
+
+@suite("a relay for a group", limit=90)
+def _(t):
+    homes = Homes(t)
+    carol, alice, bob = homes.carol, homes.alice, homes.bob
+    for router in homes.routers:
+        homes.block_udp(router)
+    group = carol.run("group", "create", "choir")["id"]
+    with t.case("who comes into a group uses the relay that a member offers it, and says whose it is"):
+        for person in (alice, bob):
+            # at first by the address in the link, which TCP alone does not reach: so the relay in it
+            person.run("group", "join", carol.run("group", "invite", "choir")["link"])
+        carol.run("offer", "relay", "--to", "choir")
+        for person in (alice, bob):
+            overlay = until(f"{person.name} has a relay", lambda: own_relay(person), 60)
+            require([r["offered_by"] for r in overlay["relays"]] == ["carol"] and not overlay["public_relays"], f"{overlay}")
+            require(not person.run("contact", "list"), f"{person.name} has contacts")
+    with t.case("two members who are no contacts meet by it, and what one shares with the group arrives"):
+        path = blob(t, "hymn.bin", 4 * MIB)
+        id = alice.share(path, groups=["choir"])
+        bob.hears_of(id, 60)
+        bob.accept(id, t.sub("got", "bob"))
+        bob.wait_done(id, 60)
+        require_same(path, t.sub("got", "bob") / path.name)
+        require(ways(bob) and all("relayed" in way for way in ways(bob) if way), f"{ways(bob)}")
+    with t.case("who is no member any more is not carried"):
+        carol.run("group", "remove", "choir", "bob")
+        until("Bob's relay is gone", lambda: not (bob.call("GET", "network")["overlay"]["relay"] or {}).get("connected"), 30)
