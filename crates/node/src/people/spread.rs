@@ -70,7 +70,9 @@ impl People {
             let people = self.clone();
             meetings.push(Box::pin(async move { drop(people.meet(node, Purpose::Meet(own), &[]).await) }));
         }
-        for person in contacts {
+        let connections = self.overlay().map(overlay::Overlay::connections).unwrap_or_default();
+        let connected = connections.into_iter().map(|connection| connection.node).collect();
+        for person in who_is_here_first(contacts, &connected, |person| self.places(person).0) {
             let people = self.clone();
             meetings.push(Box::pin(async move { drop(people.meet_person(person).await) }));
         }
@@ -104,5 +106,31 @@ impl People {
                 overlay.close(node);
             }
         }
+    }
+}
+
+/// Puts those first of whom a node is connected: who sleeps takes long to dial, and news such as a revocation should not wait
+/// for that.
+fn who_is_here_first(
+    people: BTreeSet<PersonId>,
+    connected: &BTreeSet<NodeId>,
+    nodes: impl Fn(PersonId) -> Vec<NodeId>,
+) -> Vec<PersonId> {
+    let (here, away): (Vec<_>, Vec<_>) =
+        people.into_iter().partition(|person| nodes(*person).iter().any(|node| connected.contains(node)));
+    here.into_iter().chain(away).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_connected_hears_news_before_those_who_may_be_asleep() {
+        let person = |n| PersonId([n; 32]);
+        let node = |n| NodeId([n; 32]);
+        let order =
+            who_is_here_first((1..=4).map(person).collect(), &[node(3)].into(), |id| vec![node(99), NodeId(id.0)]);
+        assert_eq!(order, [3, 1, 2, 4].map(person));
     }
 }

@@ -290,6 +290,24 @@ mod tests {
     }
 
     #[test]
+    fn who_was_away_for_a_week_is_told_within_ten_minutes_of_coming_back() {
+        let mut outbox = Outbox::default();
+        let (mut now, week) = (at(0), at(7 * 24 * 3600).mono);
+        outbox.handle(now, tell(PHOTOS, 1, &[BOB]));
+        while now.mono < week {
+            let Some(Output::Send(sent)) = drain(&mut outbox).pop() else { panic!("given up at {:?}", now.mono) };
+            outbox.handle(now, Input::Sent(sent, Outcome::Failed));
+            now.mono = outbox.poll_timeout().unwrap();
+            outbox.handle(now, Input::Timeout);
+        }
+        assert!(now.mono - week <= Duration::from_secs(600));
+        let bob = delivery(BOB, PHOTOS, 1);
+        assert_eq!(drain(&mut outbox), [Output::Send(bob)]);
+        outbox.handle(now, Input::Sent(bob, Outcome::Delivered));
+        assert_eq!(outbox.told(PHOTOS), (1, 1));
+    }
+
+    #[test]
     fn a_newer_version_follows_the_one_under_way() {
         let mut outbox = Outbox::default();
         outbox.handle(at(0), tell(PHOTOS, 1, &[BOB]));
