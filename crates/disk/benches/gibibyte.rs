@@ -1,9 +1,10 @@
-//! Pushes one GiB through a storage and prints the CPU seconds of each step, beside the floor: the same hashing, writing
-//! and reading without a storage around it. `cargo bench -p disk -- [FOLDER]`, by default in memory (/dev/shm).
+//! Pushes one GiB, and 2,000 files of 64 KiB, through a storage and prints the CPU seconds of each step, beside the floor:
+//! the same hashing, writing and reading without a storage around it. `cargo bench -p disk -- [FOLDER]`, by default in
+//! memory (/dev/shm).
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +17,9 @@ use torrent_proto::torrent::{CheckScope, DiskAnswer, DiskOrder, PieceHash, Verif
 
 const TOTAL: u64 = 1 << 30;
 const PIECE: u32 = 1 << 20;
+/// How many small files, and their length.
+const FILES: usize = 2_000;
+const FILE_LEN: usize = 64 * 1024;
 /// What may wait for the disk at a time, as the receivers' budget would allow.
 const IN_FLIGHT: usize = 16;
 
@@ -35,9 +39,17 @@ fn measured<T>(what: &str, step: impl FnOnce() -> T) -> T {
     result
 }
 
-fn info() -> Arc<Info> {
-    let pieces = (TOTAL / u64::from(PIECE)) as usize;
-    let mut raw = format!("d6:lengthi{TOTAL}e4:name9:bench.bin12:piece lengthi{PIECE}e6:pieces{}:", pieces * 20);
+/// One file, or `FILES` of them in folders of a hundred.
+fn info(many: bool) -> Arc<Info> {
+    let total = if many { FILES * FILE_LEN } else { TOTAL as usize };
+    let pieces = total / PIECE as usize;
+    let mut raw = if many {
+        let file = |i| format!("d6:lengthi{FILE_LEN}e4:pathl3:{:03}9:{i:05}.binee", i / 100);
+        format!("d5:filesl{}e", (0..FILES).map(file).collect::<String>())
+    } else {
+        format!("d6:lengthi{TOTAL}e")
+    };
+    raw.push_str(&format!("4:name9:bench.bin12:piece lengthi{PIECE}e6:pieces{}:", pieces * 20));
     raw.push_str(&"h".repeat(pieces * 20));
     raw.push('e');
     Arc::new(Info::from_bytes(Bytes::from(raw)).expect("valid"))
@@ -48,9 +60,31 @@ struct Bench {
     answers: mpsc::UnboundedReceiver<DiskAnswer>,
     content: Bytes,
     expected: PieceHash,
+    pieces: u32,
 }
 
 impl Bench {
+    fn new(info: Arc<Info>, home: &Path, content: &Bytes, expected: PieceHash) -> Bench {
+        // Bounded by the orders in flight.
+        let (sender, answers) = mpsc::unbounded_channel();
+        let pieces = info.layout().piece_count();
+        let storage = Disk::new(DiskConfig::default()).open(StorageConfig::new(info, home.to_owned()), sender);
+        let mut bench = Bench { storage, answers, content: content.clone(), expected, pieces };
+        let _opened = bench.answers.blocking_recv();
+        bench
+    }
+
+    fn finish(&mut self) {
+        self.storage.order(DiskOrder::Finish);
+        assert!(matches!(self.answers.blocking_recv(), Some(DiskAnswer::Finished)));
+    }
+
+    fn remove(self) {
+        let (sender, removed) = std::sync::mpsc::channel();
+        self.storage.remove_files(move |result| sender.send(result).expect("awaited"));
+        removed.recv().expect("a reply").expect("removable");
+    }
+
     fn batch(&self, piece: u32, batch: usize) -> Vec<(Block, Bytes)> {
         let per_batch = LARGE / BLOCK_LEN as usize;
         let first = batch * per_batch;
@@ -64,9 +98,8 @@ impl Bench {
 
     fn write_and_verify(&mut self, order: &[usize]) {
         let mut in_flight = 0;
-        let pieces = (TOTAL / u64::from(PIECE)) as u32;
         let mut verified = 0;
-        for piece in 0..pieces {
+        for piece in 0..self.pieces {
             for &batch in order {
                 while in_flight >= IN_FLIGHT {
                     self.answer(&mut in_flight, &mut verified);
@@ -76,7 +109,7 @@ impl Bench {
             }
             self.storage.order(DiskOrder::Verify { piece: PieceIndex(piece), expected: self.expected });
         }
-        while verified < pieces {
+        while verified < self.pieces {
             self.answer(&mut in_flight, &mut verified);
         }
     }
@@ -93,7 +126,7 @@ impl Bench {
         let (sender, receiver) = std::sync::mpsc::sync_channel(IN_FLIGHT);
         let per_batch = LARGE / BLOCK_LEN as usize;
         let mut waiting = 0;
-        for piece in 0..(TOTAL / u64::from(PIECE)) as u32 {
+        for piece in 0..self.pieces {
             for batch in 0..PIECE as usize / LARGE {
                 let blocks = (batch * per_batch..(batch + 1) * per_batch)
                     .map(|i| Block { piece: PieceIndex(piece), offset: i as u32 * BLOCK_LEN, length: BLOCK_LEN })
@@ -112,7 +145,7 @@ impl Bench {
     }
 
     fn check(&mut self) {
-        let expected = Arc::new(vec![Some(self.expected); (TOTAL / u64::from(PIECE)) as usize]);
+        let expected = Arc::new(vec![Some(self.expected); self.pieces as usize]);
         self.storage.order(DiskOrder::Check { scope: CheckScope::All, expected });
         loop {
             match self.answers.blocking_recv().expect("the disk answers") {
@@ -163,18 +196,17 @@ fn main() {
     std::fs::remove_file(&plain).expect("removable");
 
     for (name, order) in [("in order", [0, 1, 2, 3]), ("batches backwards", [3, 2, 1, 0])] {
-        // Bounded by the orders in flight.
-        let (sender, answers) = mpsc::unbounded_channel();
-        let config = StorageConfig::new(info(), home.clone());
-        let storage = Disk::new(DiskConfig::default()).open(config, sender);
-        let mut bench = Bench { storage, answers, content: content.clone(), expected };
-        let _opened = bench.answers.blocking_recv();
+        let mut bench = Bench::new(info(false), &home, &content, expected);
         measured(&format!("write and verify, {name}"), || bench.write_and_verify(&order));
         measured("read", || bench.read_all());
         measured("check", || bench.check());
-        let (sender, removed) = std::sync::mpsc::channel();
-        bench.storage.remove_files(move |result| sender.send(result).expect("awaited"));
-        removed.recv().expect("a reply").expect("removable");
+        bench.remove();
     }
+    let mut bench = Bench::new(info(true), &home, &content, expected);
+    measured("many files: write and verify", || bench.write_and_verify(&[0, 1, 2, 3]));
+    measured("many files: give them their names", || bench.finish());
+    measured("many files: read", || bench.read_all());
+    measured("many files: check", || bench.check());
+    bench.remove();
     std::fs::remove_dir(&home).expect("nothing is left behind");
 }
