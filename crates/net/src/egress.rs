@@ -23,6 +23,18 @@ pub struct Egress {
     pub proxy: Option<Proxy>,
 }
 
+/// A listening address is not the one that everything leaves from and comes in at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{listen} is not the address {address} that everything is to leave from and come in at; leave one of the two away"
+)]
+pub struct Contradiction {
+    /// What was to be listened on.
+    pub listen: SocketAddr,
+    /// The address of [`Egress`].
+    pub address: IpAddr,
+}
+
 /// A SOCKS5 proxy (RFC 1928). Written as `socks5://HOST:PORT` or `socks5://USER:PASSWORD@HOST:PORT`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
@@ -103,6 +115,26 @@ impl Egress {
         }
     }
 
+    /// Returns what is listened on: `listen`, where an address that everything comes in at is set that address in place of
+    /// every address, with the same ports.
+    ///
+    /// # Errors
+    /// The first of `listen` that is another address.
+    pub fn place(&self, listen: &[SocketAddr]) -> Result<Vec<SocketAddr>, Contradiction> {
+        let Some(address) = self.address else { return Ok(listen.to_vec()) };
+        let mut placed = Vec::new();
+        for &listen in listen {
+            if !listen.ip().is_unspecified() && listen.ip() != address {
+                return Err(Contradiction { listen, address });
+            }
+            let at = SocketAddr::new(address, listen.port());
+            if !placed.contains(&at) {
+                placed.push(at);
+            }
+        }
+        Ok(placed)
+    }
+
     /// Opens a TCP connection, through the proxy if there is one.
     pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let Some(proxy) = &self.proxy else { return self.connect_directly(address).await };
@@ -157,6 +189,20 @@ async fn handshake(proxy: &Proxy, stream: TcpStream, address: SocketAddr) -> io:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_listened_on_is_the_address_or_a_contradiction() {
+        let at = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let bound = Egress { address: Some("192.0.2.7".parse().unwrap()), ..Egress::default() };
+        let every = at(&["0.0.0.0:7", "[::]:7"]);
+        assert_eq!(Egress::default().place(&every), Ok(every.clone()));
+        assert_eq!(bound.place(&every), Ok(at(&["192.0.2.7:7"])));
+        assert_eq!(bound.place(&at(&["192.0.2.7:9", "0.0.0.0:8"])), Ok(at(&["192.0.2.7:9", "192.0.2.7:8"])));
+        for other in ["192.0.2.8:7", "127.0.0.1:7", "[2001:db8::1]:7"] {
+            let error = bound.place(&at(&["0.0.0.0:7", other])).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("{other} is not the address 192.0.2.7")), "{error}");
+        }
+    }
 
     #[test]
     fn a_proxy_is_read_and_its_password_not_shown() {

@@ -21,7 +21,7 @@ pub use budget::{Budget, Rates, Shares};
 pub use carriage::{Carriage, Opening, Overland, QuicStream};
 pub use clock::Clock;
 pub use dial::{CarrierPolicy, DIAL_TIMEOUT, Dialler, MAX_DIALS, Via};
-pub use egress::{Egress, ParseProxyError, Proxy};
+pub use egress::{Contradiction, Egress, ParseProxyError, Proxy};
 pub use gate::{
     Acquaintances, AddressRange, Addresses, Asking, Audience, Direction, FILES, Gate, GateLimits, ListError,
     MAX_LISTED, Meet, MostlyStrangers, Offer, ParseRangeError, ParseTargetError, Pass, Policy, Refusal, Rules, Target,

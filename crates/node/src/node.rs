@@ -110,7 +110,7 @@ impl Node {
             groups = Some(begun);
         }
 
-        let services = Services::start(&home, &controls, people.as_ref(), &options.offer).await?;
+        let services = Services::start(&home, &controls, people.as_ref(), egress, &options.offer).await?;
         let state = AppState::new(server::Parts {
             session,
             controls,

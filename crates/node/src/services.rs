@@ -65,6 +65,8 @@ struct Inner {
     home: Home,
     controls: Controls,
     people: Option<People>,
+    /// By which way everything comes in and leaves.
+    egress: net::Egress,
     /// Those that the command line names.
     named: Vec<Service>,
     running: Mutex<Running>,
@@ -119,11 +121,12 @@ impl Services {
         home: &Home,
         controls: &Controls,
         people: Option<&People>,
+        egress: net::Egress,
         named: &[Service],
     ) -> Result<Services, NodeError> {
         let (running, settling) = Default::default();
         let (home, controls, people, named) = (home.clone(), controls.clone(), people.cloned(), named.to_vec());
-        let services = Services(Arc::new(Inner { home, controls, people, named, running, settling }));
+        let services = Services(Arc::new(Inner { home, controls, people, egress, named, running, settling }));
         // What cannot be started at once is a mistake that the user wants to hear of.
         services.settle().await?;
         tokio::spawn(services.clone().follow());
@@ -178,6 +181,18 @@ impl Services {
         (on || named) && !off && !shown.forbidden_services.iter().any(|forbidden| forbidden == name)
     }
 
+    /// Says why no role can be taken: whom a proxy hides nobody reaches, and a role that is reached past it would tell
+    /// where he is.
+    fn check_way(&self, name: &str) -> Result<(), NodeError> {
+        match &self.0.egress.proxy {
+            None => Ok(()),
+            Some(_) => Err(NodeError::Network(format!(
+                "the {name} cannot be offered behind a proxy: others would have to reach this computer past it; take proxy \
+                 from [network] of config.toml, or switch the {name} off"
+            ))),
+        }
+    }
+
     /// Keeps why a service does not run, or forgets it.
     fn note<T>(&self, name: &'static str, outcome: Result<T, NodeError>) -> Result<T, NodeError> {
         let failed = &mut self.running().failed;
@@ -192,8 +207,10 @@ impl Services {
     pub(crate) fn list(&self) -> Vec<ServiceInfo> {
         let running = self.running();
         let tracker = running.tracker.iter();
-        let tracker = tracker
-            .map(|(_, tracker)| ServiceInfo { name: "tracker".to_owned(), urls: tracker::announce_urls(tracker) });
+        let tracker = tracker.map(|(_, tracker)| ServiceInfo {
+            name: "tracker".to_owned(),
+            urls: tracker::announce_urls(tracker, &self.0.egress),
+        });
         #[cfg(feature = "relay")]
         let relay =
             running.relay.iter().map(|(_, relay)| ServiceInfo { name: "relay".to_owned(), urls: relay.texts() });
@@ -217,7 +234,7 @@ impl Services {
 
     /// Returns the numbers of the tracker; `None` when it is not offered.
     pub(crate) fn tracker_stats(&self) -> Option<TrackerStats> {
-        self.running().tracker.as_ref().map(|(_, tracker)| tracker::stats(tracker))
+        self.running().tracker.as_ref().map(|(_, tracker)| tracker::stats(tracker, &self.0.egress))
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {

@@ -122,7 +122,8 @@ impl RelayAccess for Everybody {
 
 async fn offer_relay(secret: [u8; 32], address: SocketAddr) -> Result<(RelayServer, Relay), Failure> {
     let limits = RelayLimits { clients: 10, handshakes: 10, client_bytes_per_s: 10_000_000, bytes_per_s: 10_000_000 };
-    let settings = RelaySettings { secret, listen: vec![address], limits, access: Arc::new(Everybody) };
+    let (egress, access) = (net::Egress::default(), Arc::new(Everybody));
+    let settings = RelaySettings { secret, listen: vec![address], egress, limits, access };
     let server = RelayServer::start(settings).await?;
     let relay = server.relay_at(address).ok_or("no text names this relay")?;
     Ok((server, relay))

@@ -64,6 +64,8 @@ pub struct RelaySettings {
     pub secret: [u8; 32],
     /// The addresses to serve, each by TCP and UDP; a port 0 takes any that is free for both.
     pub listen: Vec<SocketAddr>,
+    /// By which way everything comes in and leaves.
+    pub egress: net::Egress,
     /// What it may cost.
     pub limits: RelayLimits,
     /// Who may use it.
@@ -152,7 +154,7 @@ impl RelayServer {
             metrics.clone(),
         );
         let (mut tasks, mut addresses) = (JoinSet::new(), Vec::new());
-        let pairs = net::pairs(&settings.listen);
+        let pairs = net::pairs(&settings.listen, &settings.egress);
         for pair in pairs.map_err(|(address, source)| RelayError::Listen { address, source })? {
             let net::Pair { address, tcp, udp } = pair;
             addresses.push(address);

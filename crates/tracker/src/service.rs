@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use base::{Now, WallTime};
+use net::Egress;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -91,14 +92,18 @@ impl Tracker {
     /// # Errors
     /// When an address cannot be listened on.
     pub async fn start(config: &Config) -> Result<Tracker, StartError> {
-        Tracker::start_for(config, Arc::new(Everybody)).await
+        Tracker::start_for(config, Arc::new(Everybody), &Egress::default()).await
     }
 
-    /// Opens the sockets and serves whom `guests` admits; others hear nothing.
+    /// Opens the sockets where `egress` says and serves whom `guests` admits; others hear nothing.
     ///
     /// # Errors
     /// When an address cannot be listened on.
-    pub async fn start_for(config: &Config, guests: Arc<dyn Guests>) -> Result<Tracker, StartError> {
+    pub async fn start_for(
+        config: &Config,
+        guests: Arc<dyn Guests>,
+        egress: &Egress,
+    ) -> Result<Tracker, StartError> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(StartError::Random)?;
         let seed = getrandom::u64().map_err(StartError::Random)?;
@@ -108,7 +113,7 @@ impl Tracker {
         let shared = Shared { core: Arc::new(Mutex::new(core)), guests, begun };
         let (mut tasks, mut addresses) = (JoinSet::new(), Vec::new());
         let connections = http::Connections::new(config.connections);
-        let pairs = net::pairs(&config.listen);
+        let pairs = net::pairs(&config.listen, egress);
         for pair in pairs.map_err(|(address, source)| StartError::Listen { address, source })? {
             let address = pair.address;
             let datagrams = UdpSocket::from_std(pair.udp).map_err(|source| StartError::Listen { address, source })?;

@@ -124,7 +124,7 @@ fn who_is_not_admitted_hears_nothing_also_on_a_connection_that_stands() {
     runtime.block_on(async {
         let config = Config { listen: vec!["127.0.0.1:0".parse().unwrap()], ..Config::default() };
         let door = Arc::new(Door::default());
-        let tracker = Tracker::start_for(&config, door.clone()).await.unwrap();
+        let tracker = Tracker::start_for(&config, door.clone(), &net::Egress::default()).await.unwrap();
         let address = tracker.addresses()[0];
         let test = move || {
             let (mut http, udp) = (Http::connect(address), Udp::connect(address));

@@ -118,6 +118,7 @@ impl Services {
             self.tell(Some(Vec::new()));
             return Ok(());
         };
+        self.note(RELAY, self.check_way(RELAY))?;
         let mut started = self.start_relay(config, limits).await;
         while started.is_err() && patience.wait().await {
             started = self.start_relay(config, limits).await;
@@ -136,9 +137,10 @@ impl Services {
             None => self.0.home.relay_secret()?,
         };
         let access = Arc::new(Guests { gate: self.0.controls.gate().clone(), people });
-        let server =
-            RelayServer::start(RelaySettings { secret, listen: config.listen.clone(), limits, access }).await?;
-        Ok(Relay { server, public: config.public.clone(), relays: Vec::new(), counted: net::Bytes::default() })
+        let (listen, egress) = (config.listen.clone(), self.0.egress.clone());
+        let settings = RelaySettings { secret, listen, egress: egress.clone(), limits, access };
+        let server = RelayServer::start(settings).await?;
+        Ok(Relay { server, egress, public: config.public.clone(), relays: Vec::new(), counted: net::Bytes::default() })
     }
 
     /// Tells others where our relay is, if that is news.
@@ -195,6 +197,7 @@ impl RelayAccess for Guests {
 #[derive(Debug)]
 pub(super) struct Relay {
     server: RelayServer,
+    egress: net::Egress,
     public: Vec<SocketAddr>,
     /// The texts by which others use it: those by which most can reach this computer.
     relays: Vec<overlay::Relay>,
@@ -204,7 +207,7 @@ pub(super) struct Relay {
 impl Relay {
     /// Looks by which addresses others reach it; returns them, if they are others than the last time.
     fn find(&mut self) -> Option<Vec<overlay::Relay>> {
-        let found = hints::hints(self.server.addresses(), None, false);
+        let found = hints::hints(&self.egress.narrow(self.server.addresses()), None, false);
         let addresses = if self.public.is_empty() { &found } else { &self.public };
         let relays: Vec<_> = addresses.iter().filter_map(|&address| self.server.relay_at(address)).collect();
         let news = relays != self.relays;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ::tracker::proto::Counters;
 use ::tracker::{Guests, Tracker};
-use net::{Asking, Carrier, Direction, Gate};
+use net::{Asking, Carrier, Direction, Egress, Gate};
 use rpc::{TrackerRequests, TrackerStats};
 
 use super::{Patience, Services};
@@ -47,9 +47,10 @@ impl Services {
         drop(old);
         let Some(config) = wanted else { return self.note("tracker", Ok(())) };
         let guests = Arc::new(Admitted(self.0.controls.gate().clone()));
-        let mut started = Tracker::start_for(config, guests.clone()).await;
+        self.note("tracker", self.check_way("tracker"))?;
+        let mut started = Tracker::start_for(config, guests.clone(), &self.0.egress).await;
         while started.is_err() && patience.wait().await {
-            started = Tracker::start_for(config, guests.clone()).await;
+            started = Tracker::start_for(config, guests.clone(), &self.0.egress).await;
         }
         let tracker = self.note("tracker", started.map_err(NodeError::from))?;
         self.running().tracker = Some((config.clone(), tracker));
@@ -58,8 +59,8 @@ impl Services {
 }
 
 /// Returns all numbers.
-pub(super) fn stats(tracker: &Tracker) -> TrackerStats {
-    let (stats, urls) = (tracker.stats(), announce_urls(tracker));
+pub(super) fn stats(tracker: &Tracker, egress: &Egress) -> TrackerStats {
+    let (stats, urls) = (tracker.stats(), announce_urls(tracker, egress));
     let requests = [
         ("http", "ipv4", stats.http_v4),
         ("http", "ipv6", stats.http_v6),
@@ -95,9 +96,9 @@ fn asked(protocol: &str, family: &str, counters: Counters) -> TrackerRequests {
 }
 
 /// Returns the URLs to put into torrents: those by which most can reach this computer.
-pub(super) fn announce_urls(tracker: &Tracker) -> Vec<String> {
+pub(super) fn announce_urls(tracker: &Tracker, egress: &Egress) -> Vec<String> {
     let url = |scheme: &str, address: &SocketAddr| format!("{scheme}://{address}/announce");
-    let addresses = hints::hints(tracker.addresses(), None, false);
+    let addresses = hints::hints(&egress.narrow(tracker.addresses()), None, false);
     let schemes = ["http", "udp"].into_iter();
     schemes.flat_map(|scheme| addresses.iter().map(move |address| url(scheme, address))).collect()
 }

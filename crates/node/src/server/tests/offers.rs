@@ -55,7 +55,7 @@ fn a_relay_is_offered_only_when_it_is_switched_on() {
 
 /// A port that nobody listens on now, by TCP or UDP.
 fn free_port() -> u16 {
-    let pair = net::pairs(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+    let pair = net::pairs(&["127.0.0.1:0".parse().unwrap()], &net::Egress::default()).unwrap();
     pair[0].address.port()
 }
 
