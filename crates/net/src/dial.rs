@@ -239,7 +239,7 @@ mod tests {
 
     fn udp(utp: bool) -> (Udp, SocketAddr) {
         let config = UdpConfig {
-            bind: Some(LOOPBACK),
+            egress: Egress { address: Some(LOOPBACK), ..Egress::default() },
             listen: Vec::new(),
             utp,
             accept: true,
@@ -247,7 +247,6 @@ mod tests {
             seed: fastrand::u64(..),
             dht: None,
             gate: None,
-            device: None,
         };
         let udp = Udp::start(config, Clock::start()).unwrap();
         let address = udp.local_addrs().0.unwrap();

@@ -21,6 +21,9 @@ pub struct Egress {
     pub device: Option<String>,
     /// The proxy that TCP goes through; nothing else leaves then.
     pub proxy: Option<Proxy>,
+    /// The name servers that are asked, by this way; empty: where there is an address or interface those of the system that
+    /// are other computers, otherwise the system itself is asked.
+    pub dns: Vec<IpAddr>,
 }
 
 /// A listening address is not the one that everything leaves from and comes in at.
@@ -139,7 +142,7 @@ impl Egress {
     pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let Some(proxy) = &self.proxy else { return self.connect_directly(address).await };
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for at in tokio::net::lookup_host(&proxy.host).await? {
+        for at in self.lookup_text(&proxy.host).await? {
             match self.connect_directly(at).await {
                 Ok(stream) => return handshake(proxy, stream, address).await,
                 Err(error) => last = error,

@@ -52,17 +52,20 @@ pub struct Http {
     gate: Option<Gate>,
 }
 
-/// Resolves names, and leaves out the addresses that the gate refuses.
+/// Resolves names by the way that everything leaves, and leaves out the addresses that the gate refuses.
 #[derive(Debug)]
-struct Names(Gate);
+struct Names {
+    egress: Egress,
+    gate: Option<Gate>,
+}
 
 impl reqwest::dns::Resolve for Names {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let gate = self.0.clone();
+        let (egress, gate) = (self.egress.clone(), self.gate.clone());
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let found = egress.lookup(name.as_str(), 0).await?;
             let (admitted, refused): (Vec<SocketAddr>, Vec<SocketAddr>) =
-                found.partition(|address| !gate.refuses_address(address.ip()));
+                found.into_iter().partition(|it| !gate.as_ref().is_some_and(|gate| gate.refuses_address(it.ip())));
             if admitted.is_empty() && !refused.is_empty() {
                 return Err(BLOCKED.into());
             }
@@ -103,8 +106,8 @@ impl Http {
         if let Some(proxy) = &egress.proxy {
             // Whatever the environment says; names are resolved by the proxy.
             builder = builder.no_proxy().proxy(reqwest::Proxy::all(proxy.url()).map_err(setup)?);
-        } else if let Some(gate) = &gate {
-            builder = builder.dns_resolver(Arc::new(Names(gate.clone())));
+        } else {
+            builder = builder.dns_resolver(Arc::new(Names { egress: egress.clone(), gate: gate.clone() }));
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(device) = &egress.device {

@@ -10,6 +10,7 @@ mod http;
 mod limiter;
 mod lsd;
 mod mapping;
+mod names;
 mod pair;
 mod schedule;
 mod stream;

@@ -11,7 +11,7 @@ mod trackers;
 mod utp;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub use trackers::UdpTrackers;
 
 use self::dht::DhtPart;
 use crate::gate::Policy;
-use crate::{Clock, Gate, Stream};
+use crate::{Clock, Egress, Gate, Stream};
 use outbox::Outbox;
 use sockets::{Inbox, Socket, Sockets, readable};
 use trackers::TrackerPart;
@@ -40,9 +40,9 @@ const MAX_BATCHES: usize = 4;
 /// How the UDP task is set up.
 #[derive(Clone, Debug)]
 pub struct UdpConfig {
-    /// The address to be bound to, where the user names one.
-    pub bind: Option<IpAddr>,
-    /// What is listened on by TCP: without `bind`, each family's socket has its first address there, and its port if
+    /// By which way everything comes in and leaves; its proxy is not used here.
+    pub egress: Egress,
+    /// What is listened on by TCP: where `egress` names no address, each family's socket has its first address there, and its port if
     /// that is free. A family without one is bound to everything.
     pub listen: Vec<SocketAddr>,
     /// Whether uTP is spoken.
@@ -55,8 +55,6 @@ pub struct UdpConfig {
     pub seed: u64,
     /// The DHT; `None`: off.
     pub dht: Option<DhtConfig>,
-    /// The interface that everything goes by; `None`: where the system's routes lead.
-    pub device: Option<String>,
     /// Whose addresses nothing is exchanged with; `None`: nobody's.
     pub gate: Option<Gate>,
 }
@@ -92,10 +90,11 @@ impl Udp {
         let sockets = Sockets::open(&config)?;
         let local = sockets.local_addrs();
         let families = (local.0.is_some(), local.1.is_some());
-        let (tracker_part, trackers) = TrackerPart::new(families, config.seed);
+        let (tracker_part, trackers) = TrackerPart::new(families, config.egress.clone(), config.seed);
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(io::Error::other)?;
-        let (dht_part, dht) = config.dht.map(|dht| DhtPart::new(dht, families, clock.now(), key)).unzip();
+        let (dht_part, dht) =
+            config.dht.map(|dht| DhtPart::new(dht, families, config.egress, clock.now(), key)).unzip();
         let (mut utp_part, mut utp, mut incoming) = (None, None, None);
         if config.utp {
             let memory = config.memory_bytes as u64;

@@ -132,7 +132,7 @@ async fn offer_relay(secret: [u8; 32], address: SocketAddr) -> Result<(RelayServ
 fn dht(address: SocketAddr, known: &[SocketAddr]) -> Result<Udp, Failure> {
     let udp = Udp::start(
         UdpConfig {
-            bind: None,
+            egress: net::Egress::default(),
             listen: vec![address],
             utp: false,
             accept: false,
@@ -140,7 +140,6 @@ fn dht(address: SocketAddr, known: &[SocketAddr]) -> Result<Udp, Failure> {
             seed: 1,
             dht: Some(DhtConfig::default()),
             gate: None,
-            device: None,
         },
         Clock::start(),
     )?;

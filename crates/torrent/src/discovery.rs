@@ -203,11 +203,12 @@ impl DiscoveryTask {
     fn enter(&mut self) {
         let nodes = std::mem::take(&mut self.parts.nodes);
         let Some(dht) = self.parts.shared.udp.dht.clone().filter(|_| !nodes.is_empty()) else { return };
+        let egress = self.parts.shared.egress.clone();
         tokio::spawn(async move {
             for (host, port) in nodes.into_iter().take(MAX_NODES) {
-                let found = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((host.as_str(), port))).await;
+                let found = tokio::time::timeout(RESOLVE_TIMEOUT, egress.lookup(&host, port)).await;
                 let Ok(Ok(found)) = found else { continue };
-                found.for_each(|address| dht.add_node(address));
+                found.into_iter().for_each(|address| dht.add_node(address));
             }
         });
     }

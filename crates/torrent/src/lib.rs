@@ -16,5 +16,5 @@ mod tracker;
 mod types;
 mod web_seed;
 
-pub use session::{Session, gate_limits, resolve};
+pub use session::{Session, gate_limits};
 pub use types::*;

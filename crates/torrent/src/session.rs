@@ -6,8 +6,6 @@ mod door;
 mod listen;
 mod outside;
 
-pub use add::resolve;
-
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -85,7 +83,7 @@ impl Session {
             incomplete: config.incomplete,
             preallocate: config.preallocate,
             network: config.network,
-            proxied: config.egress.proxy.is_some(),
+            egress: config.egress,
             plain_peers: PlainPeers::default(),
             limits: Mutex::new(limits),
             held: AtomicBool::new(config.held),

@@ -46,8 +46,8 @@ pub(crate) struct Shared {
     pub incomplete: Incomplete,
     pub preallocate: bool,
     pub network: NetworkConfig,
-    /// Everything goes through a proxy that carries TCP.
-    pub proxied: bool,
+    /// By which way everything leaves.
+    pub egress: net::Egress,
     pub plain_peers: PlainPeers,
     pub limits: Mutex<Limits>,
     /// All torrents rest.

@@ -367,7 +367,9 @@ async fn announce(
     request: AnnounceRequest,
 ) -> Result<AnnounceResponse, TrackerError> {
     match tracker.transport() {
-        Transport::Udp(_) if shared.proxied => Err(TrackerError::Unreachable(BESIDE_THE_PROXY.to_owned())),
+        Transport::Udp(_) if shared.egress.proxy.is_some() => {
+            Err(TrackerError::Unreachable(BESIDE_THE_PROXY.to_owned()))
+        }
         Transport::Udp(target) => shared.udp.trackers.announce(target, request).await,
         Transport::Http => {
             let mut url = http::announce_url(tracker, &request);
@@ -392,7 +394,9 @@ async fn announce(
 async fn scrape(shared: &Shared, tracker: &TrackerUrl, hashes: InfoHashes) -> Result<ScrapeResponse, TrackerError> {
     let names: Vec<_> = hashes.wire().collect();
     match tracker.transport() {
-        Transport::Udp(_) if shared.proxied => Err(TrackerError::Unreachable(BESIDE_THE_PROXY.to_owned())),
+        Transport::Udp(_) if shared.egress.proxy.is_some() => {
+            Err(TrackerError::Unreachable(BESIDE_THE_PROXY.to_owned()))
+        }
         Transport::Udp(target) => shared.udp.trackers.scrape(target, names).await,
         Transport::Http => {
             let refused = || TrackerError::Unreachable("its address has no form that can be scraped".to_owned());

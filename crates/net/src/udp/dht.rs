@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Guard;
 use super::outbox::Outbox;
+use crate::Egress;
 
 /// How many orders may wait for the task. Arbitrary; what does not fit fails at once.
 const QUEUE: usize = 256;
@@ -220,6 +221,8 @@ impl Dht {
 pub(super) struct DhtPart {
     node: DhtNode,
     bootstrap: Vec<String>,
+    /// Asks for their names.
+    egress: Egress,
     orders: mpsc::Receiver<Order>,
     /// For those who resolve the well-known hosts; weak, so that the handles alone keep the DHT.
     sender: mpsc::WeakSender<Order>,
@@ -230,7 +233,13 @@ pub(super) struct DhtPart {
 
 impl DhtPart {
     /// Builds the part and its handle. `families`: whether there is an IPv4 and an IPv6 socket.
-    pub(super) fn new(config: DhtConfig, families: (bool, bool), now: Now, key: [u8; 16]) -> (DhtPart, Dht) {
+    pub(super) fn new(
+        config: DhtConfig,
+        families: (bool, bool),
+        egress: Egress,
+        now: Now,
+        key: [u8; 16],
+    ) -> (DhtPart, Dht) {
         let (sender, orders) = mpsc::channel(QUEUE);
         let (ready_sender, ready) = watch::channel(false);
         let setup = Config { v4: families.0, v6: families.1, reach: config.reach, snapshot: config.snapshot };
@@ -239,6 +248,7 @@ impl DhtPart {
         let part = DhtPart {
             node,
             bootstrap: config.bootstrap,
+            egress,
             orders,
             sender: sender.downgrade(),
             ready: ready_sender,
@@ -332,15 +342,15 @@ impl DhtPart {
     /// Resolves the well-known hosts in a task of its own; addresses come back as orders.
     fn resolve(&self) {
         let Some(sender) = self.sender.upgrade().filter(|_| !self.bootstrap.is_empty()) else { return };
-        let (sender, hosts) = (sender.downgrade(), self.bootstrap.clone());
+        let (sender, hosts, egress) = (sender.downgrade(), self.bootstrap.clone(), self.egress.clone());
         tokio::spawn(async move {
             for host in hosts {
-                let Ok(found) = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host(&host)).await else {
+                let Ok(found) = tokio::time::timeout(RESOLVE_TIMEOUT, egress.lookup_text(&host)).await else {
                     continue;
                 };
                 let Some(sender) = sender.upgrade() else { return };
                 match found {
-                    Ok(found) => found.take(MAX_HOST_ADDRESSES).for_each(|address| {
+                    Ok(found) => found.into_iter().take(MAX_HOST_ADDRESSES).for_each(|address| {
                         let _ = sender.try_send(Order::Tell(Tell::Host(address)));
                     }),
                     Err(error) => tracing::debug!(%host, %error, "a well-known DHT host cannot be resolved"),
@@ -360,9 +370,9 @@ mod tests {
     async fn node(seed: u64, others: &[&Udp]) -> Udp {
         let bootstrap = others.iter().map(|other| address(other).to_string()).collect();
         let dht = DhtConfig { bootstrap, ..DhtConfig::default() };
-        let bind = Some([127, 0, 0, 1].into());
+        let egress = Egress { address: Some([127, 0, 0, 1].into()), ..Egress::default() };
         let config = UdpConfig {
-            bind,
+            egress,
             listen: Vec::new(),
             utp: false,
             accept: false,
@@ -370,7 +380,6 @@ mod tests {
             seed,
             dht: Some(dht),
             gate: None,
-            device: None,
         };
         Udp::start(config, Clock::start()).unwrap()
     }
@@ -430,7 +439,7 @@ mod tests {
     #[tokio::test]
     async fn who_knows_no_node_hears_that_none_answers() {
         let at = |seconds| Now { mono: Instant::START + Duration::from_secs(seconds), wall: base::WallTime(0) };
-        let (mut part, dht) = DhtPart::new(DhtConfig::default(), (true, false), at(0), [6; 16]);
+        let (mut part, dht) = DhtPart::new(DhtConfig::default(), (true, false), Egress::default(), at(0), [6; 16]);
         let mut search = dht.find_peers(InfoHashV1([7; 20]), None);
         let order = part.next_order().await.unwrap();
         part.obey(at(0), order);

@@ -45,18 +45,18 @@ pub(super) struct Sockets {
 impl Sockets {
     /// Opens a socket for each family that the configuration (or the system) has, on its port where that is free.
     pub(super) fn open(config: &UdpConfig) -> io::Result<Sockets> {
-        let egress = Egress { device: config.device.clone(), ..Egress::default() };
+        let egress = &config.egress;
         let wanted = |any: IpAddr| {
             let alike = |ip: &IpAddr| ip.is_ipv4() == any.is_ipv4();
             let listen = config.listen.iter().find(|address| alike(&address.ip()));
-            let ip = match config.bind {
+            let ip = match egress.address {
                 Some(bind) => Some(bind).filter(alike)?,
                 None => listen.map_or(any, |address| address.ip()),
             };
             let port = listen.or(config.listen.first()).map_or(0, |address| address.port());
             Some(SocketAddr::new(ip, port))
         };
-        let v4 = wanted(Ipv4Addr::UNSPECIFIED.into()).map(|address| Socket::open(address, &egress)).transpose()?;
+        let v4 = wanted(Ipv4Addr::UNSPECIFIED.into()).map(|address| Socket::open(address, egress)).transpose()?;
         // The same port for both, where it may be any.
         let drawn = v4.as_ref().map_or(0, |socket: &Socket| socket.local.port());
         let v6 = wanted(Ipv6Addr::UNSPECIFIED.into()).and_then(|mut address| {
@@ -64,7 +64,7 @@ impl Sockets {
                 address.set_port(drawn);
             }
             // A machine may have no IPv6 at all.
-            Socket::open(address, &egress).ok()
+            Socket::open(address, egress).ok()
         });
         Ok(Sockets { v4, v6 })
     }
@@ -219,9 +219,8 @@ mod tests {
     #[tokio::test]
     async fn answers_leave_from_the_address_that_was_spoken_to() {
         let listen = vec!["0.0.0.0:0".parse().unwrap()];
-        let (bind, dht, gate, memory_bytes) = (None, None, None, 64 << 20);
-        let config =
-            UdpConfig { bind, listen, utp: false, accept: false, memory_bytes, seed: 1, dht, gate, device: None };
+        let (egress, dht, gate, memory_bytes) = (Egress::default(), None, None, 64 << 20);
+        let config = UdpConfig { egress, listen, utp: false, accept: false, memory_bytes, seed: 1, dht, gate };
         let mut sockets = Sockets::open(&config).unwrap();
         let bob = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let port = sockets.local_addrs().0.unwrap().port();

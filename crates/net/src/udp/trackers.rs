@@ -9,6 +9,7 @@ use torrent_proto::tracker::udp::{Client, Input, Output, RequestId, Task};
 use torrent_proto::tracker::{AnnounceRequest, AnnounceResponse, Retry, ScrapeResponse, TrackerError, UdpTarget};
 
 use super::outbox::Outbox;
+use crate::Egress;
 
 /// How many requests may wait for the task; a caller beyond that waits itself. Arbitrary.
 const QUEUE: usize = 256;
@@ -34,6 +35,7 @@ pub(super) struct Ask {
 pub struct UdpTrackers {
     asks: mpsc::Sender<Ask>,
     families: (bool, bool),
+    egress: Egress,
 }
 
 impl UdpTrackers {
@@ -60,10 +62,10 @@ impl UdpTrackers {
 
     async fn ask(&self, target: &UdpTarget, task: Task) -> Result<Answer, TrackerError> {
         let unreachable = |why: String| TrackerError::Unreachable(why);
-        let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
+        let found = self.egress.lookup(&target.host, target.port).await;
         let found = found.map_err(|e| unreachable(format!("{} cannot be resolved: {e}", target.host)))?;
         let (has_v4, has_v6) = self.families;
-        let usable = found.filter(|to| if to.is_ipv4() { has_v4 } else { has_v6 });
+        let usable = found.into_iter().filter(|to| if to.is_ipv4() { has_v4 } else { has_v6 });
         // One of each family: the first that answers serves. More would multiply the wait for a dead tracker.
         let mut tried: Vec<SocketAddr> = Vec::new();
         let mut last = unreachable(format!("{} has no address that can be reached from here", target.host));
@@ -95,12 +97,12 @@ pub(super) struct TrackerPart {
 }
 
 impl TrackerPart {
-    /// Builds the part and its handle. `families`: whether there is an IPv4 and an IPv6 socket. `seed` draws the
+    /// Builds the part and its handle. `families`: whether there is an IPv4 and an IPv6 socket; `egress` asks for names. `seed` draws the
     /// transaction ids.
-    pub(super) fn new(families: (bool, bool), seed: u64) -> (TrackerPart, UdpTrackers) {
+    pub(super) fn new(families: (bool, bool), egress: Egress, seed: u64) -> (TrackerPart, UdpTrackers) {
         let (asks, queue) = mpsc::channel(QUEUE);
         let client = Client::new(fastrand::Rng::with_seed(seed));
-        (TrackerPart { client, queue, waiting: BTreeMap::new(), next: 0 }, UdpTrackers { asks, families })
+        (TrackerPart { client, queue, waiting: BTreeMap::new(), next: 0 }, UdpTrackers { asks, families, egress })
     }
 
     /// Waits for an order; `None` once all handles are gone. Cancel safe.
@@ -209,7 +211,7 @@ mod tests {
             }
         });
         let config = UdpConfig {
-            bind: Some(Ipv4Addr::LOCALHOST.into()),
+            egress: Egress { address: Some(Ipv4Addr::LOCALHOST.into()), ..Egress::default() },
             listen: Vec::new(),
             utp: false,
             accept: false,
@@ -217,7 +219,6 @@ mod tests {
             seed: 1,
             dht: None,
             gate: None,
-            device: None,
         };
         let udp = Udp::start(config, Clock::start()).unwrap().trackers;
         let target = UdpTarget { host: "127.0.0.1".into(), port, url_data: String::new() };

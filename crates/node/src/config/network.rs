@@ -54,6 +54,8 @@ pub struct NetworkConfig {
     pub interface: Option<String>,
     /// The SOCKS5 proxy that everything goes through; what is not TCP is off then.
     pub proxy: Option<String>,
+    /// The name servers that are asked, instead of the system's.
+    pub dns: Vec<IpAddr>,
 }
 
 /// What a connection to a peer runs over.
@@ -136,6 +138,7 @@ impl Default for NetworkConfig {
             address: None,
             interface: None,
             proxy: None,
+            dns: Vec::new(),
         }
     }
 }
@@ -189,7 +192,7 @@ impl NetworkConfig {
         if let Some(name) = self.interface.as_ref().filter(|name| name.is_empty() || name.len() > 15) {
             return Err(format!("interface: no interface is called {name:?}"));
         }
-        Ok(net::Egress { address: self.address, device: self.interface.clone(), proxy })
+        Ok(net::Egress { address: self.address, device: self.interface.clone(), proxy, dns: self.dns.clone() })
     }
 
     /// Checks what the types do not. The error is one sentence.

@@ -81,7 +81,7 @@ pub(crate) async fn add(
     Body(request): Body<DhtNodeRequest>,
 ) -> Result<StatusCode, ApiError> {
     let dht = dht(&state)?;
-    for address in resolve(&request.address).await? {
+    for address in resolve(&state, &request.address).await? {
         dht.add_node(address);
     }
     Ok(StatusCode::ACCEPTED)
@@ -117,7 +117,7 @@ pub(crate) async fn ping(
 ) -> Result<Json<DhtPong>, ApiError> {
     let dht = dht(&state)?;
     let mut result = Err(Failure::Silent);
-    for address in resolve(&request.address).await? {
+    for address in resolve(&state, &request.address).await? {
         result = dht.ping(address).await.map(|pong| convert::dht_pong(address, pong));
         if result.is_ok() {
             break;
@@ -303,8 +303,8 @@ async fn ready(state: &AppState) -> Result<Dht, ApiError> {
     }
 }
 
-async fn resolve(text: &str) -> Result<Vec<SocketAddr>, ApiError> {
-    torrent::resolve(text).await.map_err(ApiError::bad_request)
+async fn resolve(state: &AppState, text: &str) -> Result<Vec<SocketAddr>, ApiError> {
+    state.session().resolve(text).await.map_err(ApiError::bad_request)
 }
 
 fn hex(name: &str, text: &str) -> Result<Vec<u8>, ApiError> {

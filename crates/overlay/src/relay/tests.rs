@@ -41,7 +41,9 @@ impl RelayAccess for Guests {
 async fn relay(guests: &Arc<Guests>, limits: RelayLimits) -> RelayServer {
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
     let access = guests.clone();
-    RelayServer::start(RelaySettings { secret: [9; 32], listen, egress: net::Egress::default(), limits, access }).await.unwrap()
+    RelayServer::start(RelaySettings { secret: [9; 32], listen, egress: net::Egress::default(), limits, access })
+        .await
+        .unwrap()
 }
 
 /// iroh's own endpoint that can be reached by the relay alone.

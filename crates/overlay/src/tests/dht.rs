@@ -7,7 +7,7 @@ use super::*;
 /// A node of the DHT, on an address of its own: one address has one place in the tables.
 fn dht_node(last: u8, known: Option<SocketAddr>) -> Udp {
     let config = UdpConfig {
-        bind: Some([127, 0, 7, last].into()),
+        egress: net::Egress { address: Some([127, 0, 7, last].into()), ..net::Egress::default() },
         listen: Vec::new(),
         utp: false,
         accept: false,
@@ -15,7 +15,6 @@ fn dht_node(last: u8, known: Option<SocketAddr>) -> Udp {
         seed: last.into(),
         dht: Some(DhtConfig::default()),
         gate: None,
-        device: None,
     };
     let udp = Udp::start(config, Clock::start()).unwrap();
     known.into_iter().for_each(|known| dht(&udp).add_node(known));

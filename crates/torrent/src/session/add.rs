@@ -115,11 +115,14 @@ impl Session {
     }
 
     /// Turns `host:port` into addresses. Behind a proxy names are not asked for: the question would pass beside it.
-    pub(super) async fn resolve(&self, peer: &str) -> Result<Vec<SocketAddr>, String> {
-        if self.shared.proxied && peer.parse::<SocketAddr>().is_err() {
+    ///
+    /// # Errors
+    /// One sentence.
+    pub async fn resolve(&self, peer: &str) -> Result<Vec<SocketAddr>, String> {
+        if self.shared.egress.proxy.is_some() && peer.parse::<SocketAddr>().is_err() {
             return Err(format!("{peer}: behind a proxy a peer is named by its address, as 192.0.2.7:6881 is"));
         }
-        resolve(peer).await
+        resolve(peer, &self.shared.egress).await
     }
 
     async fn hint(&self, id: TorrentId, addresses: Vec<SocketAddr>) {
@@ -198,7 +201,7 @@ fn source_error(input: &str, error: &dyn std::fmt::Display) -> AddError {
 }
 
 /// Turns `host:port` into addresses.
-pub async fn resolve(peer: &str) -> Result<Vec<SocketAddr>, String> {
+async fn resolve(peer: &str, egress: &net::Egress) -> Result<Vec<SocketAddr>, String> {
     let form = || format!("{peer:?} is not a peer: write HOST:PORT, for example 192.0.2.7:6881 or [2001:db8::7]:6881");
     if let Ok(address) = peer.parse::<SocketAddr>() {
         return if address.port() == 0 { Err(form()) } else { Ok(vec![address]) };
@@ -208,9 +211,9 @@ pub async fn resolve(peer: &str) -> Result<Vec<SocketAddr>, String> {
     if host.is_empty() {
         return Err(form());
     }
-    let found = tokio::net::lookup_host((host, port)).await;
-    let found: Vec<SocketAddr> =
-        found.map_err(|error| format!("the peer {peer} cannot be resolved: {error}"))?.take(MAX_ADDRESSES).collect();
+    let found = egress.lookup(host, port).await;
+    let mut found = found.map_err(|error| format!("the peer {peer} cannot be resolved: {error}"))?;
+    found.truncate(MAX_ADDRESSES);
     Ok(found)
 }
 
@@ -235,10 +238,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_peer_that_is_none_is_said_so() {
-        assert_eq!(resolve("127.0.0.1:6881").await.unwrap(), ["127.0.0.1:6881".parse().unwrap()]);
-        assert!(!resolve("localhost:6881").await.unwrap().is_empty());
+        assert_eq!(
+            resolve("127.0.0.1:6881", &net::Egress::default()).await.unwrap(),
+            ["127.0.0.1:6881".parse().unwrap()]
+        );
+        assert!(!resolve("localhost:6881", &net::Egress::default()).await.unwrap().is_empty());
         for peer in ["", "host", "host:", ":1", "host:0", "127.0.0.1:0", "host:99999"] {
-            let error = resolve(peer).await.unwrap_err();
+            let error = resolve(peer, &net::Egress::default()).await.unwrap_err();
             assert!(error.contains("write HOST:PORT"), "{peer}: {error}");
         }
     }

@@ -50,19 +50,9 @@ pub(super) fn open(config: &SessionConfig, gate: &Gate, clock: Clock, seed: u64)
         let bound: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
         let wanted = if network.tcp { bound.clone() } else { config.listen.clone() };
         let accept = !wanted.is_empty();
-        let (bind, listen, dht, gate) = (config.egress.address, wanted.clone(), dht.clone(), Some(gate.clone()));
+        let (egress, listen, dht, gate) = (config.egress.clone(), wanted.clone(), dht.clone(), Some(gate.clone()));
         let (utp, memory_bytes) = (network.utp, config.resources.memory_bytes / 2);
-        let udp = UdpConfig {
-            bind,
-            listen,
-            utp,
-            accept,
-            memory_bytes,
-            seed,
-            dht,
-            gate,
-            device: config.egress.device.clone(),
-        };
+        let udp = UdpConfig { egress, listen, utp, accept, memory_bytes, seed, dht, gate };
         let udp = Udp::start(udp, clock).map_err(|error| SessionError::System(error.to_string()))?;
         let (v4, v6) = udp.local_addrs();
         let got = |wanted: &SocketAddr| if wanted.is_ipv4() { v4 } else { v6 };

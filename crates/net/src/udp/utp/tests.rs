@@ -8,13 +8,13 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::{Stream, Udp, UdpConfig};
+use crate::{Egress, Stream, Udp, UdpConfig};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn node(seed: u64) -> (Udp, SocketAddr) {
     let config = UdpConfig {
-        bind: Some(LOOPBACK),
+        egress: Egress { address: Some(LOOPBACK), ..Egress::default() },
         listen: Vec::new(),
         utp: true,
         accept: true,
@@ -22,7 +22,6 @@ fn node(seed: u64) -> (Udp, SocketAddr) {
         seed,
         dht: None,
         gate: None,
-        device: None,
     };
     let udp = Udp::start(config, Clock::start()).unwrap();
     let address = udp.local_addrs().0.unwrap();
