@@ -96,7 +96,10 @@ impl Node {
                 Some(off) => people.stay_off(off),
                 None => {
                     let listen = egress.address.or(options.listen.map(|address| address.ip()));
-                    people.start(&home, &config.overlay, &network, listen, &session).await?;
+                    let mut overlay = config.overlay.clone();
+                    let placed = overlay.listen.map(|listen| egress.place(&listen)).transpose();
+                    overlay.listen = placed.map_err(|error| contradiction("overlay.listen", error))?;
+                    people.start(&home, &overlay, &network, listen, &session).await?;
                 }
             }
         }
@@ -207,6 +210,7 @@ async fn start_session(
         None => Session::start(session_config(everywhere(0))).await,
     };
     let session = match started {
+        let listen = egress.place(&listen).map_err(|error| contradiction("listen", error))?;
         Err(SessionError::Listen(_)) => Session::start(session_config(everywhere(0))).await?,
         other => other?,
     };
@@ -224,6 +228,20 @@ async fn save_dht(dht: net::Dht, home: Home) {
         tokio::time::sleep(wait).await;
         save_once(&dht, &home).await;
         wait = SAVE_EVERY;
+/// Publishes where the node is, or no longer, as the settings in force say.
+async fn follow_publish(controls: Controls, overlay: overlay::Overlay) {
+    let mut changes = controls.applied();
+    // The controls are held by ourselves.
+    while changes.changed().await.is_ok() {
+        overlay.set_publish(controls.shown().config.overlay.publish);
+    }
+}
+
+/// What is said when a setting of that name does not go together with `address`.
+fn contradiction(setting: &str, error: net::Contradiction) -> NodeError {
+    NodeError::Network(format!("{setting}: {error} ([network] of config.toml says address)"))
+}
+
     }
 }
 
