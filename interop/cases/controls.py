@@ -154,6 +154,28 @@ def _(t):
     tracker.close()
 
 
+@suite("public torrents switched off", limit=60)
+def _(t):
+    tracker = Tracker(drivers.free_port())
+    ours = t.start("compeer", transport="both")
+    listed = lambda: sum(map(len, tracker.swarms.values()))
+    torrent = make("libtorrent", blob(t, "off.bin", MIB), t.folder / "off.torrent", payloads.PIECE, tracker=tracker.url)
+    ours.add([torrent.path], t.sub("got"))
+    wait("a tracker is asked", lambda: listed() == 1)
+    with t.case("trackers are taken leave of, and asked no more"):
+        ours.call("PATCH", "offers/files", {"off": True})
+        wait("the tracker forgets us", lambda: not listed(), GONE)
+        asked = tracker.announces
+        time.sleep(2)
+        require(tracker.announces == asked, "it was asked")
+        words = {source["source"]: source["message"] for source in ours.call("GET", f"torrents/{torrent.id}")["sources"]}
+        require("switched off" in words["tracker"], f"{words}")
+    with t.case("switched on they are asked again"):
+        ours.call("PATCH", "offers/files", {"off": False})
+        wait("the torrent is told of", lambda: listed() == 1, 5)
+    tracker.close()
+
+
 @suite("controls of the command line", limit=60)
 def _(t):
     home = t.sub("alice")

@@ -42,7 +42,15 @@ const MAX_EXCHANGES: usize = 64;
 const BESIDE_THE_PROXY: &str = "UDP trackers are not asked: the proxy carries TCP only";
 
 /// What is said of trackers while only certain people are met.
-pub(crate) const NOT_ASKED: &str = "not asked: only certain people are met";
+const NOT_ASKED: &str = "not asked: only certain people are met";
+
+/// What is said of a tracker while public torrents are switched off.
+const SWITCHED_OFF: &str = "not asked: public torrents (the service files) are switched off";
+
+/// Says why nobody is asked for peers.
+pub(crate) fn not_asked(gate: &net::Gate) -> String {
+    if gate.policy().has_files() { NOT_ASKED.to_owned() } else { SWITCHED_OFF.to_owned() }
+}
 
 /// What the torrent orders.
 #[derive(Debug)]
@@ -341,7 +349,11 @@ impl TrackerTask {
         let status = |s: torrent_proto::tracker::announcer::TrackerStatus| TrackerStatus {
             url: s.url.as_str().to_owned(),
             tier: s.tier as u32,
-            message: if self.asking { (!s.words.is_empty()).then_some(s.words) } else { Some(NOT_ASKED.to_owned()) },
+            message: if self.asking {
+                (!s.words.is_empty()).then_some(s.words)
+            } else {
+                Some(not_asked(&self.shared.gate))
+            },
             failing: matches!(s.state, TrackerState::Failed | TrackerState::GivenUp),
             last_announce: s.last.map(|at| WallTime(now.wall.0.saturating_sub((now.mono - at).as_secs()))),
             next_announce: s.next.map(|at| at - now.mono),

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use base::{GroupId, NodeId, PersonId};
 use torrent_proto::torrent::Direction;
 
-use super::{AddressRange, Addresses, Asking, Refusal};
+use super::{AddressRange, Addresses, Asking, FILES, Refusal};
 
 /// What is known of persons; asked by the gate, outside of its lock. Answers at once, from memory.
 pub trait Acquaintances: fmt::Debug + Send + Sync {
@@ -255,13 +255,22 @@ impl Policy {
     }
 
     /// Tells whether peers are sought among strangers: by trackers, in the DHT, on the local network. Where only certain
-    /// people are met, whom all of those would tell of us, they are asked nothing; addresses on the list are sought.
+    /// people are met, whom all of those would tell of us, they are asked nothing; addresses on the list are sought. Nor are
+    /// they asked, and told where we are, where public torrents are switched off or forbidden.
     pub fn seeks_strangers(&self) -> bool {
+        if !self.has_files() {
+            return false;
+        }
         match self.meet {
             Meet::Everyone => true,
             Meet::Listed => !self.allow.addresses.is_empty(),
             Meet::Acquaintances | Meet::Contacts | Meet::Groups(_) => false,
         }
+    }
+
+    /// Tells whether there are public torrents at all: neither the user nor the administrator switched them off.
+    pub fn has_files(&self) -> bool {
+        !self.forbidden_services.contains(FILES) && !self.offers.get(FILES).is_some_and(|offer| offer.off)
     }
 
     /// Returns a service's own limit of connections.

@@ -218,3 +218,16 @@ async fn lower_limits_send_the_newest_away() {
     gate.set_limits(GateLimits { per_torrent: 0, ..LIMITS });
     assert_eq!(first.revoked().await, Refusal::Torrent);
 }
+
+#[test]
+fn strangers_are_not_sought_while_public_torrents_are_off_or_forbidden() {
+    let gate = Gate::new(LIMITS);
+    assert!(gate.seeks_strangers());
+    let off = Offer { off: true, ..Offer::default() };
+    gate.set_policy(Policy { offers: [(FILES.to_owned(), off.clone())].into(), ..Policy::default() });
+    assert!(!gate.seeks_strangers() && !gate.policy().has_files());
+    gate.set_policy(Policy { forbidden_services: [FILES.to_owned()].into(), ..Policy::default() });
+    assert!(!gate.seeks_strangers());
+    gate.set_policy(Policy { offers: [(WIRE.to_owned(), off)].into(), ..Policy::default() });
+    assert!(gate.seeks_strangers() && gate.policy().has_files());
+}

@@ -7,7 +7,7 @@ use torrent_proto::torrent::Source;
 use super::TorrentTask;
 use crate::ask::Reply;
 use crate::discovery::{DhtWords, DiscoveryOrder};
-use crate::tracker::{NOT_ASKED, TrackerOrder};
+use crate::tracker::{TrackerOrder, not_asked};
 use crate::types::{SourceStatus, TrackerStatus};
 
 impl TorrentTask {
@@ -48,7 +48,7 @@ impl TorrentTask {
             for source in sources.iter_mut().filter(|source| source.enabled) {
                 match source.source {
                     Source::Tracker | Source::Dht | Source::Lsd if !shared.gate.seeks_strangers() => {
-                        source.last_words = NOT_ASKED.to_owned();
+                        source.last_words = not_asked(&shared.gate);
                     }
                     Source::Tracker => add_trackers(source, &trackers, now.wall),
                     Source::Dht => add_dht(source, &dht),
