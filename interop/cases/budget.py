@@ -3,7 +3,9 @@ import time
 
 from cases.controls import GONE, MIB, blob, shared
 import people
+from cases.relays import Iroh, until
 from harness import require, suite
+from network import Host, Lan
 
 SETTLE = 5      # seconds after which a limit has to hold
 RATE = 1_000_000
@@ -110,3 +112,38 @@ def _(t):
         return {name: carried(ours, id, "downloaded_bytes") for name, id in zip(("tcp", "utp", "quic"), [*(torrent.id for torrent in torrents), private])}
 
     limits(t, ours, "download_bytes_per_s", payload, arrived)
+
+
+@suite("a budget over torrents and the relay", limit=300, prove=True)
+def _(t):
+    # two Ethernets that no router joins: iroh's endpoints meet by our relay alone
+    left, right = Lan("left"), Lan("right")
+    public = Host("public").plug(left, "11.0.1.1/24").plug(right, "11.0.2.1/24")
+    ada, bob = Host("ada").plug(left, "11.0.1.2/24"), Host("bob").plug(right, "11.0.2.2/24")
+    bob.run("ip", "route", "add", "11.0.1.1/32", "via", "11.0.2.1")
+    ours = t.start("person", called="carol", on=public, options=("--offer", "relay"))
+    getter = t.start("libtorrent", on=ada)
+    torrent = shared(t, ours, "beside.bin", SIZE)
+    ours.call("PATCH", "budget", {"upload_bytes_per_s": RATE})
+
+    def payload():
+        return {"relay": ours.call("GET", "services/relay")["sent_bytes"], "tcp": getter.status()["bytes"]}
+
+    with Iroh(t, "ada", ada, 1) as one, Iroh(t, "bob", bob, 2) as two:
+        for node in (one, two):
+            node.ask("online")
+        two.begin("echo")
+        one.begin("ask", node=two.key.hex(), bytes=SIZE)
+        until("the relay carries", lambda: payload()["relay"] > MIB, 60)
+        time.sleep(SETTLE)
+        before = payload()["relay"]
+        time.sleep(10)
+        with t.case("alone the relay has all that is left"):
+            rate = (payload()["relay"] - before) / 10
+            t.note(relay_alone_megabytes_per_s=round(rate / 1e6, 3))
+            require(rate <= 1.02 * RATE, f"{rate}")
+        getter.add([torrent.path], t.sub("got"))
+        ours.add_peer(getter.ip, getter.port, torrent.id)
+        until("the torrent runs", lambda: payload()["tcp"] > 0)
+        time.sleep(SETTLE)
+        measure(t, "1 MB/s over a torrent and the relay together", RATE, payload)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::PersonId;
 
-use crate::Limiter;
+use crate::{Bytes, Limiter};
 
 /// Limits of one scope, in bytes per second; `None`: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,6 +80,13 @@ impl Budget {
     /// Returns the limiter of everything.
     pub fn all(&self) -> &Limiter {
         &self.0.all
+    }
+
+    /// Takes from everything, and from a service, what that service carried without asking before.
+    pub fn charge(&self, service: &'static str, bytes: Bytes) {
+        for limiter in self.scopes(service, None) {
+            limiter.charge(bytes.down, bytes.up);
+        }
     }
 
     /// Returns the limiters that a connection draws from, the widest first.

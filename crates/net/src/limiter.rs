@@ -17,6 +17,10 @@ const QUANTUM: u64 = 1400;
 /// seconds promised.
 const MAX_WAIT: Duration = Duration::from_millis(250);
 
+/// How much can be charged at once to those who wait, as time at the bucket's rate: after a limit fell, what was carried
+/// before is not to stop everything for minutes. Arbitrary.
+const MAX_DEBT: Duration = Duration::from_secs(2);
+
 /// The rate of a bucket without limit.
 const UNLIMITED: u64 = u64::MAX;
 
@@ -108,6 +112,21 @@ impl Bucket {
         }
     }
 
+    /// Takes what was carried already, without asking: the next ones wait until it has come in. Of more than [`MAX_DEBT`]
+    /// the rest is let off.
+    fn charge(&self, bytes: u64, now: Instant) {
+        let rate = self.rate.load(Ordering::Relaxed);
+        if rate == UNLIMITED {
+            return;
+        }
+        let mut fill = self.lock();
+        let burst = (rate as f64 * BURST.as_secs_f64()).max(QUANTUM as f64);
+        let passed = now.saturating_duration_since(fill.at);
+        fill.supplied = (fill.supplied + rate as f64 * passed.as_secs_f64()).min(fill.claimed + burst);
+        fill.at = now;
+        fill.claimed += (bytes as f64).min(rate as f64 * MAX_DEBT.as_secs_f64());
+    }
+
     /// Gives up a place in the queue.
     fn give_up(&self, ticket: Option<Ticket>) {
         if let Some(ticket) = ticket {
@@ -145,6 +164,13 @@ impl Limiter {
     pub fn set(&self, down: Option<u64>, up: Option<u64>) {
         self.down.set_rate(down);
         self.up.set_rate(up);
+    }
+
+    /// Takes from both what was carried already.
+    pub(crate) fn charge(&self, down: u64, up: u64) {
+        let now = Instant::now();
+        self.down.charge(down, now);
+        self.up.charge(up, now);
     }
 
     /// Tells whether nobody else holds it.
@@ -297,6 +323,22 @@ mod tests {
             now += Duration::from_millis(1);
         }
         assert!(to_shy > 700_000 && to_busy > 700_000, "{to_shy} beside {to_busy}");
+    }
+
+    #[test]
+    fn what_was_carried_past_the_bucket_is_missing_to_the_others() {
+        let bucket = Bucket::new(Some(100_000));
+        let (mut now, mut sum) = (Instant::now(), 0);
+        let start = now;
+        for _ in 0..60 {
+            // Somebody carries 40,000 bytes a second and tells afterwards.
+            sum += greedy(&bucket, now, 1);
+            now += Duration::from_secs(1);
+            bucket.charge(40_000, now);
+        }
+        assert!((58 * 60_000..=62 * 60_000).contains(&sum), "{sum} in {:?}", now - start);
+        bucket.charge(1 << 40, now);
+        assert!(greedy(&bucket, now, 4) > 150_000, "what is too much is let off");
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod tracker;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::tracker::Tracker;
 use rpc::{ServiceInfo, TrackerStats};
@@ -25,9 +25,13 @@ use crate::{Home, NodeError};
 /// How often what was carried is counted, and it is looked whether something is to be tried again.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How many looks pass between two tries to start what could not be started; also after how many it is looked whether
+/// How often a running relay is looked at, so that what it carries and what others carry even out within a second.
+#[cfg(feature = "relay")]
+const RELAY_LOOK: Duration = Duration::from_millis(250);
+
+/// How long to wait before it is tried again to start what could not be started; also after how long it is looked whether
 /// this computer has other addresses.
-const LOOKS: u32 = 30;
+const TRY_AGAIN: Duration = Duration::from_secs(30);
 
 /// How often something is tried to be started again at once: the ports of what was just ended become free in a moment.
 const TRIES: u32 = 20;
@@ -156,20 +160,24 @@ impl Services {
 
     async fn follow(self) {
         let mut changes = self.0.controls.applied();
-        let mut looks = 0;
+        let mut settled = Instant::now();
         loop {
-            // The controls are held by ourselves.
-            let changed = tokio::time::timeout(LOOK, changes.changed()).await.is_ok();
             #[cfg(feature = "relay")]
-            self.count_relayed();
-            looks += 1;
+            let look = if self.running().relay.is_some() { RELAY_LOOK } else { LOOK };
+            #[cfg(not(feature = "relay"))]
+            let look = LOOK;
+            // The controls are held by ourselves.
+            let changed = tokio::time::timeout(look, changes.changed()).await.is_ok();
+            #[cfg(feature = "relay")]
+            self.account_for_relay();
             if self.running().stopped {
                 return;
             }
-            if (changed || looks % LOOKS == 0)
-                && let Err(error) = self.settle().await
-            {
-                tracing::warn!(%error, "a service does not run");
+            if changed || settled.elapsed() >= TRY_AGAIN {
+                settled = Instant::now();
+                if let Err(error) = self.settle().await {
+                    tracing::warn!(%error, "a service does not run");
+                }
             }
         }
     }

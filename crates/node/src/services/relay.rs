@@ -6,6 +6,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use base::NodeId;
 use overlay::relay::{RELAY, RelayAccess, RelayLimits, RelayServer, RelaySettings};
@@ -97,7 +98,7 @@ impl Services {
     pub(super) async fn settle_relay(&self, shown: &Shown) -> Result<(), NodeError> {
         let config = &shown.config.offer.relay;
         let wanted = self.is_wanted(shown, RELAY, config.on).then_some(config);
-        let limits = limits(config, shown);
+        let limits = limits(config, shown, net::Bytes::default());
         let old = {
             let mut running = self.running();
             running.failed.remove(RELAY);
@@ -140,7 +141,9 @@ impl Services {
         let (listen, egress) = (config.listen.clone(), self.0.egress.clone());
         let settings = RelaySettings { secret, listen, egress: egress.clone(), limits, access };
         let server = RelayServer::start(settings).await?;
-        Ok(Relay { server, egress, public: config.public.clone(), relays: Vec::new(), counted: net::Bytes::default() })
+        let (relays, counted, others) = Default::default();
+        let (public, beside) = (config.public.clone(), (Instant::now(), net::Bytes::default()));
+        Ok(Relay { server, egress, public, relays, counted, beside, others })
     }
 
     /// Tells others where our relay is, if that is news.
@@ -150,22 +153,39 @@ impl Services {
         }
     }
 
-    /// Adds what the relay passed on to what was used.
-    pub(super) fn count_relayed(&self) {
-        let Some(fresh) = self.running().relay.as_mut().map(|(_, relay)| relay.fresh()) else { return };
+    /// Adds what the relay passed on to what was used, takes it from the budget of all, and lets the relay have what the
+    /// others leave. Its clients are not asked before each byte: what they sent is charged afterwards.
+    pub(super) fn account_for_relay(&self) {
+        let gate = self.0.controls.gate();
+        let usage = gate.usage();
+        let mut running = self.running();
+        let Some((config, relay)) = running.relay.as_mut() else { return };
+        let others = usage.totals().into_iter().filter(|(key, _)| key.service != RELAY);
+        let others = others
+            .fold(net::Bytes::default(), |sum, (_, it)| net::Bytes { down: sum.down + it.down, up: sum.up + it.up });
+        let (fresh, beside) = relay.fresh(others);
         if fresh != net::Bytes::default() {
-            let key = net::UsageKey { service: RELAY, person: None, carrier: net::Carrier::Tcp };
-            self.0.controls.gate().usage().count(key, fresh);
+            usage.count(net::UsageKey { service: RELAY, person: None, carrier: net::Carrier::Tcp }, fresh);
+            gate.budget().charge(RELAY, fresh);
         }
+        relay.server.set_limits(limits(config, &self.0.controls.shown(), beside));
     }
 }
 
-/// Works out what the relay may cost: its own limits and what the budget leaves it. What comes in goes out again.
-fn limits(config: &RelayConfig, shown: &Shown) -> RelayLimits {
+/// What is left of a limit beside others: half of it at least, more where they want less. Who has less than half and wants
+/// more gets it in steps, each time twice as much.
+fn left(limit: Option<u64>, others: u64) -> Option<u64> {
+    limit.map(|limit| limit.saturating_sub(others.saturating_mul(2)).max(limit / 2))
+}
+
+/// Works out what the relay may cost: its own limits and what the budget leaves it, of which others carry so many bytes a
+/// second. What comes in goes out again.
+fn limits(config: &RelayConfig, shown: &Shown, others: net::Bytes) -> RelayLimits {
     let service = shown.config.service.get(RELAY);
     let rates = service.map(|service| service.rates()).unwrap_or_default();
     let all = shown.shares.all;
-    let budget = [rates.down, rates.up, all.down, all.up].into_iter().flatten().min();
+    let budget =
+        [rates.down, rates.up, left(all.down, others.down), left(all.up, others.up)].into_iter().flatten().min();
     let budget = budget.map_or(u32::MAX, |rate| u32::try_from(rate).unwrap_or(u32::MAX));
     let clients = service.and_then(|service| service.connections).map_or(usize::MAX, |count| count as usize);
     RelayLimits {
@@ -202,7 +222,21 @@ pub(super) struct Relay {
     /// The texts by which others use it: those by which most can reach this computer.
     relays: Vec<overlay::Relay>,
     counted: net::Bytes,
+    /// When that was, and what others had carried by then.
+    beside: (Instant, net::Bytes),
+    /// What others carried lately, in bytes per second.
+    others: Others,
 }
+
+/// What others than the relay carry, in bytes per second: the last second or so counts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Others {
+    down: f64,
+    up: f64,
+}
+
+/// The weight of a quarter of a second in it.
+const WEIGHT: f64 = 0.4;
 
 impl Relay {
     /// Looks by which addresses others reach it; returns them, if they are others than the last time.
@@ -220,12 +254,18 @@ impl Relay {
         self.relays.iter().map(ToString::to_string).collect()
     }
 
-    /// Returns what was carried since the last call.
-    fn fresh(&mut self) -> net::Bytes {
+    /// Returns what was carried since the last call, and what others carry per second, who have carried `others` in all.
+    fn fresh(&mut self, others: net::Bytes) -> (net::Bytes, net::Bytes) {
+        let (at, before) = std::mem::replace(&mut self.beside, (Instant::now(), others));
+        let passed = at.elapsed().as_secs_f64().max(0.01);
+        let step = |old: f64, now: u64, before: u64| old + WEIGHT * (now.saturating_sub(before) as f64 / passed - old);
+        let Others { down, up } = self.others;
+        self.others = Others { down: step(down, others.down, before.down), up: step(up, others.up, before.up) };
+        let beside = net::Bytes { down: self.others.down as u64, up: self.others.up as u64 };
         let stats = self.server.stats();
         let now = net::Bytes { down: stats.received_bytes, up: stats.sent_bytes };
         let old = std::mem::replace(&mut self.counted, now);
-        net::Bytes { down: now.down.saturating_sub(old.down), up: now.up.saturating_sub(old.up) }
+        (net::Bytes { down: now.down.saturating_sub(old.down), up: now.up.saturating_sub(old.up) }, beside)
     }
 
     /// Returns all numbers.
@@ -250,4 +290,18 @@ impl Relay {
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     u32::try_from(crate::config::bytes(deserializer)?)
         .map_err(|_| D::Error::custom("a rate of 4G or more means nothing here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_relay_has_what_others_leave_and_half_of_it_in_any_case() {
+        assert_eq!(left(None, 5), None);
+        assert_eq!(left(Some(1_000), 0), Some(1_000));
+        assert_eq!(left(Some(1_000), 100), Some(800));
+        assert_eq!(left(Some(1_000), 250), Some(500));
+        assert_eq!(left(Some(1_000), u64::MAX), Some(500));
+    }
 }
