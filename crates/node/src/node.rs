@@ -54,6 +54,7 @@ pub struct Node {
     server: JoinHandle<()>,
     saver: Option<JoinHandle<()>>,
     follower: JoinHandle<()>,
+    publisher: Option<JoinHandle<()>>,
     _lock: HomeLock,
 }
 
@@ -113,6 +114,10 @@ impl Node {
             groups = Some(begun);
         }
 
+        let publisher = people.as_ref().and_then(|people| {
+            let overlay = people.overlay()?.clone();
+            Some(tokio::spawn(follow_publish(controls.clone(), overlay)))
+        });
         let services = Services::start(&home, &controls, people.as_ref(), egress, &options.offer).await?;
         let state = AppState::new(server::Parts {
             session,
@@ -133,7 +138,7 @@ impl Node {
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(server::serve(listener, state.clone(), stopped));
         home.write_api_address(api)?;
-        Ok(Node { home, state, api, stop: Some(stop), server, saver, follower, _lock: lock })
+        Ok(Node { home, state, api, stop: Some(stop), server, saver, follower, publisher, _lock: lock })
     }
 
     /// Returns where the API is.
@@ -162,6 +167,9 @@ impl Node {
             save_once(&dht, &self.home).await;
         }
         self.follower.abort();
+        if let Some(publisher) = self.publisher.take() {
+            publisher.abort();
+        }
         self.state.services().stop().await;
         if let Some(people) = self.state.people() {
             people.shut_down().await;

@@ -73,6 +73,11 @@ impl Lookup {
         self.shared.publish.send_if_modified(|wanted| std::mem::replace(wanted, publish) != publish);
     }
 
+    /// Tells whether our addresses are published in the DHT.
+    pub(crate) fn publishes(&self) -> bool {
+        *self.shared.publish.borrow()
+    }
+
     /// Keeps the hints that came with a request to dial; the newest first.
     pub(crate) fn tell(&self, node: NodeId, hints: &[Hint]) {
         if hints.is_empty() {

@@ -282,6 +282,11 @@ impl Overlay {
         self.shared.lookup.set_publish(publish);
     }
 
+    /// Tells whether our addresses are published in the DHT, where that is on.
+    pub fn publishes(&self) -> bool {
+        self.shared.lookup.publishes()
+    }
+
     /// Tells of an address that the outside reaches our port at, for example because a router maps it.
     pub async fn add_external(&self, address: SocketAddr) {
         self.shared.endpoint.add_external_addr(address).await;

@@ -91,6 +91,9 @@ pub struct OverlayInfo {
     pub relays: Vec<KnownRelay>,
     /// Whether public relays may be used where none of these helps.
     pub public_relays: bool,
+    /// Whether the DHT tells whoever knows the node's id where it is.
+    #[serde(default)]
+    pub published: bool,
 }
 
 /// The relay by which others reach a node.

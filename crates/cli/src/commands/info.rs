@@ -65,6 +65,10 @@ fn show_node(info: &SessionInfo, network: &NetworkInfo) -> Result<()> {
         show_relays(overlay)?;
     }
     for service in &info.services {
+        field(
+            "in the DHT",
+            if overlay.published { "whoever knows the node id finds these addresses" } else { "not told" },
+        )?;
         field(&service.name, service.urls.join(", "))?;
     }
     field("torrents", info.torrents.to_string())?;

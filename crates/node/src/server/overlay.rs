@@ -108,6 +108,7 @@ pub(super) fn info(state: &AppState) -> Option<OverlayInfo> {
         relay: relay.map(|(relay, connected, message)| OwnRelay { relay: relay.to_string(), connected, message }),
         relays: known.collect(),
         public_relays: overlay.uses_public_relays(),
+        published: overlay.publishes() && state.session().dht().is_some(),
     })
 }
 

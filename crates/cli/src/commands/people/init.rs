@@ -85,6 +85,9 @@ pub async fn run(command: Init, context: &Context) -> Result<u8> {
     eprintln!("has them is you; without them nobody can bring you back when this computer is lost: not we either.");
     eprintln!("`compeer id export` shows them again, `compeer id restore` takes them on another computer.");
     eprintln!("{}", protection(&keys, passphrase.is_some(), home.folder()));
+    eprintln!(
+        "Where this node is, the DHT tells whoever knows its id; publish = false in [overlay] of config.toml ends that."
+    );
     eprintln!("\nNext: `compeer up` runs the node; `compeer contact invite` makes a link for a friend.");
     Ok(0)
 }
