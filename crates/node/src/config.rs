@@ -23,7 +23,7 @@ pub use overlay::OverlayConfig;
 const MEMORY_BYTES: u64 = 32 << 20;
 
 /// With less, not every part of the engine has a buffer at the same time (arbitrary; four times the least that works).
-const MIN_MEMORY_BYTES: u64 = 4 << 20;
+pub(crate) const MIN_MEMORY_BYTES: u64 = 4 << 20;
 
 /// How many threads there may be. Arbitrary.
 const MAX_THREADS: usize = 64;
@@ -295,7 +295,7 @@ mod tests {
             ("[meet]\nwho = \"groups\"", "meet.groups"),
             ("[meet]\nlists = [\"a.p2p\"]", "absolute path"),
             ("[service.files]\nto = \"friends\"", "service.files.to"),
-            ("[service.Files]\noff = true", "no service has such a name"),
+            ("[service.Files]\noff = true", "there is no service \"Files\"; there are files, wire"),
             ("[[schedule]]\nfrom = \"8\"\nto = \"9:00\"\npause = true", "no time of the day"),
             ("[[schedule]]\nfrom = \"8:00\"\nto = \"9:00\"", "needs download"),
             ("[budget.person.x]\nupload = 1", "budget.person"),

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use net::{Addresses, Gate, GateLimits, Moment, Policy, Rates, Shares};
 use tokio::sync::watch;
 use torrent::{Limits, Resources, Session};
@@ -38,12 +39,20 @@ pub(crate) const SERVICES: &[(&str, &str)] = &[
     ("notice", "being told of files that were shared with you"),
     ("people", "names and nodes of contacts"),
     ("group", "rosters of groups"),
+    ("code", "taking in one more node of your own"),
+    ("ping", "being asked whether you are there"),
     ("gossip", "news of groups"),
     ("relay", "carrying connections of others"),
     ("tracker", "telling peers of torrents of one another"),
 ];
 
 /// Puts the settings into force. Cheap to clone.
+/// Says that no service has a name, and which there are.
+pub(crate) fn unknown_service(name: &str) -> String {
+    let known: Vec<&str> = SERVICES.iter().map(|(name, _)| *name).collect();
+    format!("there is no service {name:?}; there are {}", known.join(", "))
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Controls(Arc<Inner>);
 
@@ -119,11 +128,14 @@ pub(crate) struct Shown {
     pub(crate) config: Config,
     pub(crate) limits: Limits,
     pub(crate) shares: Shares,
+    pub(crate) resources: Resources,
     pub(crate) window: Option<usize>,
     pub(crate) administrator: Option<(Rates, Option<u32>)>,
     pub(crate) forbidden_services: Vec<String>,
     pub(crate) resting: bool,
     pub(crate) listed_ranges: usize,
+    /// Why everything rests: `paused`, `schedule` or `administrator`.
+    pub(crate) rests: Option<&'static str>,
     pub(crate) message: Option<String>,
 }
 
@@ -146,7 +158,7 @@ impl Controls {
             stamps: files.stamps,
             message: None,
         };
-        state.hour = state.hour_of(now());
+        state.hour = state.hour_of(Timestamp::now());
         let effective = state.effective();
         let gate = Gate::new(effective.gate_limits);
         gate.set_policy(effective.policy);
@@ -168,6 +180,11 @@ impl Controls {
     }
 
     /// Tells whether everything rests.
+    /// Returns how much of the computer the engine may use.
+    pub(crate) fn resources(&self) -> Resources {
+        self.state().effective().resources
+    }
+
     pub(crate) fn rests(&self) -> bool {
         self.0.gate.policy().paused
     }
@@ -220,7 +237,7 @@ impl Controls {
             apply = self.take(files, stamps, config_given);
         }
         let mut state = self.state();
-        let hour = state.hour_of(now());
+        let hour = state.hour_of(Timestamp::now());
         if hour != state.hour {
             state.hour = hour;
             apply = true;
@@ -245,7 +262,7 @@ impl Controls {
                 state.forbidden = files.forbidden;
                 state.stamps = files.stamps;
                 state.message = None;
-                state.hour = state.hour_of(now());
+                state.hour = state.hour_of(Timestamp::now());
                 true
             }
             Err(unread) => {
@@ -290,6 +307,7 @@ impl Controls {
             config: state.config.clone(),
             limits: effective.limits,
             shares: effective.shares,
+            resources: effective.resources,
             window: state.hour.window,
             administrator: has_caps.then_some((caps, admin.connections)),
             forbidden_services: admin.forbid.clone(),
@@ -306,10 +324,23 @@ impl Controls {
 }
 
 impl State {
-    fn hour_of(&self, moment: Moment) -> Hour {
+    fn hour_of(&self, now: Timestamp) -> Hour {
+        // The user's own schedule goes by the user's own clock.
+        let moment = moment(&now.to_zoned(jiff::tz::TimeZone::system()));
         // What does not parse was refused when the file was read.
         let covers = |window: &crate::config::WindowConfig| window.window().is_ok_and(|window| window.covers(moment));
-        Hour { window: self.config.schedule.iter().position(covers), allowed: self.admin.allows(moment) }
+        Hour { window: self.config.schedule.iter().position(covers), allowed: self.admin.allows(now) }
+    }
+
+    /// Tells why everything rests, if it does.
+    fn rests(&self) -> Option<&'static str> {
+        let window = self.hour.window.and_then(|at| self.config.schedule.get(at));
+        match (self.hour.allowed, self.config.paused, window) {
+            (false, _, _) => Some("administrator"),
+            (_, true, _) => Some("paused"),
+            (_, _, Some(window)) if window.pause => Some("schedule"),
+            _ => None,
+        }
     }
 
     /// Works out what holds now. What does not parse was refused when the file was read.
@@ -325,7 +356,9 @@ impl State {
         let mut limits = config.limits();
         (limits.down_bytes_per_s, limits.up_bytes_per_s) = (rates.down, rates.up);
         limits.connections = limits.connections.min(self.admin.connections.unwrap_or(u32::MAX));
-        let paused = config.paused || !self.hour.allowed || window.is_some_and(|window| window.pause);
+        let per_torrent = self.admin.connections_per_torrent.unwrap_or(u32::MAX);
+        limits.connections_per_torrent = limits.connections_per_torrent.min(per_torrent);
+        let paused = self.rests().is_some();
         let policy = Policy {
             paused,
             forbidden_services: BTreeSet::from_iter(self.admin.forbid.iter().cloned()),
@@ -344,7 +377,7 @@ impl State {
             config.service.iter().map(|(name, service)| (name.clone(), service.rates())).collect();
         let shares = Shares { all: rates, services, persons: config.budget.persons().unwrap_or_default() };
         let gate_limits = torrent::gate_limits(&limits);
-        Effective { policy, limits, resources: config.resources(), shares, gate_limits }
+        Effective { policy, limits, resources: self.admin.cap_resources(config.resources()), shares, gate_limits }
     }
 }
 
@@ -405,8 +438,7 @@ fn read(stamp: Stamp, text: &str, policy: &Path) -> Result<Files, Unread> {
 }
 
 /// Returns what the clock on the wall says.
-fn now() -> Moment {
-    let now = jiff::Zoned::now();
+fn moment(now: &jiff::Zoned) -> Moment {
     // Neither leaves its range: a day has 24 hours, a week 7 days.
     let minute = u16::from(now.hour().unsigned_abs()) * 60 + u16::from(now.minute().unsigned_abs());
     Moment { day: now.weekday().to_monday_zero_offset().unsigned_abs(), minute }

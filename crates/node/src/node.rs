@@ -201,7 +201,7 @@ async fn start_session(
         folder: config.download_folder.clone(),
         incomplete: config.incomplete(),
         preallocate: config.disk.preallocate,
-        resources: config.resources(),
+        resources: controls.resources(),
         limits: limits.clone(),
         client: format!("Compeer {}", env!("CARGO_PKG_VERSION")),
         network: network.engine(home.dht()),
@@ -210,6 +210,7 @@ async fn start_session(
     };
     let chosen = options.listen.map(|address| vec![address]).or(config.listen.clone());
     if let Some(listen) = chosen {
+        let listen = egress.place(&listen).map_err(|error| contradiction("listen", error))?;
         return Ok(Session::start(session_config(listen)).await?);
     }
     // Nobody chose: the port of the last time keeps old links good, but any free one will do.
@@ -218,7 +219,6 @@ async fn start_session(
         None => Session::start(session_config(everywhere(0))).await,
     };
     let session = match started {
-        let listen = egress.place(&listen).map_err(|error| contradiction("listen", error))?;
         Err(SessionError::Listen(_)) => Session::start(session_config(everywhere(0))).await?,
         other => other?,
     };
@@ -228,14 +228,6 @@ async fn start_session(
     Ok(session)
 }
 
-/// Saves what the DHT knows, now and then, for as long as it runs.
-async fn save_dht(dht: net::Dht, home: Home) {
-    dht.ready().await;
-    let mut wait = FIRST_SAVE;
-    loop {
-        tokio::time::sleep(wait).await;
-        save_once(&dht, &home).await;
-        wait = SAVE_EVERY;
 /// Publishes where the node is, or no longer, as the settings in force say.
 async fn follow_publish(controls: Controls, overlay: overlay::Overlay) {
     let mut changes = controls.applied();
@@ -250,6 +242,14 @@ fn contradiction(setting: &str, error: net::Contradiction) -> NodeError {
     NodeError::Network(format!("{setting}: {error} ([network] of config.toml says address)"))
 }
 
+/// Saves what the DHT knows, now and then, for as long as it runs.
+async fn save_dht(dht: net::Dht, home: Home) {
+    dht.ready().await;
+    let mut wait = FIRST_SAVE;
+    loop {
+        tokio::time::sleep(wait).await;
+        save_once(&dht, &home).await;
+        wait = SAVE_EVERY;
     }
 }
 

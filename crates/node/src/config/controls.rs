@@ -8,7 +8,8 @@ use base::PersonId;
 use net::{Audience, Meet, Offer, Rates, Rules, Target, Window};
 use serde::Deserialize;
 
-use super::size;
+use super::{size, size_or_none};
+use crate::controls::{SERVICES, unknown_service};
 
 /// How many entries a list may have; list files may have more. Each is looked at for each connection.
 const MAX_ENTRIES: usize = 1024;
@@ -18,9 +19,6 @@ const MAX_LISTS: usize = 64;
 
 /// How many windows the schedule may have. Arbitrary.
 const MAX_WINDOWS: usize = 64;
-
-/// How long the name of a service may be. Arbitrary.
-const MAX_SERVICE_NAME: usize = 32;
 
 /// Rates and counts over everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -223,9 +221,8 @@ impl MeetConfig {
 
 impl ServiceConfig {
     pub(super) fn check(&self, name: &str) -> Result<(), String> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || name.len() > MAX_SERVICE_NAME || !name.chars().all(plain) {
-            return Err(format!("service.{name}: no service has such a name"));
+        if !SERVICES.iter().any(|(known, _)| *known == name) {
+            return Err(format!("service.{name}: {}", unknown_service(name)));
         }
         self.offer(name).map(drop)
     }

@@ -6,10 +6,13 @@
 
 use std::path::{Path, PathBuf};
 
-use net::{Addresses, Moment, Rates, Target, Window};
+use jiff::Timestamp;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use net::{Addresses, Rates, Target, Window};
 use serde::Deserialize;
 
-use crate::config::{from_toml, size};
+use super::{SERVICES, moment};
+use crate::config::{MIN_MEMORY_BYTES, from_toml, size};
 
 /// Where the file is.
 pub(crate) const PATH: &str = "/etc/compeer/policy.toml";
@@ -20,7 +23,13 @@ const MAX_BYTES: u64 = 1 << 20;
 /// How many entries a list may have.
 const MAX_ENTRIES: usize = 4096;
 
-/// What the administrator says.
+/// The time zone of the system: not of whoever starts the program, who can say what he likes by TZ.
+const LOCAL_TIME: &str = "/etc/localtime";
+
+/// Where the system keeps all zones; TZDIR is not asked for the same reason.
+const ZONES: &str = "/usr/share/zoneinfo";
+
+/// What the administrator says. Every number holds for each node by itself: who runs two of them has it twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Admin {
@@ -32,6 +41,16 @@ pub(crate) struct Admin {
     pub(crate) upload: Option<u64>,
     /// Connections, at most.
     pub(crate) connections: Option<u32>,
+    /// Connections of one torrent, at most.
+    pub(crate) connections_per_torrent: Option<u32>,
+    /// Payload in memory, at most.
+    #[serde(deserialize_with = "size")]
+    memory: Option<u64>,
+    /// Threads that write, read and check, at most.
+    threads: Option<usize>,
+    /// What has to stay free where downloads are written, at least.
+    #[serde(deserialize_with = "size")]
+    keep_free: Option<u64>,
     /// Services that nobody may use or offer.
     pub(crate) forbid: Vec<String>,
     /// Addresses that nobody may meet.
@@ -40,6 +59,8 @@ pub(crate) struct Admin {
     pub(crate) lists: Vec<PathBuf>,
     /// The hours in which anything may be exchanged; empty: always.
     hours: Vec<Hours>,
+    /// The time zone of those hours, as `Europe/Berlin`; by default the system's.
+    zone: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -74,6 +95,16 @@ impl Admin {
         if admin.block.len().max(admin.forbid.len()).max(admin.hours.len()).max(admin.lists.len()) > MAX_ENTRIES {
             return Err(format!("a list may have {MAX_ENTRIES} entries"));
         }
+        if let Some(name) = admin.forbid.iter().find(|name| !SERVICES.iter().any(|(known, _)| known == name)) {
+            return Err(format!("forbid: {}", super::unknown_service(name)));
+        }
+        if admin.memory.is_some_and(|bytes| bytes < MIN_MEMORY_BYTES) {
+            return Err(format!("memory has to be {} or more", base::units::format_bytes(MIN_MEMORY_BYTES)));
+        }
+        if admin.threads == Some(0) || admin.connections == Some(0) || admin.connections_per_torrent == Some(0) {
+            return Err("0 threads or connections would stop everything; forbid services or give hours instead".into());
+        }
+        admin.zone.as_deref().map(named_zone).transpose()?;
         admin.hours.iter().try_for_each(|hours| hours.window().map(drop))?;
         admin.ranges()?;
         Ok(admin)
@@ -91,15 +122,33 @@ impl Admin {
     pub(crate) fn addresses(&self) -> Result<Addresses, String> {
         let mut ranges = self.ranges()?;
         for path in &self.lists {
+            // Whoever can change the list can take entries away.
+            for part in [Some(path.as_path()), path.parent()].into_iter().flatten() {
+                check_owner(part)?;
+            }
             net::read_list(path, &mut ranges).map_err(|error| error.to_string())?;
         }
         Ok(Addresses::new(ranges))
     }
 
     /// Tells whether anything may be exchanged at a moment.
-    pub(crate) fn allows(&self, moment: Moment) -> bool {
+    pub(crate) fn allows(&self, now: Timestamp) -> bool {
+        if self.hours.is_empty() {
+            return true;
+        }
+        let named = self.zone.as_deref().and_then(|name| named_zone(name).ok());
+        let moment = moment(&now.to_zoned(named.unwrap_or_else(system_zone)));
         // What does not parse was refused when the file was read.
-        self.hours.is_empty() || self.hours.iter().filter_map(|hours| hours.window().ok()).any(|w| w.covers(moment))
+        self.hours.iter().filter_map(|hours| hours.window().ok()).any(|w| w.covers(moment))
+    }
+
+    /// Returns the tighter of both.
+    pub(crate) fn cap_resources(&self, mut resources: torrent::Resources) -> torrent::Resources {
+        let memory = self.memory.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        resources.memory_bytes = resources.memory_bytes.min(memory);
+        resources.threads = resources.threads.into_iter().chain(self.threads).min();
+        resources.keep_free_bytes = resources.keep_free_bytes.max(self.keep_free.unwrap_or(0));
+        resources
     }
 
     /// Returns the tighter of both for each direction.
@@ -118,6 +167,26 @@ impl Hours {
             to: self.to.parse().map_err(words)?,
         })
     }
+}
+
+/// Returns a zone by its name.
+fn named_zone(name: &str) -> Result<TimeZone, String> {
+    let found = TimeZoneDatabase::from_dir(ZONES).and_then(|zones| zones.get(name));
+    found
+        .or_else(|_| TimeZoneDatabase::bundled().get(name))
+        .map_err(|_| format!("zone: there is no time zone {name:?}"))
+}
+
+/// Returns the zone of the computer; UTC where it says none, as in the C library.
+#[cfg(unix)]
+fn system_zone() -> TimeZone {
+    let zone = std::fs::read(LOCAL_TIME).ok().and_then(|data| TimeZone::tzif("", &data).ok());
+    zone.unwrap_or(TimeZone::UTC)
+}
+
+#[cfg(not(unix))]
+fn system_zone() -> TimeZone {
+    TimeZone::system()
 }
 
 #[cfg(unix)]
@@ -149,16 +218,48 @@ mod tests {
         let admin = Admin::parse(text).unwrap();
         assert_eq!(admin.cap(Rates { down: Some(5), up: None }), Rates { down: Some(5), up: Some(1 << 20) });
         assert_eq!(admin.cap(Rates { down: None, up: Some(7) }).up, Some(7));
-        assert!(admin.allows(Moment { day: 0, minute: 19 * 60 }) && !admin.allows(Moment { day: 0, minute: 12 * 60 }));
         assert!(admin.addresses().unwrap().contains("192.0.2.9".parse().unwrap()));
-        assert!(Admin::default().allows(Moment { day: 6, minute: 0 }));
+        assert!(Admin::default().allows(Timestamp::UNIX_EPOCH));
+        let ours = torrent::Resources { threads: None, memory_bytes: 64 << 20, keep_free_bytes: 1 << 20 };
+        let text = "memory = \"8M\"\nthreads = 2\nkeep_free = \"1G\"\nconnections_per_torrent = 9";
+        let most = torrent::Resources { threads: Some(2), memory_bytes: 8 << 20, keep_free_bytes: 1 << 30 };
+        assert_eq!(Admin::parse(text).unwrap().cap_resources(ours), most);
+        assert_eq!(Admin::default().cap_resources(ours), ours);
         for (text, words) in [
             ("uplaod = 1", "unknown field"),
             ("block = [\"alice\"]", "no address"),
+            ("forbid = [\"filez\"]", "no service \"filez\""),
+            ("memory = \"1K\"", "memory has to be"),
+            ("threads = 0", "would stop everything"),
+            ("zone = \"Europe/Atlantis\"", "no time zone"),
             ("hours = [{ days = \"x\", from = \"1:00\", to = \"2:00\" }]", "names no days"),
         ] {
             assert!(Admin::parse(text).unwrap_err().contains(words), "{text}");
         }
+    }
+
+    #[test]
+    fn hours_are_those_of_the_zone_that_the_file_names() {
+        let hours = "hours = [{ days = \"mon-fri\", from = \"18:00\", to = \"06:00\" }]";
+        // A Monday.
+        let at = |time: &str| format!("2026-11-23T{time}:00Z").parse::<Timestamp>().unwrap();
+        let berlin = Admin::parse(&format!("zone = \"Europe/Berlin\"\n{hours}")).unwrap();
+        assert!(!berlin.allows(at("16:59")) && berlin.allows(at("17:00")) && !berlin.allows(at("12:00")));
+        let utc = Admin::parse(&format!("zone = \"UTC\"\n{hours}")).unwrap();
+        assert!(!utc.allows(at("17:00")) && utc.allows(at("18:00")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_list_that_others_can_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list.p2p");
+        std::fs::write(&list, "bad:192.0.2.0-192.0.2.9\n").unwrap();
+        std::fs::set_permissions(&list, std::fs::Permissions::from_mode(0o666)).unwrap();
+        let admin = Admin::parse(&format!("lists = [{:?}]", list.display().to_string())).unwrap();
+        let error = admin.addresses().unwrap_err();
+        assert!(error.contains("root") && error.contains("list.p2p"), "{error}");
     }
 
     #[cfg(unix)]

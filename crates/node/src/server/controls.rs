@@ -137,7 +137,9 @@ fn now(shown: &Shown) -> Budget {
         connections_per_person: Some(limits.connections_per_person),
         dials: Some(limits.dials),
         upload_slots: limits.upload_slots,
-        memory_bytes: Some(shown.config.memory_bytes()),
+        memory_bytes: Some(shown.resources.memory_bytes as u64),
+        keep_free_bytes: Some(shown.resources.keep_free_bytes).filter(|bytes| *bytes > 0),
+        threads: shown.resources.threads.map(|threads| threads as u32),
         ..set(shown)
     }
 }

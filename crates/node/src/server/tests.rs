@@ -422,7 +422,7 @@ fn controls_hold_at_once_and_stand_in_the_settings_with_their_remarks() {
             ("/api/v1/gate", json!({"who": "nobody"}), "unknown variant"),
             ("/api/v1/gate", json!({"lists": {"add": ["/nowhere.p2p"]}}), "cannot read the list"),
             ("/api/v1/budget", json!({"persons": {"bob": {"upload_bytes_per_s": 1}}}), "nor a contact"),
-            ("/api/v1/offers/Relay!", json!({"off": true}), "no service has such a name"),
+            ("/api/v1/offers/filez", json!({"off": true}), "there is no service \"filez\"; there are files, wire"),
         ] {
             let (status, detail) = problem(patch(path, body).await.unwrap()).await;
             assert!(status == 400 && detail.contains(words), "{path}: {detail}");
