@@ -412,6 +412,9 @@ pub struct Limit {
     /// Send at most this many bytes per second; none: no limit
     #[arg(long, value_name = "RATE", value_parser = rate_or_none)]
     pub up: Option<RateLimit>,
+    /// Have at most this many connections in this torrent; 0: as many as the budget gives one
+    #[arg(long, value_name = "NUMBER", requires = "torrent")]
+    pub connections: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]

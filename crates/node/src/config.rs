@@ -220,6 +220,17 @@ pub(crate) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     }
 }
 
+/// A rate that is none: as many bytes as come.
+pub(crate) const NO_LIMIT: u64 = u64::MAX;
+
+/// Reads what [`size`] does, or `"none"`.
+pub(crate) fn size_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) if text == "none" => Ok(Some(NO_LIMIT)),
+        value => size(value).map_err(D::Error::custom),
+    }
+}
+
 /// Reads a number of bytes, or a text such as `"2M"`.
 pub(crate) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]
@@ -274,6 +285,17 @@ mod tests {
         assert_eq!(config.meet.blocked().unwrap().persons.len(), 1);
         assert_eq!(config.service["files"].offer("files").unwrap().connections, Some(7));
         assert_eq!(config.schedule[0].window().unwrap().from.to_string(), "08:00");
+    }
+
+    #[test]
+    fn a_window_can_lift_a_limit_and_set_connections() {
+        let config = read(
+            "[[schedule]]\nfrom = \"0:00\"\nto = \"6:00\"\nupload = \"none\"\ndownload = \"1K\"\n\
+             [[schedule]]\nfrom = \"6:00\"\nto = \"7:00\"\nconnections = 9",
+        )
+        .unwrap();
+        assert_eq!((config.schedule[0].upload, config.schedule[0].download), (Some(NO_LIMIT), Some(1024)));
+        assert_eq!((config.schedule[1].upload, config.schedule[1].connections), (None, Some(9)));
     }
 
     #[test]

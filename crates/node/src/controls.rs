@@ -20,6 +20,7 @@ use net::{Addresses, Gate, GateLimits, Moment, Policy, Rates, Shares};
 use tokio::sync::watch;
 use torrent::{Limits, Resources, Session};
 
+use crate::config::NO_LIMIT;
 use crate::{Config, Home, NodeError};
 use admin::Admin;
 pub(crate) use edit::EditError;
@@ -350,12 +351,15 @@ impl State {
         let mut rates =
             Rates { down: self.given.down.or(config.budget.download), up: self.given.up.or(config.budget.upload) };
         if let Some(window) = window {
-            rates = Rates { down: window.download.or(rates.down), up: window.upload.or(rates.up) };
+            let rate =
+                |set: Option<u64>, otherwise| set.map_or(otherwise, |rate| Some(rate).filter(|it| *it != NO_LIMIT));
+            rates = Rates { down: rate(window.download, rates.down), up: rate(window.upload, rates.up) };
         }
         rates = self.admin.cap(rates);
         let mut limits = config.limits();
         (limits.down_bytes_per_s, limits.up_bytes_per_s) = (rates.down, rates.up);
         limits.connections = limits.connections.min(self.admin.connections.unwrap_or(u32::MAX));
+        limits.connections = window.and_then(|window| window.connections).unwrap_or(limits.connections);
         let per_torrent = self.admin.connections_per_torrent.unwrap_or(u32::MAX);
         limits.connections_per_torrent = limits.connections_per_torrent.min(per_torrent);
         let paused = self.rests().is_some();

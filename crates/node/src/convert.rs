@@ -168,6 +168,7 @@ pub(crate) fn torrent_limits(limits: rpc::Limits) -> torrent::TorrentLimits {
     torrent::TorrentLimits {
         down_bytes_per_s: limits.download_bytes_per_s,
         up_bytes_per_s: limits.upload_bytes_per_s,
+        connections: limits.connections,
         ..torrent::TorrentLimits::default()
     }
 }

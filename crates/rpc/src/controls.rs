@@ -130,10 +130,12 @@ pub struct ScheduleWindow {
     pub from: String,
     /// Its end; before the beginning: on the next day.
     pub to: String,
-    /// Bytes received per second.
+    /// Bytes received per second; 0: no limit; absent: as always.
     pub download_bytes_per_s: Option<u64>,
-    /// Bytes sent per second.
+    /// Bytes sent per second, likewise.
     pub upload_bytes_per_s: Option<u64>,
+    /// Connections of everything together; absent: as always.
+    pub connections: Option<u32>,
     /// Everything rests.
     pub pause: bool,
     /// It holds now. Not read in a change.

@@ -370,7 +370,7 @@ impl Session {
             sequential: record.sequential,
             super_seed: record.super_seed,
             upload_slots: record.limits.upload_slots.or(limits.upload_slots),
-            max_peers: record.limits.connections.unwrap_or(limits.connections_per_torrent),
+            max_peers: record.limits.connections.unwrap_or(u32::MAX).min(limits.connections_per_torrent),
             peer_id: shared.peer_id,
             listen_port: *announced.borrow_and_update(),
             pex: shared.network.pex,

@@ -423,7 +423,8 @@ impl TorrentTask {
     }
 
     fn max_peers(&self) -> u32 {
-        self.record.limits.connections.unwrap_or_else(|| self.shared.limits().connections_per_torrent)
+        let most = self.shared.limits().connections_per_torrent;
+        self.record.limits.connections.map_or(most, |own| own.min(most))
     }
 
     /// Stores what a restart needs.

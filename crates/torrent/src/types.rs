@@ -202,7 +202,7 @@ pub struct TorrentLimits {
     pub down_bytes_per_s: Option<u64>,
     /// Bytes per second sent; `None`: only the global limit holds.
     pub up_bytes_per_s: Option<u64>,
-    /// Connections; `None`: [`Limits::connections_per_torrent`].
+    /// Connections; the tighter of this and [`Limits::connections_per_torrent`] counts.
     pub connections: Option<u32>,
     /// Peers unchoked at once; `None`: [`Limits::upload_slots`].
     pub upload_slots: Option<u32>,

@@ -128,14 +128,17 @@ pub struct ScheduleAdd {
     /// Its end; before the beginning: on the next day
     #[arg(long, value_name = "HH:MM")]
     pub to: String,
-    /// Receive at most this many bytes per second
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
-    pub down: Option<u64>,
-    /// Send at most this many bytes per second
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
-    pub up: Option<u64>,
+    /// Receive at most this many bytes per second; none: no limit
+    #[arg(long, value_name = "RATE", value_parser = rate_or_none)]
+    pub down: Option<RateLimit>,
+    /// Send at most this many bytes per second; none: no limit
+    #[arg(long, value_name = "RATE", value_parser = rate_or_none)]
+    pub up: Option<RateLimit>,
+    /// Have at most this many connections
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: Option<u32>,
     /// Rest
-    #[arg(long, conflicts_with_all = ["down", "up"], required_unless_present_any = ["down", "up"])]
+    #[arg(long, conflicts_with_all = ["down", "up", "connections"], required_unless_present_any = ["down", "up", "connections"])]
     pub pause: bool,
 }
 

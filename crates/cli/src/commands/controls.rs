@@ -248,8 +248,9 @@ pub async fn schedule(command: args::Schedule, context: &Context) -> Result<u8> 
                 days: add.days,
                 from: add.from,
                 to: add.to,
-                download_bytes_per_s: add.down,
-                upload_bytes_per_s: add.up,
+                download_bytes_per_s: add.down.map(|limit| limit.0.unwrap_or(0)),
+                upload_bytes_per_s: add.up.map(|limit| limit.0.unwrap_or(0)),
+                connections: add.connections,
                 pause: add.pause,
                 active: false,
             }),
@@ -270,7 +271,7 @@ pub async fn schedule(command: args::Schedule, context: &Context) -> Result<u8> 
         eprintln!("There is no schedule: the same limits hold always.");
         return Ok(0);
     }
-    let mut table = Table::new(&["NUMBER", "DAYS", "FROM", "TO", "DOWN", "UP", "NOW"], &[0, 4, 5], 1);
+    let mut table = Table::new(&["NUMBER", "DAYS", "FROM", "TO", "DOWN", "UP", "CONNECTIONS", "NOW"], &[0, 4, 5, 6], 1);
     for (at, window) in windows.iter().enumerate() {
         let rate = |rate: Option<u64>| match rate {
             _ if window.pause => "rests".to_owned(),
@@ -287,6 +288,7 @@ pub async fn schedule(command: args::Schedule, context: &Context) -> Result<u8> 
             if window.active { "yes" } else { "" }.to_owned(),
         ]);
     }
+            Some(0) => "no limit".to_owned(),
     table.print()?;
     Ok(0)
 }
@@ -297,6 +299,7 @@ pub async fn who(command: args::Who, context: &Context) -> Result<u8> {
     if command.report {
         let days: Vec<UsageTotal> = attached.client.get(&format!("/usage/days?days={}", command.days)).await?;
         return report(&days, context);
+            window.connections.map_or_else(|| "-".to_owned(), |count| count.to_string()),
     }
     let usage: UsageInfo = attached.client.get("/usage").await?;
     if context.json {

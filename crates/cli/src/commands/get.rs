@@ -217,7 +217,7 @@ impl Run {
         if !attached.is_own() {
             // An own node has the limits itself.
             let (down, up) = (get.node.down_limit, get.node.up_limit);
-            request.limits = rpc::Limits { download_bytes_per_s: down, upload_bytes_per_s: up };
+            request.limits = rpc::Limits { download_bytes_per_s: down, upload_bytes_per_s: up, connections: None };
         }
         self.source.fill(&mut request);
         Ok(request)

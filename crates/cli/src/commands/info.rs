@@ -203,5 +203,7 @@ fn limits(detail: &TorrentDetail) -> String {
     if limits == rpc::Limits::default() {
         return String::new();
     }
-    format!("down {}, up {}", show::limit(limits.download_bytes_per_s), show::limit(limits.upload_bytes_per_s))
+    let peers = limits.connections.map_or_else(String::new, |count| format!(", {count} connections"));
+    let (down, up) = (show::limit(limits.download_bytes_per_s), show::limit(limits.upload_bytes_per_s));
+    format!("down {down}, up {up}{peers}")
 }

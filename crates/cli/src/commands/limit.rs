@@ -17,7 +17,10 @@ pub async fn run(command: Limit, context: &Context) -> Result<u8> {
         Some(meant) => format!("/torrents/{}/limits", which::find(&attached.client, meant).await?.id),
     };
     let mut limits: Limits = attached.client.get(&path).await?;
-    if command.down.is_some() || command.up.is_some() {
+    if command.down.is_some() || command.up.is_some() || command.connections.is_some() {
+        if let Some(connections) = command.connections {
+            limits.connections = Some(connections).filter(|count| *count > 0);
+        }
         if let Some(down) = command.down {
             limits.download_bytes_per_s = down.0;
         }
@@ -31,6 +34,9 @@ pub async fn run(command: Limit, context: &Context) -> Result<u8> {
     } else {
         out::line(format!("down  {}", show::limit(limits.download_bytes_per_s)))?;
         out::line(format!("up    {}", show::limit(limits.upload_bytes_per_s)))?;
+        if let Some(connections) = limits.connections {
+            out::line(format!("peers {connections} at most"))?;
+        }
     }
     Ok(0)
 }

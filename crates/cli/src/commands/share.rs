@@ -149,7 +149,7 @@ fn request(share: &Share, path: &Path) -> ShareRequest {
 async fn limit(client: &Client, id: &str, share: &Share) -> Result<()> {
     let (down, up) = (share.node.down_limit, share.node.up_limit);
     if down.is_some() || up.is_some() {
-        let limits = rpc::Limits { download_bytes_per_s: down, upload_bytes_per_s: up };
+        let limits = rpc::Limits { download_bytes_per_s: down, upload_bytes_per_s: up, connections: None };
         client.tell(Method::PUT, &format!("/torrents/{id}/limits"), Some(&limits)).await?;
     }
     Ok(())

@@ -130,12 +130,15 @@ pub struct WindowConfig {
     pub from: String,
     /// Its end.
     pub to: String,
-    /// Bytes received per second.
-    #[serde(default, deserialize_with = "size")]
+    /// Bytes received per second; [`NO_LIMIT`], written `"none"`: as many as come.
+    #[serde(default, deserialize_with = "size_or_none")]
     pub download: Option<u64>,
-    /// Bytes sent per second.
-    #[serde(default, deserialize_with = "size")]
+    /// Bytes sent per second, likewise.
+    #[serde(default, deserialize_with = "size_or_none")]
     pub upload: Option<u64>,
+    /// Connections of everything together.
+    #[serde(default)]
+    pub connections: Option<u32>,
     /// Everything rests.
     #[serde(default)]
     pub pause: bool,
@@ -257,11 +260,15 @@ impl WindowConfig {
 
     pub(super) fn check(&self) -> Result<(), String> {
         self.window()?;
-        if self.pause && (self.download.is_some() || self.upload.is_some()) {
+        let limits = self.download.is_some() || self.upload.is_some() || self.connections.is_some();
+        if self.connections == Some(0) {
+            return Err("schedule: 0 connections would stop everything; write pause = true".into());
+        }
+        if self.pause && limits {
             return Err("schedule: a window either pauses or has limits".into());
         }
-        if !self.pause && self.download.is_none() && self.upload.is_none() {
-            return Err("schedule: a window needs download, upload or pause = true".into());
+        if !self.pause && !limits {
+            return Err("schedule: a window needs download, upload, connections or pause = true".into());
         }
         Ok(())
     }

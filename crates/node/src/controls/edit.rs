@@ -89,9 +89,14 @@ impl Controls {
                 table["from"] = toml_edit::value(&window.from);
                 table["to"] = toml_edit::value(&window.to);
                 for (name, rate) in [("download", window.download_bytes_per_s), ("upload", window.upload_bytes_per_s)] {
-                    if let Some(rate) = rate {
-                        table[name] = toml_edit::value(whole(rate)?);
+                    match rate {
+                        None => {}
+                        Some(0) => table[name] = toml_edit::value("none"),
+                        Some(rate) => table[name] = toml_edit::value(whole(rate)?),
                     }
+                }
+                if let Some(connections) = window.connections {
+                    table["connections"] = toml_edit::value(i64::from(connections));
                 }
                 if window.pause {
                     table["pause"] = toml_edit::value(true);

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::body::{Body, Params, Word};
 use super::problem::ApiError;
 use super::{AppState, named};
-use crate::config::{ShareConfig, ToConfig};
+use crate::config::{NO_LIMIT, ShareConfig, ToConfig};
 use crate::controls::{EditError, SERVICES, Shown};
 use crate::{Service, convert};
 
@@ -175,8 +175,9 @@ pub(crate) async fn schedule(State(state): State<AppState>) -> Json<Vec<Schedule
         days: window.days.clone(),
         from: window.from.clone(),
         to: window.to.clone(),
-        download_bytes_per_s: window.download,
-        upload_bytes_per_s: window.upload,
+        download_bytes_per_s: window.download.map(|rate| if rate == NO_LIMIT { 0 } else { rate }),
+        upload_bytes_per_s: window.upload.map(|rate| if rate == NO_LIMIT { 0 } else { rate }),
+        connections: window.connections,
         pause: window.pause,
         active: shown.window == Some(at),
     });

@@ -44,7 +44,11 @@ pub(crate) async fn info(State(state): State<AppState>) -> Json<SessionInfo> {
 ))]
 pub(crate) async fn limits(State(state): State<AppState>) -> Json<Limits> {
     let limits = state.session().limits();
-    Json(Limits { download_bytes_per_s: limits.down_bytes_per_s, upload_bytes_per_s: limits.up_bytes_per_s })
+    Json(Limits {
+        download_bytes_per_s: limits.down_bytes_per_s,
+        upload_bytes_per_s: limits.up_bytes_per_s,
+        connections: None,
+    })
 }
 
 /// Changes the limits over everything: 0 or an absent one takes a limit away. They are written into the settings.
@@ -56,6 +60,9 @@ pub(crate) async fn limits(State(state): State<AppState>) -> Json<Limits> {
 ))]
 pub(crate) async fn limit(State(state): State<AppState>, Body(wanted): Body<Limits>) -> Result<Json<Limits>, ApiError> {
     let change = rpc::Budget {
+    if wanted.connections.is_some() {
+        return Err(ApiError::bad_request("the connections of the node are in the budget"));
+    }
         download_bytes_per_s: Some(wanted.download_bytes_per_s.unwrap_or(0)),
         upload_bytes_per_s: Some(wanted.upload_bytes_per_s.unwrap_or(0)),
         ..rpc::Budget::default()

@@ -169,7 +169,7 @@ fn what_is_wrong_with_a_request_is_said() {
 fn limits_are_changed_and_read_back() {
     run(async {
         let alice = Alice::start().await;
-        let limits = json!({ "download_bytes_per_s": 1000, "upload_bytes_per_s": null });
+        let limits = json!({ "download_bytes_per_s": 1000, "upload_bytes_per_s": null, "connections": null });
         let put = alice.call(Method::PUT, "/api/v1/limits").json(&limits).send().await.unwrap();
         assert_eq!(put.status(), 200);
         let read: Value = alice.call(Method::GET, "/api/v1/limits").send().await.unwrap().json().await.unwrap();

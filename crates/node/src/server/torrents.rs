@@ -179,6 +179,7 @@ pub(crate) async fn one(
         limits: Limits {
             download_bytes_per_s: status.limits.down_bytes_per_s,
             upload_bytes_per_s: status.limits.up_bytes_per_s,
+            connections: status.limits.connections,
         },
         trackers,
         sources,
@@ -377,7 +378,11 @@ pub(crate) async fn trackers(State(state): State<AppState>, Id(id): Id) -> Resul
 ))]
 pub(crate) async fn limits(State(state): State<AppState>, Id(id): Id) -> Result<Json<Limits>, ApiError> {
     let limits = state.session().status(id).await?.limits;
-    Ok(Json(Limits { download_bytes_per_s: limits.down_bytes_per_s, upload_bytes_per_s: limits.up_bytes_per_s }))
+    Ok(Json(Limits {
+        download_bytes_per_s: limits.down_bytes_per_s,
+        upload_bytes_per_s: limits.up_bytes_per_s,
+        connections: limits.connections,
+    }))
 }
 
 /// Changes a torrent's own limits.
@@ -397,6 +402,10 @@ pub(crate) async fn limit(
     let mut limits = state.session().status(id).await?.limits;
     limits.down_bytes_per_s = wanted.download_bytes_per_s;
     limits.up_bytes_per_s = wanted.upload_bytes_per_s;
+    if wanted.connections == Some(0) {
+        return Err(ApiError::bad_request("0 connections would stop the torrent: pause it instead"));
+    }
+    limits.connections = wanted.connections;
     state.session().limit(id, limits).await?;
     Ok(Json(wanted))
 }
