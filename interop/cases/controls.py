@@ -204,8 +204,26 @@ def _(t):
             require("# mine\n[budget]\n" in text and "# slow" in text, f"remarks are lost: {text}")
             config.write_text(text.replace("who = \"contacts\"", "who = \"listed\""))
             wait("the edited file holds", lambda: say("allow")["who"] == "listed", 3)
+            for words in (("offer", "filez", "--off"), ("budget", "--service", "filez", "--up", "1K")):
+                refused = t.compeer(*words, home=home, ok=False)
+                require(refused.returncode == 1 and "there are files, wire" in refused.stderr, f"{words}: {refused.stderr}")
+            refused = t.compeer("allow", "--only", "groups", home=home, ok=False)
+            require(refused.returncode == 1 and "add --group GROUP" in refused.stderr, refused.stderr)
+            say("block", "192.0.2.9")
+            require("met in any case" in t.compeer("allow", "192.0.2.9", home=home).stderr, "it is not said what allow does")
+            say("pause", "--everything")
+            require("you paused it" in t.compeer("info", home=home).stdout, "info says nothing of the pause")
+            require("you paused it" in t.compeer("list", home=home).stderr, "list says nothing of the pause")
+            say("resume", "--everything")
+            window = say("schedule", "add", "--from", "00:00", "--to", "24:00", "--up", "none", "--connections", "7")[0]
+            require(window["upload_bytes_per_s"] == 0 and window["connections"] == 7, f"{window}")
+            now = say("budget")["now"]
+            require(now["upload_bytes_per_s"] is None and now["connections"] == 7, f"{now}")
+            require(say("schedule", "remove", "1") == [], "schedule remove")
             require(t.compeer("block", "alice", home=home, ok=False).returncode == 1, "nonsense is taken")
             up.interrupt()
+    with t.case("the report is read when no node runs"):
+        require(json.loads(t.compeer("who", "--report", "--json", home=home).stdout) == [], "who --report")
 
 
 POLICY = 'upload = "200K"\nforbid = ["relay"]\nhours = [{ days = "all", from = "00:00", to = "24:00" }]\n'
@@ -220,8 +238,8 @@ def _(t):
     there = folder.exists()
     folder.mkdir(exist_ok=True)
 
-    def up(mode, home):
-        env = dict(t.environment(home), POLICY=POLICY, MODE=mode)
+    def up(mode, home, policy=POLICY, **more):
+        env = dict(t.environment(home), POLICY=policy, MODE=mode, **more)
         return subprocess.Popen(["unshare", "--mount", "sh", "-c", script, BINARY], env=env, cwd=t.folder, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
@@ -236,6 +254,45 @@ def _(t):
                 require(budget["set"]["upload_bytes_per_s"] == 5 * MIB and budget["now"]["upload_bytes_per_s"] == 200 * 1024, f"{budget}")
                 require(say("offer", "relay", "--on")[0]["forbidden"], "the service is not forbidden")
                 require(not say("allow")["resting"], "it rests within its hours")
+            finally:
+                node.send_signal(signal.SIGINT)
+                node.communicate(timeout=20)
+        with t.case("outside of its hours everything rests, whatever zone whoever starts the program says"):
+            clock = lambda form: subprocess.run(["env", "-u", "TZ", "date", form], capture_output=True, text=True).stdout.strip()
+            hour, zone = int(clock("+%H")), clock("+%z")
+            east = int(zone[0] + zone[1:3])
+            # closed now, and open by the clock of a zone three hours further east
+            policy = f'hours = [{{ days = "all", from = "{(hour + 2) % 24:02}:00", to = "{(hour + 5) % 24:02}:00" }}]\n'
+            home = t.sub("carol")
+            for policy, tz in ((policy, f"XXX{-(east + 3):+}"), ('zone = "UTC"\n' + policy, f"XXX{-(east + 3):+}")):
+                if "zone" in policy and east:
+                    continue
+                node = up("644", home, policy, TZ=tz)
+                try:
+                    wait("the node runs", lambda: t.compeer("list", home=home, ok=False).returncode == 0)
+                    gate_ = json.loads(t.compeer("allow", "--json", home=home).stdout)
+                    require(gate_["resting"] and not gate_["paused"], f"it does not rest: {gate_}")
+                    require("administrator's hours" in t.compeer("info", home=home).stdout, "it is not said why")
+                    policy_file = Path(f"/proc/{node.pid}/root/etc/compeer/policy.toml")
+                    policy_file.write_text("")
+                    wait("it goes on when the file allows it", lambda: not json.loads(t.compeer("allow", "--json", home=home).stdout)["resting"], 3)
+                finally:
+                    node.send_signal(signal.SIGINT)
+                    node.communicate(timeout=20)
+        with t.case("a role that runs ends when it becomes forbidden, and caps hold"):
+            home = t.sub("dave")
+            (home / "config.toml").write_text('[offer.tracker]\non = true\nlisten = ["127.0.0.9:0"]\n')
+            node = up("644", home)
+            try:
+                wait("the node runs", lambda: t.compeer("list", home=home, ok=False).returncode == 0)
+                say = lambda *words: json.loads(t.compeer(*words, "--json", home=home).stdout)
+                require(say("offer", "tracker")[0]["runs"], "the tracker does not run")
+                policy_file = Path(f"/proc/{node.pid}/root/etc/compeer/policy.toml")
+                policy_file.write_text('forbid = ["tracker"]\nmemory = "8M"\nthreads = 1\nkeep_free = "5G"\nconnections_per_torrent = 3\n')
+                wait("the tracker ends", lambda: say("offer", "tracker")[0]["forbidden"] and not say("offer", "tracker")[0]["runs"], 4)
+                now = say("budget", "--memory", "64M", "--per-torrent", "99")["now"]
+                caps = [now[key] for key in ("memory_bytes", "threads", "keep_free_bytes", "connections_per_torrent")]
+                require(caps == [8 * MIB, 1, 5 << 30, 3], f"{caps}")
             finally:
                 node.send_signal(signal.SIGINT)
                 node.communicate(timeout=20)

@@ -122,6 +122,15 @@ pub fn state(torrent: &TorrentSummary) -> &'static str {
     }
 }
 
+/// Returns why a node does nothing now, if it rests.
+pub fn rests(info: &rpc::SessionInfo) -> Option<&'static str> {
+    match info.rests.as_deref()? {
+        "paused" => Some("you paused it; `compeer resume --everything` goes on"),
+        "schedule" => Some("by the schedule, which `compeer schedule` shows"),
+        _ => Some("outside of the administrator's hours"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

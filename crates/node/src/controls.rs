@@ -24,7 +24,7 @@ use crate::config::NO_LIMIT;
 use crate::{Config, Home, NodeError};
 use admin::Admin;
 pub(crate) use edit::EditError;
-use store::Ledger;
+pub(crate) use store::Ledger;
 
 /// How often files and the clock are looked at. A change has to hold within two seconds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -32,28 +32,28 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many looks pass between two writes of what was used. A crash loses what is not written.
 const WRITE_EVERY: u32 = 60;
 
-/// Services by name, with what they are; any other name can be told of, too.
+/// All services by name, with what they are.
 pub(crate) const SERVICES: &[(&str, &str)] = &[
     (net::FILES, "public torrents: peers, web seeds, trackers"),
     (net::WIRE, "files shared with certain people"),
     ("library", "folders that certain people may browse"),
     ("notice", "being told of files that were shared with you"),
     ("people", "names and nodes of contacts"),
-    ("group", "rosters of groups"),
     ("code", "taking in one more node of your own"),
     ("ping", "being asked whether you are there"),
+    ("group", "rosters of groups"),
     ("gossip", "news of groups"),
     ("relay", "carrying connections of others"),
     ("tracker", "telling peers of torrents of one another"),
 ];
 
-/// Puts the settings into force. Cheap to clone.
 /// Says that no service has a name, and which there are.
 pub(crate) fn unknown_service(name: &str) -> String {
     let known: Vec<&str> = SERVICES.iter().map(|(name, _)| *name).collect();
     format!("there is no service {name:?}; there are {}", known.join(", "))
 }
 
+/// Puts the settings into force. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Controls(Arc<Inner>);
 
@@ -128,15 +128,15 @@ pub(crate) struct Effective {
 pub(crate) struct Shown {
     pub(crate) config: Config,
     pub(crate) limits: Limits,
-    pub(crate) shares: Shares,
     pub(crate) resources: Resources,
+    pub(crate) shares: Shares,
     pub(crate) window: Option<usize>,
     pub(crate) administrator: Option<(Rates, Option<u32>)>,
     pub(crate) forbidden_services: Vec<String>,
     pub(crate) resting: bool,
-    pub(crate) listed_ranges: usize,
     /// Why everything rests: `paused`, `schedule` or `administrator`.
     pub(crate) rests: Option<&'static str>,
+    pub(crate) listed_ranges: usize,
     pub(crate) message: Option<String>,
 }
 
@@ -180,12 +180,12 @@ impl Controls {
         self.state().effective().limits
     }
 
-    /// Tells whether everything rests.
     /// Returns how much of the computer the engine may use.
     pub(crate) fn resources(&self) -> Resources {
         self.state().effective().resources
     }
 
+    /// Tells whether everything rests.
     pub(crate) fn rests(&self) -> bool {
         self.0.gate.policy().paused
     }
@@ -307,12 +307,13 @@ impl Controls {
         Shown {
             config: state.config.clone(),
             limits: effective.limits,
-            shares: effective.shares,
             resources: effective.resources,
+            shares: effective.shares,
             window: state.hour.window,
             administrator: has_caps.then_some((caps, admin.connections)),
             forbidden_services: admin.forbid.clone(),
             resting: effective.policy.paused,
+            rests: state.rests(),
             listed_ranges: state.listed.len() + state.forbidden.len(),
             message: state.message.clone(),
         }
@@ -358,8 +359,8 @@ impl State {
         rates = self.admin.cap(rates);
         let mut limits = config.limits();
         (limits.down_bytes_per_s, limits.up_bytes_per_s) = (rates.down, rates.up);
-        limits.connections = limits.connections.min(self.admin.connections.unwrap_or(u32::MAX));
         limits.connections = window.and_then(|window| window.connections).unwrap_or(limits.connections);
+        limits.connections = limits.connections.min(self.admin.connections.unwrap_or(u32::MAX));
         let per_torrent = self.admin.connections_per_torrent.unwrap_or(u32::MAX);
         limits.connections_per_torrent = limits.connections_per_torrent.min(per_torrent);
         let paused = self.rests().is_some();

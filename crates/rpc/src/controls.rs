@@ -192,6 +192,9 @@ pub struct UsageConnection {
     pub service: String,
     /// The person, if it is known who it is.
     pub person: Option<String>,
+    /// What the person is called here.
+    #[serde(default)]
+    pub name: Option<String>,
     /// The node, if it is known which one it is.
     pub node: Option<String>,
     /// The address, where there is one.
@@ -222,6 +225,8 @@ pub struct UsageTotal {
     pub service: String,
     /// The person; absent: strangers.
     pub person: Option<String>,
+    /// What the person is called here.
+    pub name: Option<String>,
     /// `tcp`, `utp` or `quic`.
     pub carrier: String,
     /// Bytes received.

@@ -41,6 +41,9 @@ pub struct SessionInfo {
     /// What it offers to strangers.
     #[serde(default)]
     pub services: Vec<ServiceInfo>,
+    /// Why everything rests now: `paused`, `schedule` or `administrator`; absent: it does not.
+    #[serde(default)]
+    pub rests: Option<String>,
     /// How long it has been running.
     pub uptime_s: u64,
 }

@@ -99,11 +99,7 @@ impl Tracker {
     ///
     /// # Errors
     /// When an address cannot be listened on.
-    pub async fn start_for(
-        config: &Config,
-        guests: Arc<dyn Guests>,
-        egress: &Egress,
-    ) -> Result<Tracker, StartError> {
+    pub async fn start_for(config: &Config, guests: Arc<dyn Guests>, egress: &Egress) -> Result<Tracker, StartError> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(StartError::Random)?;
         let seed = getrandom::u64().map_err(StartError::Random)?;

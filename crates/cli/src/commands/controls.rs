@@ -21,6 +21,9 @@ const SHOWN_ID: usize = 8;
 
 /// Shows or changes whom to meet in any case, and who is met otherwise.
 pub async fn allow(command: args::Allow, context: &Context) -> Result<u8> {
+    if command.only.as_deref() == Some("groups") && command.group.is_empty() {
+        bail!("--only groups needs the groups: add --group GROUP for each; `compeer group list` shows yours");
+    }
     let groups = (!command.group.is_empty()).then_some(command.group);
     let change = GateChange { who: command.only, groups, allow: list(command.rule), ..GateChange::default() };
     change_gate(change, context).await
@@ -51,14 +54,24 @@ fn paths(files: &[PathBuf]) -> Result<Vec<String>> {
 
 async fn change_gate(change: GateChange, context: &Context) -> Result<u8> {
     let attached = attach(context.home.as_deref()).await?;
+    let before: GateInfo = attached.client.get("/gate").await?;
+    let allows = !change.allow.add.is_empty();
     let info: GateInfo = if change == GateChange::default() {
-        attached.client.get("/gate").await?
+        before.clone()
     } else {
         attached.client.call(Method::PATCH, "/gate", &change).await?
     };
     if context.json {
         out::json(&info)?;
         return Ok(0);
+    }
+    // Who only wanted to end a block learns that he did more.
+    for freed in before.block.iter().filter(|entry| allows && info.allow.contains(entry)) {
+        let name = clean(before.names.get(freed).unwrap_or(freed));
+        eprintln!(
+            "{name} is blocked no longer, and from now on is met in any case: `compeer allow --remove {name}` ends that. \
+             `compeer block --remove` alone only ends a block."
+        );
     }
     let who = match info.who.as_str() {
         "everyone" => "everybody".to_owned(),
@@ -275,6 +288,7 @@ pub async fn schedule(command: args::Schedule, context: &Context) -> Result<u8> 
     for (at, window) in windows.iter().enumerate() {
         let rate = |rate: Option<u64>| match rate {
             _ if window.pause => "rests".to_owned(),
+            Some(0) => "no limit".to_owned(),
             Some(rate) => show::rate(rate),
             None => "-".to_owned(),
         };
@@ -285,21 +299,27 @@ pub async fn schedule(command: args::Schedule, context: &Context) -> Result<u8> 
             clean(&window.to),
             rate(window.download_bytes_per_s),
             rate(window.upload_bytes_per_s),
+            window.connections.map_or_else(|| "-".to_owned(), |count| count.to_string()),
             if window.active { "yes" } else { "" }.to_owned(),
         ]);
     }
-            Some(0) => "no limit".to_owned(),
     table.print()?;
     Ok(0)
 }
 
 /// Shows who uses what now, or what was used.
 pub async fn who(command: args::Who, context: &Context) -> Result<u8> {
+    if command.report {
+        let home = node::Home::open(context.home.as_deref())?;
+        // Where no node runs, the report is read from the home.
+        if let Some(_lock) = home.lock()? {
+            return report(&node::usage_report(&home, command.days).await?, context);
+        }
+    }
     let attached = attach(context.home.as_deref()).await?;
     if command.report {
         let days: Vec<UsageTotal> = attached.client.get(&format!("/usage/days?days={}", command.days)).await?;
         return report(&days, context);
-            window.connections.map_or_else(|| "-".to_owned(), |count| count.to_string()),
     }
     let usage: UsageInfo = attached.client.get("/usage").await?;
     if context.json {
@@ -310,7 +330,7 @@ pub async fn who(command: args::Who, context: &Context) -> Result<u8> {
         Table::new(&["WHO", "SERVICE", "OVER", "CONNECTIONS", "DOWN", "UP", "RECEIVED", "SENT"], &[3, 4, 5, 6, 7], 0);
     if command.all {
         for it in &usage.connections {
-            let who = it.person.as_deref().map(|id| short("person", id));
+            let who = it.person.as_deref().map(|id| called(it.name.as_deref(), id));
             let who = who.or_else(|| it.node.as_deref().map(|id| short("node", id))).or_else(|| it.address.clone());
             table.row(vec![
                 clean(&who.unwrap_or_else(|| "a server".to_owned())),
@@ -325,22 +345,24 @@ pub async fn who(command: args::Who, context: &Context) -> Result<u8> {
         }
     } else {
         // By person, service and carrier: connections, rates now, and what was carried since the start.
-        let mut sums: BTreeMap<[String; 3], Sum> = BTreeMap::new();
-        let whose = |person: &Option<String>| {
-            person.as_deref().map_or_else(|| "strangers".to_owned(), |id| short("person", id))
+        let mut sums: BTreeMap<[String; 4], Sum> = BTreeMap::new();
+        // Two persons may have the same name.
+        let key = |person: &Option<String>, name: &Option<String>, service: &String, carrier: &String| {
+            let who = whose(person.as_deref(), name.as_deref());
+            [who, person.clone().unwrap_or_default(), service.clone(), carrier.clone()]
         };
         for it in &usage.connections {
-            let sum = sums.entry([whose(&it.person), it.service.clone(), it.carrier.clone()]).or_default();
+            let sum = sums.entry(key(&it.person, &it.name, &it.service, &it.carrier)).or_default();
             sum.connections += 1;
             sum.down += it.download_bytes_per_s;
             sum.up += it.upload_bytes_per_s;
         }
         for it in &usage.totals {
-            let sum = sums.entry([whose(&it.person), it.service.clone(), it.carrier.clone()]).or_default();
+            let sum = sums.entry(key(&it.person, &it.name, &it.service, &it.carrier)).or_default();
             sum.received += it.downloaded_bytes;
             sum.sent += it.uploaded_bytes;
         }
-        for ([who, service, carrier], sum) in sums {
+        for ([who, _, service, carrier], sum) in sums {
             table.row(vec![
                 clean(&who),
                 clean(&service),
@@ -355,6 +377,10 @@ pub async fn who(command: args::Who, context: &Context) -> Result<u8> {
     }
     if usage.connections.is_empty() && usage.totals.is_empty() {
         eprintln!("Nobody is connected, and nothing was carried since the node started.");
+        return Ok(0);
+    }
+    if command.all && usage.connections.is_empty() {
+        eprintln!("Nobody is connected; `compeer who` shows what was carried since the node started.");
         return Ok(0);
     }
     table.print()?;
@@ -386,7 +412,7 @@ fn report(days: &[UsageTotal], context: &Context) -> Result<u8> {
     for it in days {
         table.row(vec![
             clean(it.day.as_deref().unwrap_or_default()),
-            clean(&it.person.as_deref().map_or_else(|| "strangers".to_owned(), |id| short("person", id))),
+            clean(&whose(it.person.as_deref(), it.name.as_deref())),
             clean(&it.service),
             show::carrier(&it.carrier),
             format_bytes(it.downloaded_bytes),
@@ -395,6 +421,15 @@ fn report(days: &[UsageTotal], context: &Context) -> Result<u8> {
     }
     table.print()?;
     Ok(0)
+}
+
+/// Returns what a person is called.
+fn called(name: Option<&str>, id: &str) -> String {
+    name.map_or_else(|| short("person", id), str::to_owned)
+}
+
+fn whose(person: Option<&str>, name: Option<&str>) -> String {
+    person.map_or_else(|| "strangers".to_owned(), |id| called(name, id))
 }
 
 fn short(kind: &str, id: &str) -> String {

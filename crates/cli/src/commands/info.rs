@@ -48,6 +48,9 @@ fn show_node(info: &SessionInfo, network: &NetworkInfo) -> Result<()> {
     };
     field("version", &info.version)?;
     field("running", format!("{mode}, process {}, for {}", info.process_id, show::seconds(info.uptime_s)))?;
+    if let Some(rests) = show::rests(info) {
+        field("rests", rests)?;
+    }
     field("home", &info.home)?;
     field("downloads to", &info.download_folder)?;
     field("listens on", network.listen.join(", "))?;
@@ -62,13 +65,13 @@ fn show_node(info: &SessionInfo, network: &NetworkInfo) -> Result<()> {
     if let Some(overlay) = &network.overlay {
         field("node id", &overlay.node)?;
         field("nodes at", overlay.listen.join(", "))?;
-        show_relays(overlay)?;
-    }
-    for service in &info.services {
         field(
             "in the DHT",
             if overlay.published { "whoever knows the node id finds these addresses" } else { "not told" },
         )?;
+        show_relays(overlay)?;
+    }
+    for service in &info.services {
         field(&service.name, service.urls.join(", "))?;
     }
     field("torrents", info.torrents.to_string())?;

@@ -16,6 +16,9 @@ pub async fn run(context: &Context) -> Result<u8> {
         out::json(&torrents)?;
         return Ok(0);
     }
+    if let Some(rests) = show::rests(&attached.info) {
+        eprintln!("Everything rests: {rests}.");
+    }
     if torrents.is_empty() {
         eprintln!("No torrents yet: `compeer add LINK` or `compeer share PATH` brings the first.");
         return Ok(0);

@@ -52,6 +52,9 @@ pub async fn run(up: Up, context: &Context) -> Result<u8> {
                 name = "";
             }
         }
+        if let Some(rests) = show::rests(&info) {
+            live.note(format!("  rests      {rests}"));
+        }
         live.note("Ctrl-C stops it.");
     }
     interrupt.wait().await;

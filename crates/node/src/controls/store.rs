@@ -75,6 +75,7 @@ impl Ledger {
                     Ok(UsageTotal {
                         day: Some(row.get(0)?),
                         service: row.get(1)?,
+                        name: None,
                         person: Some(row.get(2)?).filter(|person: &String| !person.is_empty()),
                         carrier: row.get(3)?,
                         downloaded_bytes: row.get::<_, i64>(4)?.max(0) as u64,

@@ -268,6 +268,7 @@ pub(crate) async fn usage(State(state): State<AppState>) -> Json<UsageInfo> {
     let connection = |flow: net::FlowStatus| UsageConnection {
         service: flow.asking.service.to_owned(),
         person: person(&flow.asking).map(|person| person.to_string()),
+        name: person(&flow.asking).and_then(|person| named::called(&state, person)),
         node: flow.asking.node.map(|node| node.to_string()),
         address: flow.asking.address.map(|address| address.to_string()),
         carrier: convert::carrier(flow.asking.carrier).to_owned(),
@@ -282,6 +283,7 @@ pub(crate) async fn usage(State(state): State<AppState>) -> Json<UsageInfo> {
         day: None,
         service: key.service.to_owned(),
         person: key.person.map(|person| person.to_string()),
+        name: key.person.and_then(|person| named::called(&state, person)),
         carrier: convert::carrier(key.carrier).to_owned(),
         downloaded_bytes: bytes.down,
         uploaded_bytes: bytes.up,
@@ -310,5 +312,9 @@ pub(crate) async fn days(
     Params(Days { days }): Params<Days>,
 ) -> Result<Json<Vec<UsageTotal>>, ApiError> {
     let report = state.controls().report(days.unwrap_or(DAYS).clamp(1, MAX_DAYS)).await;
-    report.map(Json).map_err(|error| ApiError::local(error.to_string()))
+    let mut report = report.map_err(|error| ApiError::local(error.to_string()))?;
+    if let Some(people) = state.people() {
+        crate::report::name(&mut report, people);
+    }
+    Ok(Json(report))
 }

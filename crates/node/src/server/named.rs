@@ -125,6 +125,11 @@ pub(super) async fn agree(state: &AppState, person: PersonId, blocked: bool) -> 
     Ok(())
 }
 
+/// Returns what a person is called here; `None` where there is no book.
+pub(super) fn called(state: &AppState, person: PersonId) -> Option<String> {
+    Some(state.people()?.book().name_of(&person))
+}
+
 /// Adds whom the book blocks, and what persons and groups are called here.
 pub(super) fn complete(state: &AppState, info: &mut GateInfo) {
     let Some(people) = state.people() else { return };

@@ -33,6 +33,7 @@ pub(crate) async fn info(State(state): State<AppState>) -> Json<SessionInfo> {
         download_bytes_per_s: list.iter().map(|torrent| torrent.down_rate_bytes_per_s).sum(),
         upload_bytes_per_s: list.iter().map(|torrent| torrent.up_rate_bytes_per_s).sum(),
         services: parts.services.list(),
+        rests: state.controls().shown().rests.map(str::to_owned),
         uptime_s: parts.begun.elapsed().as_secs(),
     })
 }
@@ -59,10 +60,10 @@ pub(crate) async fn limits(State(state): State<AppState>) -> Json<Limits> {
     (status = 415, description = "Not JSON", body = Problem),
 ))]
 pub(crate) async fn limit(State(state): State<AppState>, Body(wanted): Body<Limits>) -> Result<Json<Limits>, ApiError> {
-    let change = rpc::Budget {
     if wanted.connections.is_some() {
         return Err(ApiError::bad_request("the connections of the node are in the budget"));
     }
+    let change = rpc::Budget {
         download_bytes_per_s: Some(wanted.download_bytes_per_s.unwrap_or(0)),
         upload_bytes_per_s: Some(wanted.upload_bytes_per_s.unwrap_or(0)),
         ..rpc::Budget::default()
