@@ -10,7 +10,9 @@ import drivers
 import payloads
 import people
 from compeer_driver import BINARY
+from cases.way_out import sniffing
 from harness import require, suite
+from network import Host, Lan
 from torrents import make
 from tracker import Tracker
 
@@ -174,6 +176,28 @@ def _(t):
         ours.call("PATCH", "offers/files", {"off": False})
         wait("the torrent is told of", lambda: listed() == 1, 5)
     tracker.close()
+
+
+@suite("a pause on the local network", limit=60)
+def _(t):
+    host = Host("alice").plug(Lan(), "10.77.0.1/24")
+    host.run("ip", "route", "add", "default", "via", "10.77.0.254")
+    ours = t.start("person", called="alice", on=host, without="dht,mapping,relays", listen="0.0.0.0:7777")
+    MDNS = 5353     # RFC 6762, 3
+
+    def told(sniffer):
+        return sum(count for (_, _, port), count in list(sniffer.seen.items()) if port == MDNS)
+
+    with t.case("nothing is said there until it ends"), sniffing(host, "eth0") as sniffer:
+        wait("the node tells of itself", lambda: told(sniffer) > 1)
+        gate(ours, paused=True)
+        time.sleep(GONE)
+        before = dict(sniffer.seen)
+        time.sleep(6)
+        require(sniffer.seen == before, f"before {before}, after {sniffer.seen}")
+        gate(ours, paused=False)
+        silent = told(sniffer)
+        wait("it tells again", lambda: told(sniffer) > silent)
 
 
 @suite("controls of the command line", limit=60)

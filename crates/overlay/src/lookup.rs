@@ -7,7 +7,7 @@ mod record;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::NodeId;
@@ -16,8 +16,9 @@ use futures_util::{Stream, StreamExt as _, stream};
 use iroh::address_lookup::{AddressLookup, EndpointData, EndpointInfo, Error, Item};
 use iroh::{EndpointId, SecretKey, TransportAddr};
 use iroh_mdns_address_lookup::MdnsAddressLookup;
-use net::Dht;
+use net::{Dht, Gate};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::admission::Admission;
@@ -153,29 +154,82 @@ impl AddressLookup for Lookup {
     }
 }
 
-/// The local network: multicast DNS (RFC 6762), of which only nodes of Compeer hear.
+/// The local network: multicast DNS (RFC 6762), of which only nodes of Compeer hear. While everything is paused nothing is
+/// said there and nobody listened to.
 #[derive(Debug)]
 pub(crate) struct LocalNetwork {
     lookup: Lookup,
-    mdns: MdnsAddressLookup,
+    spoken: Arc<Mutex<Spoken>>,
+    follower: JoinHandle<()>,
+}
+
+/// What is said on the local network.
+#[derive(Debug, Default)]
+struct Spoken {
+    /// `None` in a pause.
+    mdns: Option<MdnsAddressLookup>,
+    /// Our addresses, for after a pause.
+    data: Option<EndpointData>,
 }
 
 impl LocalNetwork {
     /// Begins to listen and to tell. Fails where the network has no multicast.
-    pub(crate) fn start(id: EndpointId, lookup: Lookup) -> Result<LocalNetwork, String> {
-        let mdns = MdnsAddressLookup::builder().service_name(MDNS_NAME).build(id).map_err(|error| error.to_string())?;
-        Ok(LocalNetwork { lookup, mdns })
+    pub(crate) fn start(id: EndpointId, lookup: Lookup, gate: Gate) -> Result<LocalNetwork, String> {
+        let mdns = if gate.policy().paused { None } else { Some(speak(id)?) };
+        let spoken = Arc::new(Mutex::new(Spoken { mdns, data: None }));
+        let follower = tokio::spawn(follow_pauses(gate, id, spoken.clone()));
+        Ok(LocalNetwork { lookup, spoken, follower })
+    }
+
+    fn spoken(&self) -> MutexGuard<'_, Spoken> {
+        lock(&self.spoken)
+    }
+}
+
+impl Drop for LocalNetwork {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
+
+/// Begins to listen and to tell; ends when what is returned is dropped.
+fn speak(id: EndpointId) -> Result<MdnsAddressLookup, String> {
+    MdnsAddressLookup::builder().service_name(MDNS_NAME).build(id).map_err(|error| error.to_string())
+}
+
+fn lock(spoken: &Mutex<Spoken>) -> MutexGuard<'_, Spoken> {
+    // Nothing panics between two changes of it.
+    spoken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Falls silent in each pause, and speaks again after it.
+async fn follow_pauses(gate: Gate, id: EndpointId, spoken: Arc<Mutex<Spoken>>) {
+    loop {
+        gate.paused(true).await;
+        drop(lock(&spoken).mdns.take());
+        gate.paused(false).await;
+        match speak(id) {
+            Ok(mdns) => {
+                let mut spoken = lock(&spoken);
+                spoken.data.iter().for_each(|data| mdns.publish(data));
+                spoken.mdns = Some(mdns);
+            }
+            Err(error) => tracing::debug!(%error, "nothing is said on the local network after the pause"),
+        }
     }
 }
 
 impl AddressLookup for LocalNetwork {
     fn publish(&self, data: &EndpointData) {
-        self.mdns.publish(data);
+        let mut spoken = self.spoken();
+        spoken.mdns.iter().for_each(|mdns| mdns.publish(data));
+        spoken.data = Some(data.clone());
     }
 
     fn resolve(&self, id: EndpointId) -> Option<Found> {
         let (node, lookup) = (NodeId(*id.as_bytes()), self.lookup.clone());
-        let found: std::pin::Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(self.mdns.resolve(id)?);
+        let found: std::pin::Pin<Box<dyn Stream<Item = _> + Send>> =
+            Box::pin(self.spoken().mdns.as_ref()?.resolve(id)?);
         let filtered = found.filter_map(move |item| {
             let item =
                 item.ok().and_then(|item| lookup.item(node, item.addrs().take(MAX_HINTS).cloned(), "mdns", None));

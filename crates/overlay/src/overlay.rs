@@ -97,7 +97,7 @@ impl Overlay {
         let builder = builder.alpns(protocols).address_lookup(lookup.clone());
         let endpoint = builder.bind().await.map_err(|error| refused(format!("{error:#}")))?;
         if settings.mdns && everywhere(&settings.bind) {
-            match LocalNetwork::start(endpoint.id(), lookup.clone()) {
+            match LocalNetwork::start(endpoint.id(), lookup.clone(), settings.gate.clone()) {
                 Ok(local) => add_lookup(&endpoint, local),
                 Err(error) => tracing::warn!(error, "nodes on the local network are not found (mDNS)"),
             }
