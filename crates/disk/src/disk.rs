@@ -66,6 +66,11 @@ impl Disk {
         self.0.keep_free_bytes.store(config.keep_free_bytes, Ordering::Relaxed);
     }
 
+    /// Returns on how many threads content is checked, and hashed.
+    pub fn check_threads(&self) -> usize {
+        self.0.check_threads.load(Ordering::Relaxed)
+    }
+
     /// Opens the storage of one torrent: what [`DiskOrder::Open`] asks for. The first of `answers` is `Opened`.
     ///
     /// The channel has no bound of its own because its length has one already: answers are bounded by the orders given,

@@ -463,7 +463,8 @@ fn what_is_to_stay_free_counts_as_a_full_disk() {
     let mut trial = Trial::on(&disk, StorageConfig::new(content.info.clone(), home.path().to_owned()));
     let message = trial.error(DiskOrder::Write { blocks: content.blocks(0) });
     assert!(message.contains("stay free"), "{message}");
-    disk.reconfigure(&DiskConfig { keep_free_bytes: 1, ..DiskConfig::default() });
+    disk.reconfigure(&DiskConfig { keep_free_bytes: 1, check_threads: Some(3), ..DiskConfig::default() });
+    assert_eq!(disk.check_threads(), 3);
     trial.fetch(&content, 0..1);
 }
 

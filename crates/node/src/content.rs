@@ -77,14 +77,20 @@ pub struct Created {
     pub skipped: Vec<(String, String)>,
 }
 
-/// Hashes a file or folder into a torrent, on all cores.
-pub fn create(path: &Path, options: Options, progress: &Progress) -> Result<Created, ContentError> {
+/// Hashes a file or folder into a torrent, on so many threads; `None`: on all cores.
+pub fn create(
+    path: &Path,
+    options: Options,
+    threads: Option<usize>,
+    progress: &Progress,
+) -> Result<Created, ContentError> {
     let refused = |error: &dyn std::fmt::Display| ContentError::Create(format!("{}: {error}", path.display()));
     let scan = disk::scan(path).map_err(|error| ContentError::Create(error.to_string()))?;
     let skipped = scan.left_out.iter().map(reason).collect();
     progress.set(0, scan.total_length());
     let plan = Plan::new(&scan.name, scan.files, options).map_err(|error| refused(&error))?;
-    let hashes = disk::hash_files(&plan, &scan.paths, None, &|bytes| progress.advance(bytes), progress.cancel_flag());
+    let advance = |bytes| progress.advance(bytes);
+    let hashes = disk::hash_files(&plan, &scan.paths, threads, &advance, progress.cancel_flag());
     let hashes = hashes.map_err(|error| match error {
         HashError::Cancelled => ContentError::Cancelled,
         other => ContentError::Create(other.to_string()),

@@ -265,6 +265,11 @@ impl Session {
         self.shared.disk.reconfigure(&disk_config(resources));
     }
 
+    /// Returns on how many threads content is checked; also how many may hash what is shared.
+    pub fn check_threads(&self) -> usize {
+        self.shared.disk.check_threads()
+    }
+
     /// Lets all torrents rest, or go on; those that are paused themselves stay so.
     pub fn hold(&self, held: bool) {
         if self.shared.held.swap(held, Ordering::Relaxed) == held {

@@ -188,7 +188,8 @@ async fn run_share(
     };
     let cancelled = progress.clone();
     let shared = path.clone();
-    let created = blocking(move || content::create(&path, options, &progress)).await?;
+    let threads = Some(state.session().check_threads());
+    let created = blocking(move || content::create(&path, options, threads, &progress)).await?;
     if cancelled.is_cancelled() {
         return Err(ContentError::Cancelled.into());
     }

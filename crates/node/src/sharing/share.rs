@@ -104,7 +104,8 @@ impl Sharing {
             ..create::Options::default()
         };
         let (hashed, cancelled) = (path.to_owned(), progress.clone());
-        let created = blocking(move || content::create(&hashed, options, &progress)).await?;
+        let threads = Some(self.0.session.check_threads());
+        let created = blocking(move || content::create(&hashed, options, threads, &progress)).await?;
         if cancelled.is_cancelled() {
             return Err(ContentError::Cancelled.into());
         }

@@ -36,7 +36,7 @@ pub fn run(command: TorrentCreate, context: &Context) -> Result<u8> {
     let mut live = Live::new(context.json);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let created: Created =
-        with_progress(&mut live, "Hashing", &name, move |progress| content::create(&path, options, progress))?;
+        with_progress(&mut live, "Hashing", &name, move |progress| content::create(&path, options, None, progress))?;
     live.clear();
     let bytes = created.torrent.to_bytes();
     if to_stdout {
