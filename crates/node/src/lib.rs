@@ -8,6 +8,7 @@ pub mod content;
 mod controls;
 mod convert;
 mod error;
+mod frames;
 mod groups;
 mod hints;
 mod home;

@@ -11,12 +11,13 @@ use overlay::{Hint, Peer, Service, Stream};
 use people::proto::group::message::{Fellow, MAX_FELLOW_HINTS, MAX_FELLOWS, MAX_MESSAGE_BYTES, tag};
 use people::proto::group::{Command, GroupLink, Input, JoinRequest, Kind, Message, Refusal, Replica};
 use people::proto::{LinkNode, SignedNodeList};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::circle::{Circle, Order};
 use super::{GroupError, Groups, now, random};
+use crate::frames;
 
 /// The name of the service.
 pub(super) const SERVICE: &str = "group";
@@ -432,23 +433,10 @@ async fn speak(mut orders: mpsc::Receiver<Order>, mut stream: impl AsyncWrite + 
 }
 
 async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Message> {
-    let len = stream.read_u32().await? as usize;
-    if len > MAX_MESSAGE_BYTES {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    // Grows with what arrives: a length alone costs nothing.
-    let mut bytes = Vec::new();
-    stream.take(len as u64).read_to_end(&mut bytes).await?;
-    if bytes.len() < len {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
+    let bytes = frames::read(stream, MAX_MESSAGE_BYTES).await?;
     Message::decode(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 async fn write(stream: &mut (impl AsyncWrite + Unpin), message: &Message) -> io::Result<()> {
-    let body = message.encode();
-    // `MAX_MESSAGE_BYTES` is far below 4 GiB.
-    let mut bytes = (body.len() as u32).to_be_bytes().to_vec();
-    bytes.extend_from_slice(&body);
-    timeout(WRITING, stream.write_all(&bytes)).await?
+    timeout(WRITING, frames::write(stream, &message.encode())).await?
 }

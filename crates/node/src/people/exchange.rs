@@ -1,7 +1,6 @@
 //! The driver of exchanges (`people::proto::exchange`): the overlay's service `people`, and dialling it.
 
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 
 use super::{Off, People, now_ms};
+use crate::frames::{Frames, frame};
 
 /// The name of the service.
 const SERVICE: &str = "people";
@@ -122,8 +122,7 @@ impl People {
         };
         let mut exchange = Exchange::new(self.now(), &self.book(), peer, role, hints, salt);
         let (mut reader, mut writer) = tokio::io::split(stream);
-        // Bounded by one read, and by the longest frame.
-        let mut received = Vec::new();
+        let mut frames = Frames::default();
         // Bounded by what our own book has to say.
         let mut to_send: Vec<u8> = Vec::new();
         loop {
@@ -140,7 +139,12 @@ impl People {
             }
             let wait = exchange.poll_timeout().map_or(Duration::ZERO, |at| at.since(self.now().mono));
             let input = tokio::select! {
-                input = read_frame(&mut reader, &mut received, exchange.frame_limit()) => input,
+                frame = frames.next(&mut reader, exchange.frame_limit().min(MAX_FRAME_BYTES)) => match frame {
+                    Ok(frame) => Input::Frame(frame),
+                    // Too long: no frame that can be read.
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => Input::Frame(Vec::new()),
+                    Err(_) => Input::Closed,
+                },
                 written = writer.write(&to_send), if !to_send.is_empty() => {
                     match written {
                         Ok(count) if count > 0 => drop(to_send.drain(..count)),
@@ -170,10 +174,8 @@ impl People {
         self.save().await?;
         while let Some(output) = exchange.poll_output() {
             match output {
-                Output::Send(frame) => {
-                    to_send.extend((frame.len() as u32).to_be_bytes());
-                    to_send.extend(frame);
-                }
+                // A frame of an exchange is far below 4 GiB.
+                Output::Send(bytes) => to_send.extend(frame(&bytes).unwrap_or_default()),
                 Output::Sign(list) => {
                     // A code is good for one node: another may have been faster.
                     let may = joins_by.is_none_or(|secret| self.spend(secret));
@@ -207,26 +209,5 @@ impl People {
     pub(crate) fn own_hints(&self) -> Vec<String> {
         let hints = self.overlay().map(overlay::Overlay::own_hints).unwrap_or_default();
         hints.iter().map(ToString::to_string).take(people::proto::link::MAX_HINTS).collect()
-    }
-}
-
-/// Reads until a frame is whole. Cancel safe: what was read stays in `received`.
-async fn read_frame(reader: &mut (impl AsyncRead + Unpin), received: &mut Vec<u8>, limit: usize) -> Input {
-    loop {
-        if let Some(head) = received.first_chunk::<4>() {
-            let len = u32::from_be_bytes(*head) as usize;
-            if len > limit.min(MAX_FRAME_BYTES) {
-                return Input::Frame(Vec::new());
-            }
-            if received.len() >= 4 + len {
-                let frame = received[4..4 + len].to_vec();
-                received.drain(..4 + len);
-                return Input::Frame(frame);
-            }
-        }
-        let read: io::Result<usize> = pin!(reader.read_buf(received)).await;
-        if !matches!(read, Ok(count) if count > 0) {
-            return Input::Closed;
-        }
     }
 }

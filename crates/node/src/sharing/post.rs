@@ -1,6 +1,6 @@
 //! One question and one answer over a stream of the overlay, and the services that answer.
 //!
-//! Both are a length (32 bits, big-endian) and as many bytes. A stream carries one of each.
+//! Each is a frame. A stream carries one of each.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,11 +14,12 @@ use net::{Carriage, Opening};
 use overlay::{Hint, Overlay, Peer, Service, Stream};
 use sharing::Circle;
 use sharing::proto::{MAX_NOTICE_LEN, MAX_REQUEST_LEN};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
 use torrent::Session;
 
 use super::{LIBRARY, NOTICE, Sharing};
+use crate::frames;
 
 /// How long a question and its answer may take once the stream stands. Arbitrary: a page over a bad line.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,8 +51,9 @@ impl Post for Overlay {
         Box::pin(async move {
             let mut stream = overlay.open(node, service, &[]).await.map_err(|error| error.to_string())?;
             let work = async {
-                write(&mut stream, &request).await?;
-                read(&mut stream, limit).await
+                frames::write(&mut stream, &request).await?;
+                stream.shutdown().await?;
+                frames::read(&mut stream, limit).await
             };
             let answer = tokio::time::timeout(EXCHANGE_TIMEOUT, work).await;
             answer.map_err(|_| "no answer came".to_owned())?.map_err(|error| match error.kind() {
@@ -61,26 +63,6 @@ impl Post for Overlay {
             })
         })
     }
-}
-
-/// Writes one message.
-async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    stream.write_all(&length.to_be_bytes()).await?;
-    stream.write_all(bytes).await?;
-    stream.shutdown().await
-}
-
-/// Reads one message of at most `limit` bytes.
-async fn read(stream: &mut (impl AsyncRead + Unpin), limit: usize) -> io::Result<Vec<u8>> {
-    let length = stream.read_u32().await? as usize;
-    if length > limit {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the message is too long"));
-    }
-    // Grows with what comes, not with what is announced.
-    let mut bytes = Vec::new();
-    stream.take(length as u64).read_to_end(&mut bytes).await?;
-    if bytes.len() == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 /// Questions that a service works on at once; the others wait. Arbitrary: reading folders is work for the disk.
@@ -125,10 +107,11 @@ impl Service for Responder {
         Box::pin(async move {
             let Some(person) = self.sharing.acquaintance(peer.node, peer.person) else { return };
             let work = async {
-                let request = read(&mut stream, self.limit).await?;
+                let request = frames::read(&mut stream, self.limit).await?;
                 let _place = self.free.acquire().await.map_err(io::Error::other)?;
                 let answer = (self.answer)(self.sharing.clone(), peer.node, person, request).await;
-                write(&mut stream, &answer).await
+                frames::write(&mut stream, &answer).await?;
+                stream.shutdown().await
             };
             match tokio::time::timeout(EXCHANGE_TIMEOUT, work).await {
                 Ok(Ok(())) => {}
