@@ -151,7 +151,7 @@ impl Groups {
         groups.0.watch_members().await?;
         groups.0.people.set_circles(Arc::new(groups.clone()));
         if let Some(overlay) = groups.0.people.overlay() {
-            overlay.serve(Arc::new(streams::GroupService(groups.clone())));
+            overlay.serve(Arc::new(streams::GroupService::new(groups.clone())));
             tokio::spawn(meeting::run(Arc::downgrade(&groups.0)));
         }
         Ok(groups)

@@ -22,6 +22,8 @@ pub use contact::{Contact, Invite, InviteId, InviteState, Record, Relation};
 pub use kept::{Parcel, ParcelKey};
 pub use link::{ContactLink, JoinLink, LinkError, LinkNode, Secret};
 pub use name::{Name, NameError};
-pub use nodes::{Consent, KnownPerson, NodeEntry, NodeKey, NodeList, NodeListError, PersonKey, SignedNodeList};
+pub use nodes::{
+    Consent, KnownPerson, NodeEntry, NodeKey, NodeList, NodeListError, PersonKey, ShownList, SignedNodeList,
+};
 pub use phrase::{Phrase, PhraseError};
 pub use words::{COMPARED, verification_words};

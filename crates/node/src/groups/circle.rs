@@ -19,7 +19,7 @@ use super::{View, now};
 const QUEUE: usize = 1024;
 
 /// Of how many persons who are no members yet the nodes are kept: more come in at once seldom, and each is bounded.
-const MAX_EARLY: usize = 32;
+pub(super) const MAX_EARLY: usize = 32;
 
 /// How long whoever leaves waits for a member to hear it. Afterwards it is said when one is met.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -189,6 +189,11 @@ impl Circle {
                 let _ = queue.try_send(Order::Send(message.clone()));
             }
         }
+    }
+
+    /// Whether a person belongs to the group, or did.
+    pub(super) async fn knows(&self, person: &PersonId) -> bool {
+        self.live.lock().await.replica.knows(person)
     }
 
     /// Returns when the replica has something to do by itself.

@@ -2,20 +2,23 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{NodeId, PersonId};
 use db::DbError;
 use futures_util::future::BoxFuture;
 use overlay::{Hint, Peer, Service, Stream};
-use people::proto::group::message::{Fellow, MAX_FELLOW_HINTS, MAX_FELLOWS, MAX_MESSAGE_BYTES, tag};
+use people::proto::group::message::{
+    Fellow, MAX_FELLOW_HINTS, MAX_FELLOWS, MAX_FIRST_MESSAGE_BYTES, MAX_MESSAGE_BYTES, tag,
+};
+use people::proto::group::replica::{MAX_BAD, PROOF_PATIENCE};
 use people::proto::group::{Command, GroupLink, Input, JoinRequest, Kind, Message, Refusal, Replica};
-use people::proto::{LinkNode, SignedNodeList};
+use people::proto::{LinkNode, ShownList, SignedNodeList};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::circle::{Circle, Order};
+use super::circle::{Circle, MAX_EARLY, Order};
 use super::{GroupError, Groups, now, random};
 use crate::frames;
 
@@ -24,6 +27,10 @@ pub(super) const SERVICE: &str = "group";
 
 /// How long the other end may take to greet, and to answer.
 const GREETING: Duration = Duration::from_secs(20);
+
+/// How many strangers are listened to at a time, until they have said what they want. Arbitrary: each may hold a short
+/// frame and some seconds.
+const MAX_STRANGERS: usize = 16;
 
 /// How many groups are taken on somebody's word, before a member has shown their log. Arbitrary: a person who was restored
 /// hears of all of theirs at once.
@@ -36,7 +43,16 @@ const WRITING: Duration = Duration::from_secs(60);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Receives streams.
-pub(super) struct GroupService(pub(super) Groups);
+pub(super) struct GroupService {
+    groups: Groups,
+    strangers: Arc<Semaphore>,
+}
+
+impl GroupService {
+    pub(super) fn new(groups: Groups) -> GroupService {
+        GroupService { groups, strangers: Arc::new(Semaphore::new(MAX_STRANGERS)) }
+    }
+}
 
 impl Service for GroupService {
     fn name(&self) -> &'static str {
@@ -45,8 +61,16 @@ impl Service for GroupService {
 
     fn serve(self: Arc<Self>, peer: Peer, stream: Stream) -> BoxFuture<'static, ()> {
         Box::pin(async move {
+            let stranger = match peer.person {
+                Some(_) => None,
+                // One too many is let go: it tries again.
+                None => match self.strangers.clone().try_acquire_owned() {
+                    Ok(permit) => Some(permit),
+                    Err(_) => return,
+                },
+            };
             // A stranger, and somebody who names a group that is not here, gets the end of the stream and nothing else.
-            if let Err(error) = self.0.receive(peer.node, stream).await {
+            if let Err(error) = self.groups.receive(peer.node, stream, stranger).await {
                 tracing::debug!(node = ?peer.node, %error, "a stream of the service group ended");
             }
         })
@@ -79,46 +103,88 @@ impl From<DbError> for Knock {
 }
 
 impl Groups {
-    async fn receive(&self, node: NodeId, mut stream: Stream) -> io::Result<()> {
+    /// `stranger`: kept for as long as the other end is one.
+    async fn receive(
+        &self,
+        node: NodeId,
+        mut stream: Stream,
+        stranger: Option<OwnedSemaphorePermit>,
+    ) -> io::Result<()> {
         let own = self.0.people.key().id();
-        let greeting = timeout(GREETING, read(&mut stream)).await??;
+        let greeting = timeout(GREETING, read(&mut stream, MAX_FIRST_MESSAGE_BYTES)).await??;
         let find =
             |wanted: &[u8; 32]| self.0.all().into_iter().find(|circle| tag(circle.group(), node, own) == *wanted);
         match greeting {
             Message::Hello { tag, list } => {
                 let Some(circle) = find(&tag) else { return Ok(()) };
-                let Some(person) = self.recognise(node, &list).await? else { return Ok(()) };
-                // Whom we do not know may have come in while we were away: we listen, and say nothing of ourselves. Who was
-                // expelled is told that, and nothing else. Who belongs to a group that nobody has told us of yet says who
-                // named it.
-                let known = match circle.view().roster {
-                    Some(roster) => roster.has(&person),
+                let claimed = self.0.people.book().person_of(&node);
+                let claimed = claimed.or_else(|| ShownList::read(&list).ok().map(|list| list.person()));
+                let Some(claimed) = claimed else { return Ok(()) };
+                // Whom we do not know may have come in while we were away, and says so next. Who was expelled is told that,
+                // and nothing else. Who belongs to a group that nobody has told us of yet says who named it.
+                let roster = circle.view().roster;
+                let is_known = match &roster {
+                    Some(_) => circle.knows(&claimed).await,
                     None => circle.nodes().named.contains(&node),
                 };
-                self.welcome(&mut stream, known).await?;
-                self.run(circle, node, person, stream, None).await
+                if !is_known || self.recognise(node, &list).await? != Some(claimed) {
+                    return Ok(());
+                }
+                drop(stranger);
+                self.welcome(&mut stream, roster.is_none_or(|roster| roster.has(&claimed))).await?;
+                self.run(circle, node, claimed, stream, None, Vec::new()).await
             }
             Message::Join { tag, request, list } => {
                 let Some(circle) = find(&tag) else { return Ok(()) };
-                self.let_in(circle, node, *request, &list, stream).await
+                self.let_in(circle, node, *request, &list, stream, stranger).await
             }
-            Message::Belongs { group } => {
-                let is_friend = {
-                    let book = self.0.people.book();
-                    book.admits(&node) && book.person_of(&node).is_some_and(|person| book.is_of_interest(&person))
-                };
-                let is_new = self.0.circle(group).is_none() && !self.0.lock_left().contains(&group);
-                // Nothing of a stranger is believed, and of others no more than some groups that no member has shown yet.
-                let unseen = self.0.all().iter().filter(|circle| circle.view().roster.is_none()).count();
-                let is_room = unseen < MAX_UNSEEN && self.0.lock_circles().len() < super::MAX_GROUPS;
-                if is_friend && is_new && is_room {
+            Message::Belongs { group, list } => {
+                if self.0.circle(group).is_none() && self.believes(node, group) {
                     tracing::debug!(?node, "a fellow member names a group that we belong to");
-                    self.adopt(group, node).await.map_err(io::Error::other)?;
+                    return self.adopt(group, node).await.map_err(io::Error::other);
                 }
-                Ok(())
+                let Some(person) = self.recognise(node, &list).await? else { return Ok(()) };
+                let Some(circle) = self.0.circle(group).filter(|circle| circle.view().roster.is_some()) else {
+                    return self.pretend(stream).await;
+                };
+                drop(stranger);
+                self.welcome(&mut stream, self.is_member(group, person)).await?;
+                // Of use as soon as the person has shown to be a member.
+                let shown = Fellow { list, hints: Vec::new() };
+                self.run(circle, node, person, stream, None, vec![shown]).await
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a node's word is enough to take a group: nothing of a stranger is believed, and of others no more than some
+    /// groups that no member has shown yet.
+    fn believes(&self, node: NodeId, group: base::GroupId) -> bool {
+        let is_friend = {
+            let book = self.0.people.book();
+            book.admits(&node) && book.person_of(&node).is_some_and(|person| book.is_of_interest(&person))
+        };
+        let unseen = self.0.all().iter().filter(|circle| circle.view().roster.is_none()).count();
+        let is_room = unseen < MAX_UNSEEN && self.0.lock_circles().len() < super::MAX_GROUPS;
+        is_friend && is_room && !self.0.lock_left().contains(&group)
+    }
+
+    /// Behaves as to somebody who is no member, though the group is not here: nobody learns which groups are.
+    async fn pretend(&self, mut stream: Stream) -> io::Result<()> {
+        self.welcome(&mut stream, false).await?;
+        let talk = async {
+            let mut bad = 0;
+            while bad < MAX_BAD as usize {
+                match read(&mut stream, MAX_MESSAGE_BYTES).await? {
+                    Message::Have(_) => write(&mut stream, &Message::Have(Vec::new())).await?,
+                    Message::Changes(changes) => bad += changes.len(),
+                    Message::Want(_) | Message::People(_) => {}
+                    _ => bad += 1,
+                }
+            }
+            Ok(())
+        };
+        timeout(PROOF_PATIENCE, talk).await.unwrap_or(Ok(()))
     }
 
     /// Takes a group that a fellow member named: its members will tell whether we belong to it.
@@ -137,10 +203,11 @@ impl Groups {
         request: JoinRequest,
         list: &[u8],
         mut stream: Stream,
+        stranger: Option<OwnedSemaphorePermit>,
     ) -> io::Result<()> {
         let person = request.person;
-        let Some(list) = list_of(list, node).filter(|list| list.person() == person) else { return Ok(()) };
-        if !self.0.people.book().admits(&node) {
+        let Some(shown) = ShownList::read(list).ok().filter(|list| list.person() == person) else { return Ok(()) };
+        if !shown.proves(&node) || !self.0.people.book().admits(&node) {
             return Ok(());
         }
         let command = Command::Admit(Box::new(request));
@@ -155,7 +222,9 @@ impl Groups {
                 return if private { Ok(()) } else { write(&mut stream, &Message::Refused).await };
             }
         }
+        drop(stranger);
         // Since then the person is of interest to the book.
+        let Ok(list) = shown.verify() else { return Ok(()) };
         let learnt = self.0.people.update(|book, _| {
             book.learn(&list);
             book.person_of(&node) == Some(person)
@@ -164,7 +233,7 @@ impl Groups {
             return Ok(());
         }
         self.welcome(&mut stream, true).await?;
-        self.run(circle, node, person, stream, None).await
+        self.run(circle, node, person, stream, None, Vec::new()).await
     }
 
     async fn welcome(&self, stream: &mut Stream, known: bool) -> io::Result<()> {
@@ -174,14 +243,29 @@ impl Groups {
 
     /// Returns whose node this is, after taking in the list that it shows. What we know from elsewhere and is newer counts.
     async fn recognise(&self, node: NodeId, list: &[u8]) -> io::Result<Option<PersonId>> {
-        let shown = list_of(list, node);
+        let shown = ShownList::read(list).ok().filter(|list| list.names(&node));
+        let wanted = {
+            let book = self.0.people.book();
+            if !book.admits(&node) {
+                return Ok(None);
+            }
+            let known = book.person_of(&node);
+            let Some(shown) = shown else { return Ok(known) };
+            let of_shown = book.person(&shown.person());
+            if of_shown.is_some_and(|person| person.newest().encode() == list) {
+                return Ok(known);
+            }
+            if !book.is_of_interest(&shown.person()) {
+                // The list of somebody whom we do not know yet is believed for this stream, unless we know better.
+                let is_new = known.is_none() && of_shown.is_none();
+                return Ok(known.or_else(|| (is_new && shown.proves(&node)).then(|| shown.person())));
+            }
+            shown
+        };
+        let Ok(list) = wanted.verify() else { return Ok(None) };
         let learnt = self.0.people.update(|book, _| {
-            shown.iter().for_each(|list| {
-                book.learn(list);
-            });
-            // The list of somebody whom we do not know yet is believed for this stream, unless we know better.
-            let shown = shown.as_ref().map(SignedNodeList::person).filter(|person| book.person(person).is_none());
-            book.admits(&node).then(|| book.person_of(&node).or(shown)).flatten()
+            book.learn(&list);
+            book.admits(&node).then(|| book.person_of(&node)).flatten()
         });
         learnt.await.map_err(io::Error::other)
     }
@@ -211,7 +295,7 @@ impl Groups {
         let tag = tag(link.group, overlay.node(), node);
         let message = Message::Join { tag, request: Box::new(request), list: own.encode() };
         write(&mut stream, &message).await?;
-        let list = match timeout(GREETING, read(&mut stream)).await {
+        let list = match timeout(GREETING, read(&mut stream, MAX_FIRST_MESSAGE_BYTES)).await {
             Ok(Ok(Message::Welcome { list })) => list,
             Ok(Ok(_)) => return Err(Knock::Refused),
             // The end without a word: of a private group, a refusal as well.
@@ -234,7 +318,7 @@ impl Groups {
         self.0.people.update(|book, _| book.learn_hints(node, &hints)).await?;
         let groups = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = groups.run(circle, node, person, stream, None).await {
+            if let Err(error) = groups.run(circle, node, person, stream, None, Vec::new()).await {
                 tracing::debug!(?node, %error, "a stream of the service group ended");
             }
         });
@@ -249,34 +333,46 @@ impl Groups {
         if write(&mut stream, &hello).await.is_err() {
             return false;
         }
-        let Ok(Ok(Message::Welcome { list })) = timeout(GREETING, read(&mut stream)).await else {
-            self.tell_belongs(&circle, node).await;
-            return false;
+        let Some(person) = self.welcomed(node, &mut stream).await else {
+            return self.show(circle, node, limit).await;
         };
-        let Ok(Some(person)) = self.recognise(node, &list).await else { return false };
-        if let Err(error) = self.run(circle, node, person, stream, limit).await {
+        if let Err(error) = self.run(circle, node, person, stream, limit, Vec::new()).await {
             tracing::debug!(?node, %error, "a stream of the service group ended");
         }
         true
     }
 
-    /// Tells a member's node that the person belongs to a group which the node does not seem to know. At each visit, which
-    /// are fewer and fewer: a node that was restored may have ended before it could act on the first word.
-    async fn tell_belongs(&self, circle: &Circle, node: NodeId) {
-        let person = self.0.people.book().person_of(&node);
-        let ours = person.zip(circle.view().roster).is_some_and(|(person, roster)| roster.has(&person));
-        if !ours {
-            return;
-        }
-        let Some(overlay) = self.0.people.overlay() else { return };
-        if let Ok(mut stream) = overlay.open(node, SERVICE, &[]).await {
-            // It will come, or not.
-            let _ = write(&mut stream, &Message::Belongs { group: circle.group() }).await;
-            let _ = stream.shutdown().await;
-        }
+    /// Waits for the answer to a greeting, and returns whose node it is that answers.
+    async fn welcomed(&self, node: NodeId, stream: &mut Stream) -> Option<PersonId> {
+        let answer = timeout(GREETING, read(stream, MAX_FIRST_MESSAGE_BYTES)).await;
+        let Ok(Ok(Message::Welcome { list })) = answer else { return None };
+        self.recognise(node, &list).await.ok().flatten()
     }
 
-    /// Serves a stream between two members until it ends, or until `limit` is over.
+    /// Tells a member's node, which said nothing, that its person and ours belong to the group: it does not know the group,
+    /// or not us. At each visit, which are fewer and fewer: a node that was restored may have ended before it could act on
+    /// the first word. Returns whether a stream stood for longer than somebody is listened to who proves nothing.
+    async fn show(&self, circle: Arc<Circle>, node: NodeId, limit: Option<Duration>) -> bool {
+        let (Some(overlay), Some(own)) = (self.0.people.overlay(), self.0.own_list()) else { return false };
+        let theirs = self.0.people.book().person_of(&node);
+        if !theirs.is_some_and(|person| self.is_member(circle.group(), person)) {
+            return false;
+        }
+        let Ok(mut stream) = overlay.open(node, SERVICE, &[]).await else { return false };
+        let belongs = Message::Belongs { group: circle.group(), list: own.encode() };
+        if write(&mut stream, &belongs).await.is_err() {
+            return false;
+        }
+        let Some(person) = self.welcomed(node, &mut stream).await else { return false };
+        let since = Instant::now();
+        if let Err(error) = self.run(circle, node, person, stream, limit, Vec::new()).await {
+            tracing::debug!(?node, %error, "a stream of the service group ended");
+        }
+        since.elapsed() > 2 * PROOF_PATIENCE
+    }
+
+    /// Serves a stream between two members until it ends, or until `limit` is over. `early`: what was told of nodes before
+    /// it was known that the other end is a member.
     async fn run(
         &self,
         circle: Arc<Circle>,
@@ -284,6 +380,7 @@ impl Groups {
         person: PersonId,
         stream: Stream,
         limit: Option<Duration>,
+        early: Vec<Fellow>,
     ) -> io::Result<()> {
         let _met = circle.meet(node);
         let (session, orders, settled) = circle.connect(&self.0.store, person).await.map_err(io::Error::other)?;
@@ -297,7 +394,7 @@ impl Groups {
             }
         };
         let result = tokio::select! {
-            result = converse(self.listen(&circle, node, session, reading), speak(orders, writing)) => result,
+            result = converse(self.listen(&circle, (node, person), session, reading, early), speak(orders, writing)) => result,
             () = over => Ok(()),
         };
         let settled = circle.close(&self.0.store, session).await.map_err(io::Error::other)?;
@@ -309,17 +406,32 @@ impl Groups {
     async fn listen(
         &self,
         circle: &Arc<Circle>,
-        node: NodeId,
+        (node, person): (NodeId, PersonId),
         session: u64,
         mut stream: impl AsyncRead + Unpin,
+        mut early: Vec<Fellow>,
     ) -> io::Result<()> {
+        let is_member = || circle.view().roster.is_some_and(|roster| roster.has(&person));
+        let mut told = is_member();
         loop {
-            match read(&mut stream).await? {
-                Message::People(fellows) => self.learn(circle, Some(node), fellows).await.map_err(io::Error::other)?,
+            match read(&mut stream, MAX_MESSAGE_BYTES).await? {
+                Message::People(fellows) => {
+                    early.extend(fellows);
+                    early.truncate(MAX_EARLY);
+                }
                 message => {
                     let input = Input::Received { session, message };
                     self.drive(circle, |replica| replica.handle(now(), input)).await.map_err(io::Error::other)?;
                 }
+            }
+            // Nobody else is believed who says where members are; whoever lets us in is, before the roster is here.
+            if !early.is_empty() && (circle.view().roster.is_none() || is_member()) {
+                let fellows = std::mem::take(&mut early);
+                self.learn(circle, Some(node), fellows).await.map_err(io::Error::other)?;
+            }
+            if !told && is_member() {
+                told = true;
+                circle.tell(Some(session), &self.fellows(circle)).await;
             }
         }
     }
@@ -432,8 +544,8 @@ async fn speak(mut orders: mpsc::Receiver<Order>, mut stream: impl AsyncWrite + 
     stream.shutdown().await
 }
 
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Message> {
-    let bytes = frames::read(stream, MAX_MESSAGE_BYTES).await?;
+async fn read(stream: &mut (impl AsyncRead + Unpin), limit: usize) -> io::Result<Message> {
+    let bytes = frames::read(stream, limit).await?;
     Message::decode(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use people::Store;
+use people::proto::group::Message;
+use people::proto::group::message::tag;
 use people::proto::group::{Kind, Role};
 use people::proto::{Book, Name, NodeList, PersonKey};
+use tokio::io::AsyncReadExt as _;
 
 use super::*;
 use crate::people::Keys;
@@ -69,6 +72,20 @@ impl Person {
 
     fn id(&self) -> PersonId {
         self.groups().person()
+    }
+
+    /// Opens a stream to another's groups, says something, and returns the answer to it until the other end ends it.
+    async fn says(&self, to: &Person, messages: &[Message]) -> Vec<u8> {
+        let theirs = to.groups().people().overlay().unwrap();
+        let ours = self.groups().people().overlay().unwrap();
+        let mut stream = ours.open(theirs.node(), "group", &theirs.own_hints()).await.unwrap();
+        for message in messages {
+            // The other end may have ended it.
+            let _ = crate::frames::write(&mut stream, &message.encode()).await;
+        }
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        answer
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&Groups) -> bool) {
@@ -136,4 +153,53 @@ async fn a_key_that_a_passphrase_seals_is_unlocked_for_groups() {
     alice.groups().unlock(key).await.unwrap();
     let group = alice.groups().create(&name, Kind::Open).await.unwrap();
     assert!(alice.groups().is_member(group, alice.id()));
+}
+
+#[tokio::test]
+async fn who_only_knows_what_a_group_is_called_hears_what_they_would_of_none() {
+    let (alice, mallory) = tokio::join!(Person::new("Alice", None), Person::new("Mallory", None));
+    let group = alice.groups().create(&Name::new("Tea").unwrap(), Kind::Private).await.unwrap();
+    let list = mallory.groups().0.own_list().unwrap().encode();
+    let node = |person: &Person| person.groups().people().overlay().unwrap().node();
+    let mut heard = Vec::new();
+    for group in [group, GroupId([9; 32])] {
+        let hello = Message::Hello { tag: tag(group, node(&mallory), node(&alice)), list: list.clone() };
+        let belongs = Message::Belongs { group, list: list.clone() };
+        let first = ChangeId(group.0);
+        let fellow = people::proto::group::message::Fellow { list: list.clone(), hints: Vec::new() };
+        let asks = [Message::People(vec![fellow]), Message::Have(vec![first]), Message::Want(vec![first])];
+        let garbage = [Message::Changes(vec![Arc::from([7].as_slice()); 4])];
+        let shown = [&[belongs], asks.as_slice(), &garbage].concat();
+        heard.push((mallory.says(&alice, &[hello]).await, mallory.says(&alice, &shown).await));
+    }
+    let [of_group, of_none] = heard.try_into().unwrap();
+    assert!(of_group.0.is_empty(), "silence");
+    assert_eq!(of_group, of_none);
+    assert!(!alice.groups().is_member(group, mallory.id()));
+    assert!(alice.groups().people().book().person(&mallory.id()).is_none());
+}
+
+#[tokio::test]
+async fn who_came_in_meanwhile_shows_it_to_whoever_was_away() {
+    let (mut alice, mut bob, carol) =
+        tokio::join!(Person::new("Alice", None), Person::new("Bob", None), Person::new("Carol", None));
+    let group = alice.groups().create(&Name::new("Tea").unwrap(), Kind::Private).await.unwrap();
+    let link = alice.groups().invite(group, None, 1, Role::Admin).await.unwrap();
+    bob.groups().join(&link).await.unwrap();
+    bob.until("Bob has the key", called(group, "Tea")).await;
+    alice.stop().await;
+    let link = bob.groups().invite(group, None, 1, Role::Member).await.unwrap();
+    carol.groups().join(&link).await.unwrap();
+    carol.until("Carol has the key", called(group, "Tea")).await;
+    bob.stop().await;
+    alice.start().await;
+    // Alice is somewhere else now, and Carol is told where.
+    let place = alice.groups().people().overlay().unwrap();
+    let hints: Vec<String> = place.own_hints().iter().map(ToString::to_string).collect();
+    carol.groups().people().update(|book, _| book.learn_hints(place.node(), &hints)).await.unwrap();
+    carol.groups().0.circle(group).unwrap().nodes().tried.clear();
+    carol.groups().0.wake.notify_one();
+    alice.until("Carol has shown that she belongs to it", has(group, 3)).await;
+    alice.until("and is met", |groups| groups.view(group).unwrap().sessions > 0).await;
+    assert_eq!(alice.groups().people().book().person_of(&carol.groups().people().key().id()), Some(carol.id()));
 }

@@ -314,6 +314,27 @@ impl SignedNodeList {
 
     /// Reads and verifies.
     pub fn decode(bytes: &[u8]) -> Result<SignedNodeList, NodeListError> {
+        ShownList::read(bytes)?.verify()
+    }
+
+    /// Returns what orders the lists of one person: the greatest is the newest.
+    pub fn rank(&self) -> (u64, [u8; 32]) {
+        (self.list.seq, Sha256::digest(self.encode()).into())
+    }
+}
+
+/// A list that somebody showed: it was read, and nothing of it is verified. To verify all of a list takes up to
+/// 1 + [`MAX_NODES`] + [`MAX_REVOKED`] signatures, which no stranger is worth.
+#[derive(Clone)]
+pub struct ShownList<'a> {
+    list: NodeList,
+    body: &'a [u8],
+    signature: &'a [u8; 64],
+}
+
+impl<'a> ShownList<'a> {
+    /// Reads.
+    pub fn read(bytes: &'a [u8]) -> Result<ShownList<'a>, NodeListError> {
         if bytes.len() > MAX_LIST_BYTES {
             return Err(DecodeError::Limit.into());
         }
@@ -321,19 +342,40 @@ impl SignedNodeList {
         let mut from = Reader::new(body);
         let list = NodeList::decode(&mut from)?;
         from.finish()?;
-        let key = VerifyingKey::from_bytes(&list.person.0).map_err(|_| NodeListError::Signature)?;
-        key.verify_strict(&signed_bytes(body), &Signature::from_bytes(signature))
-            .map_err(|_| NodeListError::Signature)?;
-        let agreed = list.nodes.iter().map(|(node, entry)| (node, &entry.consent)).chain(&list.revoked);
-        for (node, consent) in agreed {
-            consent.verify(*node, list.person)?;
-        }
-        Ok(SignedNodeList { list, signature: *signature })
+        Ok(ShownList { list, body, signature })
     }
 
-    /// Returns what orders the lists of one person: the greatest is the newest.
-    pub fn rank(&self) -> (u64, [u8; 32]) {
-        (self.list.seq, Sha256::digest(self.encode()).into())
+    /// Returns whose list this claims to be.
+    pub fn person(&self) -> PersonId {
+        self.list.person
+    }
+
+    /// Whether it names a node, rightly or not.
+    pub fn names(&self, node: &NodeId) -> bool {
+        self.list.nodes.contains_key(node)
+    }
+
+    /// Whether the person signed the list, and the node that it belongs to that person: two signatures.
+    pub fn proves(&self, node: &NodeId) -> bool {
+        let agreed = |entry: &NodeEntry| entry.consent.verify(*node, self.list.person).is_ok();
+        self.is_signed() && self.list.nodes.get(node).is_some_and(agreed)
+    }
+
+    /// Verifies all of it.
+    pub fn verify(self) -> Result<SignedNodeList, NodeListError> {
+        if !self.is_signed() {
+            return Err(NodeListError::Signature);
+        }
+        let agreed = self.list.nodes.iter().map(|(node, entry)| (node, &entry.consent)).chain(&self.list.revoked);
+        for (node, consent) in agreed {
+            consent.verify(*node, self.list.person)?;
+        }
+        Ok(SignedNodeList { list: self.list, signature: *self.signature })
+    }
+
+    fn is_signed(&self) -> bool {
+        let Ok(key) = VerifyingKey::from_bytes(&self.list.person.0) else { return false };
+        key.verify_strict(&signed_bytes(self.body), &Signature::from_bytes(self.signature)).is_ok()
     }
 }
 

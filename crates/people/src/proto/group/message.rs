@@ -2,7 +2,8 @@
 //!
 //! A message is a length of four bytes and that many bytes. The side that opened the stream names the group without
 //! naming it: by a hash over the group and both nodes' ids, which tells nothing to whoever does not know the group. The
-//! answer to a stranger and to somebody who names a group that is not there is the same silence.
+//! answer to a stranger and to somebody who names a group that is not there is the same silence; whoever then says
+//! [`Message::Belongs`] hears in both cases that the other end has nothing.
 
 use std::sync::Arc;
 
@@ -38,6 +39,9 @@ pub const MAX_MESSAGE_BYTES: usize = {
     if changes > people { changes } else { people }
 };
 
+/// The longest message that opens a stream: a list of nodes, the name of a group, and a request to come in.
+pub const MAX_FIRST_MESSAGE_BYTES: usize = MAX_LIST_BYTES + 1024;
+
 const HELLO: &[u8] = b"compeer group hello 1\n";
 
 /// One message.
@@ -59,10 +63,13 @@ pub enum Message {
         /// The list of nodes of the sender's person, signed.
         list: Vec<u8>,
     },
-    /// Tells a person's node, which does not know it yet, of a group that the person belongs to. Opens a stream.
+    /// Tells a member's node, which said nothing to [`Message::Hello`], of a group that its person belongs to: it does
+    /// not know the group yet, or does not know the sender as a member. Opens a stream.
     Belongs {
         /// The group.
         group: GroupId,
+        /// The list of nodes of the sender's person, signed.
+        list: Vec<u8>,
     },
     /// The group is known, and the other end is welcome.
     Welcome {
@@ -108,8 +115,8 @@ impl Message {
                 request.write(&mut to);
                 to.bytes(list);
             }
-            Message::Belongs { group } => {
-                to.u8(2).fixed(&group.0);
+            Message::Belongs { group, list } => {
+                to.u8(2).fixed(&group.0).bytes(list);
             }
             Message::Welcome { list } => {
                 to.u8(3).bytes(list);
@@ -147,7 +154,7 @@ impl Message {
                 let (tag, request) = (from.fixed()?, Box::new(JoinRequest::read(&mut from)?));
                 Message::Join { tag, request, list: list(&mut from)? }
             }
-            2 => Message::Belongs { group: GroupId(from.fixed()?) },
+            2 => Message::Belongs { group: GroupId(from.fixed()?), list: list(&mut from)? },
             3 => Message::Welcome { list: list(&mut from)? },
             4 => Message::Refused,
             5 => Message::Have(read_ids(&mut from)?),
@@ -209,7 +216,7 @@ mod tests {
         for message in [
             Message::Hello { tag: [7; 32], list: vec![1, 2] },
             Message::People(vec![Fellow { list: vec![3], hints: vec![(NodeId([4; 32]), "[::1]:1".into())] }]),
-            Message::Belongs { group: GroupId([3; 32]) },
+            Message::Belongs { group: GroupId([3; 32]), list: vec![4] },
             Message::Welcome { list: Vec::new() },
             Message::Refused,
             Message::Have(vec![ChangeId([1; 32]), ChangeId([0; 32])]),
@@ -221,6 +228,17 @@ mod tests {
             assert!(Message::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
             assert!((0..bytes.len()).all(|end| Message::decode(&bytes[..end]).is_err()), "{message:?}");
         }
+    }
+
+    #[test]
+    fn the_longest_first_message_fits() {
+        let group = GroupId([1; 32]);
+        let person = crate::proto::nodes::PersonKey::from_secret(&[1; 32]);
+        let sealing = crate::proto::group::SealingKey::derive(&person).public();
+        let invitation = Some((ChangeId([2; 32]), Some([3; 32])));
+        let request = Box::new(JoinRequest::sign(group, &person, sealing, invitation, base::WallTime(1)));
+        let message = Message::Join { tag: [7; 32], request, list: vec![0; MAX_LIST_BYTES] };
+        assert!(message.encode().len() <= MAX_FIRST_MESSAGE_BYTES);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! [`Output::Persist`] comes before what depends on it.
 
 mod live;
+mod outsiders;
 mod parting;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -29,10 +30,12 @@ use super::keys::{self, EpochSecret, KeyError, SEALED_SECRET_BYTES};
 use super::log::{Insert, Log, Places};
 use super::message::{MAX_HAVE, Message};
 use super::roster::Roster;
-use super::session::{MAX_BAD, Session, Waiting};
+pub use super::session::MAX_BAD;
+use super::session::{Session, Waiting};
 use crate::proto::codec::{Reader, Writer};
 use crate::proto::name::Name;
 use crate::proto::nodes::PersonKey;
+pub use outsiders::{MAX_OUTSIDERS, PROOF_PATIENCE};
 
 /// How long the others leave it to one to hand out a new secret. Arbitrary: each waits a part of it that it draws.
 const EPOCH_PATIENCE: Duration = Duration::from_secs(20);
@@ -231,7 +234,7 @@ impl Replica {
     /// Takes in what happened.
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
-            Input::Connected { session, person } => self.connected(session, person),
+            Input::Connected { session, person } => self.connected(now, session, person),
             Input::Received { session, message } => self.received(session, message),
             Input::Heard(message) => self.heard(now, message),
             Input::Closed { session } => {
@@ -249,7 +252,8 @@ impl Replica {
 
     /// Returns when to call [`Replica::handle`] with [`Input::Timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.epoch_due, self.seen_due, self.tie_due, self.announce_due].into_iter().flatten().min()
+        let due = [self.epoch_due, self.seen_due, self.tie_due, self.announce_due, self.outsiders_due()];
+        due.into_iter().flatten().min()
     }
 
     /// Does what the person of this node wants and returns the change that does it.
@@ -341,19 +345,6 @@ impl Replica {
         if Roster::of(&log).is_some_and(|roster| roster.has(&person)) { Ok(()) } else { Err(Refusal::NotInvited) }
     }
 
-    fn connected(&mut self, session: SessionId, person: PersonId) {
-        if self.sessions.len() >= MAX_SESSIONS {
-            self.outputs.push_back(Output::Disconnect { session, blame: false });
-            return;
-        }
-        self.sessions.insert(session, Session::new(person));
-        // Whom we do not know may have come in while we were away: such a one is listened to, and told nothing of the group
-        // until what comes shows that they belong to it. Who was expelled hears that, after saying what they have.
-        if !self.roster.as_ref().is_some_and(|roster| roster.expelled.contains(&person)) {
-            self.outputs.push_back(Output::Send { session, message: Session::have(&self.log) });
-        }
-    }
-
     fn received(&mut self, id: SessionId, message: Message) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match message {
@@ -362,6 +353,7 @@ impl Replica {
                 session.told(&self.log, &ids);
                 self.send_missing(id);
                 self.part(id);
+                self.ask_for_proof(id);
                 self.end_if_expelled(id);
                 self.is_released(&person, &ids);
             }
@@ -389,6 +381,9 @@ impl Replica {
         let mut now: Vec<Arc<[u8]>> = changes.to_vec();
         while !now.is_empty() {
             for bytes in &now {
+                if self.sessions.get(&id).is_none_or(|session| session.bad >= MAX_BAD) {
+                    return;
+                }
                 for missing in self.take_in(bytes, Some(id)) {
                     if wanted.len() < MAX_HAVE && !wanted.contains(&missing) {
                         wanted.push(missing);
@@ -407,13 +402,18 @@ impl Replica {
     /// Takes in one change, and returns what it misses.
     fn take_in(&mut self, bytes: &[u8], from: Option<SessionId>) -> Vec<ChangeId> {
         let inserted = self.log.insert(bytes);
-        let session = from.and_then(|from| self.sessions.get_mut(&from));
+        let mut session = from.and_then(|from| self.sessions.get_mut(&from));
         match inserted {
             Insert::New(place) => {
                 session.into_iter().for_each(|session| session.has(place));
                 self.learn(place);
             }
             Insert::Missing(missing) => {
+                // An outsider who is a member sends all, in order.
+                if let Some(outsider) = session.as_deref_mut().filter(|session| session.outside_until.is_some()) {
+                    outsider.bad += 1;
+                    return Vec::new();
+                }
                 let waits = session.is_none_or(|session| session.wait(missing[0], bytes.into()));
                 return if waits { missing } else { Vec::new() };
             }
@@ -494,6 +494,7 @@ impl Replica {
             self.outputs.push_back(Output::Event(Event::Epoch(epoch)));
         }
         self.end_sessions(was_in && !is_in, before.as_ref());
+        self.take_in_outsiders();
         let live: Vec<SessionId> = self.sessions.keys().copied().collect();
         live.into_iter().for_each(|session| self.send_missing(session));
         self.plan(now);
@@ -555,6 +556,7 @@ impl Replica {
     }
 
     fn timeout(&mut self, now: Now) {
+        self.end_outsiders(now);
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.mono);
         if due(self.epoch_due) {
             self.epoch_due = None;

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use base::PersonId;
+use base::{Instant, PersonId};
 
 use super::change::ChangeId;
 use super::log::{Log, Places};
@@ -22,7 +22,7 @@ const LATEST: usize = 24;
 const MAX_WAITING: usize = 64;
 
 /// How many refused or foreign changes end a session: none comes from a sane program.
-pub(super) const MAX_BAD: u32 = 4;
+pub const MAX_BAD: u32 = 4;
 
 /// One stream to a member.
 #[derive(Debug)]
@@ -37,11 +37,13 @@ pub(super) struct Session {
     waiting: Waiting,
     /// Bad changes that came.
     pub bad: u32,
+    /// Until when a person who is no member, as far as is known, has to show the contrary; `None` for a member.
+    pub outside_until: Option<Instant>,
 }
 
 impl Session {
-    pub fn new(person: PersonId) -> Session {
-        Session { person, theirs: Places::default(), told: false, waiting: Waiting::default(), bad: 0 }
+    pub fn new(person: PersonId, outside_until: Option<Instant>) -> Session {
+        Session { person, theirs: Places::default(), told: false, waiting: Waiting::default(), bad: 0, outside_until }
     }
 
     /// Says what we have.

@@ -3,6 +3,7 @@
 mod copies;
 mod disputes;
 mod hostile;
+mod outsiders;
 
 use std::sync::Arc;
 

@@ -24,7 +24,7 @@ impl Replica {
     }
 
     /// Returns the changes by which somebody who was a member is none: expulsions, or their own leaving.
-    fn partings(&self, person: &PersonId) -> Vec<ChangeId> {
+    pub(super) fn partings(&self, person: &PersonId) -> Vec<ChangeId> {
         let Some(roster) = self.roster.as_ref().filter(|roster| !roster.has(person)) else { return Vec::new() };
         let ends = |action: &Action| matches!(action, Action::Remove { person: gone } if gone == person);
         let counted = self.log.iter().filter(|entry| ends(&entry.change.action) && roster.counted.contains(&entry.id));
