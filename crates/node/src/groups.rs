@@ -447,11 +447,10 @@ impl Inner {
 
     /// Tells the book of whom it is to keep the lists of nodes.
     async fn watch_members(&self) -> Result<(), DbError> {
-        let members: BTreeSet<PersonId> = {
-            let rosters = self.all().into_iter().filter_map(|circle| circle.view().roster);
-            rosters.flat_map(|roster| roster.members.keys().copied().collect::<Vec<_>>()).collect()
-        };
-        self.people.update(|book, _| book.watch(members)).await
+        let rosters = self.all().into_iter().filter_map(|circle| circle.view().roster);
+        let groups: Vec<BTreeSet<PersonId>> =
+            rosters.map(|roster| roster.members.keys().copied().collect()).collect();
+        self.people.update(|book, _| book.watch(groups)).await
     }
 
     /// Returns our own list of nodes, as others take it.

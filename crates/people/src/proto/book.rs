@@ -72,7 +72,9 @@ pub struct Book {
     node: NodeId,
     own: Option<PersonId>,
     persons: BTreeMap<PersonId, KnownPerson>,
-    /// Fellow members of groups: their lists are kept although they are no contacts.
+    /// The members of each group: their lists are kept although they are no contacts.
+    groups: Vec<BTreeSet<PersonId>>,
+    /// Whoever is in any of them.
     watched: BTreeSet<PersonId>,
     contacts: BTreeMap<PersonId, Contact>,
     invites: BTreeMap<InviteId, Invite>,
@@ -103,12 +105,12 @@ pub struct Stored {
 impl Book {
     /// Opens the book of a node with what the store had.
     pub fn new(node: NodeId, stored: Stored) -> Book {
-        let (watched, contacts, invites, nodes, revoked, changes) = Default::default();
+        let (groups, watched, contacts, invites, nodes, revoked, changes) = Default::default();
         let persons = stored.persons.into_iter().map(|known| (known.id(), known)).collect();
         let hints = stored.hints.into_iter().collect();
         let kept = stored.kept.into_iter().collect();
         let own = stored.own;
-        let mut book = Book { node, own, persons, watched, contacts, invites, hints, kept, nodes, revoked, changes };
+        let mut book = Book { node, own, persons, groups, watched, contacts, invites, hints, kept, nodes, revoked, changes };
         for record in stored.records {
             match record {
                 Record::Contact(contact) => drop(book.contacts.insert(contact.person, contact)),
@@ -163,9 +165,21 @@ impl Book {
         }
     }
 
-    /// Keeps the lists of fellow members, beside those of contacts. Replaces what was said before.
-    pub fn watch(&mut self, persons: BTreeSet<PersonId>) {
-        self.watched = persons;
+    /// Keeps the lists of fellow members, beside those of contacts: the members of each group. Replaces what was said
+    /// before.
+    pub fn watch(&mut self, groups: Vec<BTreeSet<PersonId>>) {
+        self.watched = groups.iter().flatten().copied().collect();
+        self.groups = groups;
+    }
+
+    /// Whether somebody hears of another person what we know. Our own nodes and contacts do; a fellow member hears of
+    /// those who are in a group with both of us, and so learns nothing of whom else we know.
+    pub fn tells(&self, listener: &PersonId, about: &PersonId) -> bool {
+        self.own == Some(*listener)
+            || self.is_contact(listener)
+            || self.own == Some(*about)
+            || listener == about
+            || self.groups.iter().any(|group| group.contains(listener) && group.contains(about))
     }
 
     /// Returns what is known of a person.
@@ -350,14 +364,20 @@ impl Book {
         true
     }
 
+    /// Whether a secret would let somebody become a contact. `now`: Unix time in milliseconds.
+    pub fn is_good(&self, secret: &Secret, now: u64) -> bool {
+        let invite = self.invites.get(&secret.invite());
+        // The name is a hash of the secret: whoever has one that leads here has the secret, but compare it all the same.
+        invite.is_some_and(|invite| invite.secret == *secret && invite.is_open(now / 1000))
+    }
+
     /// Lets somebody who shows a secret become a contact; returns whether the secret is good. `now`: Unix time in
     /// milliseconds.
     pub fn redeem(&mut self, secret: &Secret, person: PersonId, now: u64) -> bool {
-        let Some(invite) = self.invites.get_mut(&secret.invite()) else { return false };
-        // The name is a hash of the secret: whoever has one that leads here has the secret, but compare it all the same.
-        if invite.secret != *secret || !invite.is_open(now / 1000) {
+        if !self.is_good(secret, now) {
             return false;
         }
+        let Some(invite) = self.invites.get_mut(&secret.invite()) else { return false };
         let id = invite.id();
         if !invite.standing {
             invite.state = InviteState::Used;
@@ -446,6 +466,11 @@ impl Book {
     /// Returns what changed, and forgets that it did.
     pub fn take_changes(&mut self) -> BTreeSet<Change> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// Notes again that these changed: the driver could not store them.
+    pub fn put_back(&mut self, changes: BTreeSet<Change>) {
+        self.changes.extend(changes);
     }
 
     fn insert(&mut self, list: SignedNodeList) {

@@ -63,7 +63,7 @@ fn lists_of_strangers_are_not_kept() {
     assert!(book.learn(&bob) && !book.learn(&bob));
     assert_eq!(book.person_of(&key(20).id()), Some(bob.person()));
     let eve = person(3).sign(list(3, "Eve", &[30])).unwrap();
-    book.watch(BTreeSet::from([eve.person()]));
+    book.watch(vec![BTreeSet::from([eve.person()])]);
     assert!(book.learn(&eve));
 }
 

@@ -41,7 +41,7 @@ impl Exchange {
                 self.send(Message::Places(some.to_vec()));
             }
         }
-        let persons = book.persons().filter(|known| book.is_of_interest(&known.id())).take(MAX_KNOWN);
+        let persons = book.persons().filter(|known| tells(book, &person, known)).take(MAX_KNOWN);
         let lists = persons.map(|known| known_list(&self.salt, known)).collect();
         let stamp = |person: &PersonId| book.kept(person).map_or(0, |parcel| parcel.stamp);
         let ours = book.own().map_or(0, |own| stamp(&own.id()));
@@ -128,8 +128,13 @@ fn newer(book: &Book, salt: &[u8; 16], known: &[KnownList], sync: &Sync) -> Vec<
             None => sync.own,
         }
     };
-    let persons = book.persons().filter(|known| book.is_of_interest(&known.id()));
+    let persons = book.persons().filter(|known| tells(book, &sync.person, known));
     persons.filter(is_newer).map(|known| known.newest().encode()).collect()
+}
+
+/// Whether somebody hears that we know a person: whoever tries the ids of others must not find out.
+fn tells(book: &Book, listener: &PersonId, known: &KnownPerson) -> bool {
+    book.is_of_interest(&known.id()) && book.tells(listener, &known.id())
 }
 
 fn known_list(salt: &[u8; 16], known: &KnownPerson) -> KnownList {

@@ -233,6 +233,41 @@ fn nobody_learns_of_contacts_that_the_other_has_alone() {
     assert!(bob.person(&person(4).id()).is_none());
 }
 
+#[test]
+fn a_fellow_member_hears_of_common_groups_and_of_nobody_else_we_know() {
+    let (mut ada, mut carol) = (book(1, 10, &[10]), book(4, 40, &[40]));
+    let (mut mallory, dave, erin) = (book(6, 60, &[60]), book(7, 70, &[70]), book(8, 80, &[80]));
+    befriend(&mut carol, 4, 40, &mut ada);
+    let [own, fellow, common, other] = [1, 6, 7, 8].map(|n| person(n).id());
+    ada.watch(vec![[own, fellow, common].into(), [own, other].into()]);
+    for member in [&mallory, &dave, &erin] {
+        ada.learn(member.own().unwrap().newest());
+    }
+    // Mallory guesses whom Ada may know, and says to have old lists of them.
+    mallory.watch(vec![[own, common, other, person(4).id()].into()]);
+    for n in [4, 7, 8] {
+        mallory.learn(&person(n).sign(NodeList::new(person(n).id(), name("old"))).unwrap());
+    }
+    let results = run(&mut mallory, Purpose::Meet(own), &mut ada, None, &[]);
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let nodes = |n: u8| mallory.person(&person(n).id()).unwrap().nodes().count();
+    assert_eq!((nodes(7), nodes(8), nodes(4)), (1, 0, 0), "of Dave alone, who is in the group with her");
+
+    // Nor does Ada say by any hash that she knows the others.
+    let mut exchange = Exchange::new(now(), &ada, key(60).id(), Role::Listener(None), vec![], [2; 16]);
+    let list = mallory.own().unwrap().newest().encode();
+    let hello = Message::Hello { list, hints: vec![], wish: message::Wish::Meet };
+    exchange.handle(now(), &mut ada, Input::Frame(hello.encode()));
+    let known = std::iter::from_fn(|| exchange.poll_output()).find_map(|output| match output {
+        Output::Send(frame) => match Message::decode(&frame) {
+            Ok(Message::Known { lists, .. }) => Some(lists.len()),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(known, Some(3), "Ada, Mallory and Dave");
+}
+
 /// The book of a node that was restored from the phrase: its list is older than any, and names it alone.
 fn restored(of: u8, node: u8) -> Book {
     let mut list = NodeList::new(person(of).id(), name("somebody"));
@@ -327,7 +362,7 @@ fn a_fellow_member_gives_back_the_list_without_becoming_a_contact_and_a_stranger
     let mut new = restored(1, 40);
     let refused = run(&mut new, Purpose::Return, &mut bob, None, &[1]);
     assert_eq!(refused[0], Err(Failure::Refused(Refused::Unknown)));
-    bob.watch([person(1).id()].into());
+    bob.watch(vec![[person(1).id()].into()]);
     bob.learn(laptop.own().unwrap().newest());
     let mut new = restored(1, 40);
     assert!(run(&mut new, Purpose::Return, &mut bob, None, &[1])[0].is_ok());
@@ -352,6 +387,33 @@ fn a_revoked_node_does_not_come_back_by_the_phrase() {
         assert_eq!(refused[0], Err(Failure::Refused(Refused::Revoked)));
     }
     assert!(ids(&thief).is_empty());
+}
+
+#[test]
+fn nothing_that_a_stranger_signed_is_verified() {
+    let mut ada = book(1, 10, &[10]);
+    let hello = |list: Vec<u8>, wish| Input::Frame(Message::Hello { list, hints: vec![], wish }.encode());
+    let mut answers = |input| {
+        let mut exchange = Exchange::new(now(), &ada, key(30).id(), Role::Listener(None), vec![], [0; 16]);
+        assert_eq!(exchange.frame_limit(), MAX_HELLO_BYTES);
+        exchange.handle(now(), &mut ada, input);
+        while let Some(output) = exchange.poll_output() {
+            if let Output::Finished(result) = output {
+                return result.unwrap_err();
+            }
+        }
+        panic!("Eve is let in");
+    };
+    // Of Eve's list, and of one that says to be Ada's, the signature is wrong: that of Eve's is not even looked at.
+    let forged = |of: u8| {
+        let mut list = book(of, 30, &[30]).own().unwrap().newest().encode();
+        *list.last_mut().unwrap() ^= 1;
+        list
+    };
+    assert_eq!(answers(hello(forged(3), message::Wish::Meet)), Failure::WeRefused(Refused::Unknown));
+    let guess = message::Wish::Ask(Secret([1; 16]));
+    assert_eq!(answers(hello(forged(3), guess)), Failure::WeRefused(Refused::Invitation));
+    assert_eq!(answers(hello(forged(1), message::Wish::Meet)), Failure::WeRefused(Refused::List));
 }
 
 #[test]
