@@ -15,7 +15,7 @@
 //! has a newer one, a node of the same person or of a contact or fellow member, gives it back with its welcome; the
 //! restored node signs one that names itself as well. A contact also gives back the parcel that it kept ([`super::kept`]).
 //!
-//! A stranger can make the listener verify one list and compare one secret, nothing more. Invariant: before the other
+//! A stranger can make the listener compare one secret and verify one signature, nothing more. Invariant: before the other
 //! end is known (a contact with a list that names its node, or a node of ours), nothing but `Hello` changes the book.
 
 use std::collections::VecDeque;
@@ -29,9 +29,9 @@ use super::book::Book;
 use super::kept::Parcel;
 use super::link::Secret;
 use super::name::Name;
-use super::nodes::{Consent, KnownPerson, NodeKey, NodeList, SignedNodeList};
+use super::nodes::{Consent, KnownPerson, NodeKey, NodeList, ShownList, SignedNodeList};
 use message::Message;
-pub use message::{MAX_FIRST_FRAME_BYTES, MAX_FRAME_BYTES, Refused};
+pub use message::{MAX_FIRST_FRAME_BYTES, MAX_FRAME_BYTES, MAX_HELLO_BYTES, Refused};
 
 mod message;
 mod sync;
@@ -242,7 +242,11 @@ impl Exchange {
 
     /// Returns how long a frame may be now: a stranger's one is short.
     pub fn frame_limit(&self) -> usize {
-        if matches!(self.stage, Stage::Sync(_)) { MAX_FRAME_BYTES } else { MAX_FIRST_FRAME_BYTES }
+        match self.stage {
+            Stage::Listening(_) => MAX_HELLO_BYTES,
+            Stage::Sync(_) => MAX_FRAME_BYTES,
+            _ => MAX_FIRST_FRAME_BYTES,
+        }
     }
 
     fn frame(&mut self, now: u64, book: &mut Book, stage: Stage, bytes: &[u8]) -> Result<Stage, Failure> {
@@ -288,11 +292,34 @@ impl Exchange {
             self.say_welcome(book, Vec::new(), false);
             return Ok(Stage::Agreeing(name));
         }
-        let Ok(list) = SignedNodeList::decode(list) else { return self.refuse(Refused::List) };
-        let person = list.person();
+        let Ok(shown) = ShownList::read(list) else { return self.refuse(Refused::List) };
+        let person = shown.person();
         if is_blocked(book, &person) {
             return self.refuse(Refused::Unknown);
         }
+        // Before anything is verified: whoever is not of interest, and shows no invitation, is not worth it.
+        match &wish {
+            message::Wish::Ask(secret) if person != own && !book.is_contact(&person) && !book.is_good(secret, now) => {
+                return self.refuse(Refused::Invitation);
+            }
+            message::Wish::Ask(_) => {}
+            _ if book.is_of_interest(&person) => {}
+            _ => return self.refuse(Refused::Unknown),
+        }
+        let known = book.person(&person);
+        if known.is_some_and(|known| known.is_revoked(&self.peer)) {
+            return self.refuse(Refused::Revoked);
+        }
+        if !shown.names(&self.peer) && !known.is_some_and(|known| known.has(&self.peer)) {
+            return self.refuse(Refused::List);
+        }
+        let list = match known.map(KnownPerson::newest).filter(|newest| newest.encode() == list) {
+            Some(newest) => newest.clone(),
+            None => match shown.verify() {
+                Ok(list) => list,
+                Err(_) => return self.refuse(Refused::List),
+            },
+        };
         self.news |= book.learn(&list);
         let known = book.person(&person).cloned().unwrap_or_else(|| KnownPerson::new(list.clone()));
         if known.is_revoked(&self.peer) {

@@ -9,7 +9,10 @@ use crate::proto::link::{MAX_HINT_BYTES, MAX_HINTS, Secret};
 use crate::proto::name::Name;
 use crate::proto::nodes::{Consent, MAX_LIST_BYTES};
 
-/// The longest frame of a stranger: two lists, hints, a secret.
+/// The longest frame of somebody who greets: a list, hints, a secret.
+pub const MAX_HELLO_BYTES: usize = MAX_LIST_BYTES + MAX_HINTS * (MAX_HINT_BYTES + 4) + 256;
+
+/// The longest frame of somebody who is no stranger any more: two lists, hints, a secret.
 pub const MAX_FIRST_FRAME_BYTES: usize = 2 * MAX_LIST_BYTES + MAX_HINTS * (MAX_HINT_BYTES + 4) + 256;
 
 /// The longest frame: [`LISTS_PER_FRAME`] lists.
