@@ -233,7 +233,12 @@ impl Groups {
         let group = replica.group();
         self.0.store.add(group, Vec::new()).await?;
         let circle = self.insert(replica, Vec::new());
-        self.drive(&circle, |_| ()).await?;
+        if let Err(error) = self.drive(&circle, |_| ()).await {
+            // Nobody heard of it: as if it had never been.
+            self.0.lock_circles().remove(&group);
+            let _ = self.0.store.remove(group).await;
+            return Err(error.into());
+        }
         Ok(group)
     }
 
@@ -396,18 +401,20 @@ impl Groups {
         if settled.changed {
             // Before anything else is said: who was expelled does not hear it.
             self.follow(circle);
-            self.changed(circle).await?;
+            self.changed(circle).await;
         }
         Ok(())
     }
 
-    /// Draws the consequences of a change of a group.
-    async fn changed(&self, circle: &Circle) -> Result<(), DbError> {
-        self.0.watch_members().await?;
+    /// Draws the consequences of a change of a group, which is stored.
+    async fn changed(&self, circle: &Circle) {
+        let watched = self.0.watch_members().await;
         let early = circle.nodes().take_early();
-        self.learn(circle, None, early).await?;
+        if let Err(error) = watched.and(self.learn(circle, None, early).await) {
+            // The book knows it and tries again.
+            tracing::warn!(%error, "where members of a group are is not stored");
+        }
         self.announce();
-        Ok(())
     }
 
     /// Tells whoever waits that something about a group changed.
@@ -448,8 +455,7 @@ impl Inner {
     /// Tells the book of whom it is to keep the lists of nodes.
     async fn watch_members(&self) -> Result<(), DbError> {
         let rosters = self.all().into_iter().filter_map(|circle| circle.view().roster);
-        let groups: Vec<BTreeSet<PersonId>> =
-            rosters.map(|roster| roster.members.keys().copied().collect()).collect();
+        let groups: Vec<BTreeSet<PersonId>> = rosters.map(|roster| roster.members.keys().copied().collect()).collect();
         self.people.update(|book, _| book.watch(groups)).await
     }
 

@@ -12,6 +12,7 @@ mod meeting_place;
 mod relays;
 mod spread;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -21,7 +22,7 @@ use base::{GroupId, PersonId};
 use db::{Db, DbError};
 use overlay::Overlay;
 use people::Store;
-use people::proto::{Book, JoinCode, JoinLink, LinkNode, NodeKey, PersonKey, Secret};
+use people::proto::{Book, Change, JoinCode, JoinLink, LinkNode, NodeKey, PersonKey, Secret};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -33,6 +34,9 @@ pub use keys::{Keys, SecretError};
 
 /// How long a code that adds a node is good: time to walk to the other computer. Arbitrary.
 pub(crate) const CODE_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// How often it is tried again to store what could not be stored. Arbitrary.
+const STORE_AGAIN: Duration = Duration::from_secs(5);
 
 /// Says in which groups a person is with us. Supplied by the groups.
 pub(crate) trait Circles: Send + Sync + 'static {
@@ -51,6 +55,8 @@ struct Inner {
     book: Mutex<Book>,
     /// Held while changes are written, so that they come to the store in the order in which they were made.
     writing: tokio::sync::Mutex<()>,
+    /// Wakes the task that tries again what could not be stored.
+    unstored: Notify,
     overlay: OnceLock<Overlay>,
     /// Why there is no overlay.
     off: OnceLock<Off>,
@@ -161,6 +167,7 @@ impl People {
             store,
             book,
             writing: Default::default(),
+            unstored: Notify::new(),
             overlay: OnceLock::new(),
             off: OnceLock::new(),
             circles: OnceLock::new(),
@@ -215,7 +222,11 @@ impl People {
         // The first start is the only one: a node starts its people once.
         let _ = self.0.overlay.set(started);
         let relays = self.clone().keep_relays(config.relays.clone());
-        lock(&self.0.tasks).extend([tokio::spawn(self.clone().spread()), tokio::spawn(relays)]);
+        lock(&self.0.tasks).extend([
+            tokio::spawn(self.clone().spread()),
+            tokio::spawn(self.clone().store_again()),
+            tokio::spawn(relays),
+        ]);
         Ok(())
     }
 
@@ -269,7 +280,8 @@ impl People {
         self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the book, and returns when the change is stored. `change` gets the time as Unix milliseconds.
+    /// Changes the book, and returns when the change is stored. `change` gets the time as Unix milliseconds. Where that
+    /// fails, the change is in the book all the same, nobody is told of it, and it is tried again to store it.
     pub(crate) async fn update<T>(&self, change: impl FnOnce(&mut Book, u64) -> T) -> Result<T, DbError> {
         let writing = self.0.writing.lock().await;
         let result = change(&mut self.book(), now_ms());
@@ -291,12 +303,31 @@ impl People {
         Ok(())
     }
 
-    /// Writes what changed in the book; returns whether anything did. One at a time: `writing` is held.
+    /// Writes what changed in the book; returns whether anything did. One at a time: `writing` is held. What is not written
+    /// is in the book's changes again, also where nobody waits for it any more.
     async fn store(&self) -> Result<bool, DbError> {
-        let changes = Store::changes(&mut self.book());
+        let (named, changes) = Store::changes(&mut self.book());
         let changed = !changes.is_empty();
-        self.0.store.write(changes).await?;
+        let mut unwritten = Unwritten { people: self, named };
+        self.0.store.write(changes).await.inspect_err(|error| {
+            let again = STORE_AGAIN.as_secs();
+            tracing::warn!(
+                %error,
+                "what is new of persons is not stored, and told to nobody: is the disk full? Tried again every {again} s"
+            );
+        })?;
+        unwritten.named.clear();
         Ok(changed)
+    }
+
+    /// Tries again to store what could not be stored. Runs until it is dropped.
+    async fn store_again(self) {
+        loop {
+            self.0.unstored.notified().await;
+            tokio::time::sleep(STORE_AGAIN).await;
+            // A failure wakes this again.
+            let _ = self.save().await;
+        }
     }
 
     /// Tells whoever follows the book, and closes connections that it no longer admits.
@@ -377,6 +408,21 @@ impl People {
     }
 }
 
+/// Changes of the book that are on their way to the store.
+struct Unwritten<'a> {
+    people: &'a People,
+    named: BTreeSet<Change>,
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        if !self.named.is_empty() {
+            self.people.book().put_back(std::mem::take(&mut self.named));
+            self.people.0.unstored.notify_one();
+        }
+    }
+}
+
 /// Closes the place where a node that joins would have come.
 fn close(awaited: Option<Awaited>) {
     if let Some(place) = awaited.and_then(|awaited| awaited.place) {
@@ -414,5 +460,32 @@ mod tests {
         assert!(!people.spend(first.secret()));
         assert!(people.spend(second.secret()));
         assert!(!people.spend(second.secret()), "whoever still holds an open stream comes too late");
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_stored_is_stored_later_and_told_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(Some(folder.path())).unwrap();
+        Keys::of(&home).node_or_draw().unwrap();
+        let db = Db::open(&home.database()).unwrap();
+        let people = People::open(&home, db.clone()).await.unwrap().unwrap();
+        let write_nothing = async |really: bool| {
+            let sql = format!("PRAGMA query_only = {really}");
+            db.call(move |connection| connection.execute_batch(&sql)).await.unwrap();
+        };
+        let mallory = PersonId([13; 32]);
+        let mut changes = people.changes();
+        write_nothing(true).await;
+        assert!(people.update(|book, now| book.block(mallory, true, now)).await.is_err());
+        assert!(people.save().await.is_err(), "nor may anybody else say what rests on it");
+        assert!(!changes.has_changed().unwrap());
+        write_nothing(false).await;
+        people.save().await.unwrap();
+        assert!(changes.has_changed().unwrap());
+        changes.mark_unchanged();
+        let read = Book::new(people.key().id(), people.0.store.load().await.unwrap());
+        assert!(read.contact(&mallory).is_some_and(|contact| contact.blocked), "memory and disk agree");
+        people.save().await.unwrap();
+        assert!(!changes.has_changed().unwrap(), "once");
     }
 }

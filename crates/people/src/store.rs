@@ -53,13 +53,20 @@ impl Store {
     /// Writes what changed in the book since the last call, in one transaction. Returns when it is committed. The
     /// changes are taken out of the book before the first wait.
     pub async fn save(&self, book: &mut Book) -> Result<(), DbError> {
-        self.write(Store::changes(book)).await
+        let (named, changes) = Store::changes(book);
+        let written = self.write(changes).await;
+        if written.is_err() {
+            book.put_back(named);
+        }
+        written
     }
 
-    /// Takes what changed out of the book, for [`Store::write`].
-    pub fn changes(book: &mut Book) -> Changes {
-        let changes = book.take_changes();
-        Changes(changes.into_iter().filter_map(|change| write_of(book, change)).collect())
+    /// Takes what changed out of the book: its names, for [`Book::put_back`] if [`Store::write`] fails, and what is to be
+    /// written.
+    pub fn changes(book: &mut Book) -> (BTreeSet<Change>, Changes) {
+        let named = book.take_changes();
+        let writes = named.iter().filter_map(|change| write_of(book, change.clone())).collect();
+        (named, Changes(writes))
     }
 
     /// Writes changes, in one transaction.

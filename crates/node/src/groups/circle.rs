@@ -8,7 +8,7 @@ use base::{GroupId, NodeId, PersonId};
 use db::DbError;
 use people::GroupStore;
 use people::proto::group::message::Fellow;
-use people::proto::group::{Event, Input, Message, Output, Replica, SessionId};
+use people::proto::group::{ChangeId, Event, Input, Message, Output, Replica, SessionId};
 use tokio::sync::mpsc;
 
 use super::topics::Topics;
@@ -43,7 +43,7 @@ pub(super) struct Circle {
 }
 
 /// What came of what a replica wanted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settled {
     /// There is something new for others to read.
     pub(super) changed: bool,
@@ -59,6 +59,11 @@ struct Live {
     published: Vec<Message>,
     queues: BTreeMap<SessionId, (PersonId, mpsc::Sender<Order>)>,
     sessions: SessionId,
+    /// Changes that are not stored yet: what else the replica wants waits behind them. Bounded: while there are any, the
+    /// replica is not asked to do more.
+    unstored: Vec<(ChangeId, Arc<[u8]>)>,
+    /// What came of what is stored, and was not returned to anybody yet.
+    settled: Settled,
 }
 
 /// Which nodes are met, and when others were tried.
@@ -103,6 +108,8 @@ impl Circle {
                 published: Vec::new(),
                 queues: BTreeMap::new(),
                 sessions: 0,
+                unstored: Vec::new(),
+                settled: Settled::default(),
             }),
         }
     }
@@ -124,13 +131,16 @@ impl Circle {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the replica do something and does what it wants: stores, then sends.
+    /// Lets the replica do something and does what it wants: stores, then sends. When storing fails, nothing that depends on
+    /// it is sent, shown or published; the next call begins with storing it, and does nothing else as long as that fails.
+    /// Cancel safe in the same way.
     pub(super) async fn drive<T>(
         &self,
         store: &GroupStore,
         act: impl FnOnce(&mut Replica) -> T,
     ) -> Result<(T, Settled), DbError> {
         let mut live = self.live.lock().await;
+        live.store(self.group, store).await?;
         let result = act(&mut live.replica);
         let settled = self.settle(&mut live, store).await?;
         Ok((result, settled))
@@ -143,6 +153,7 @@ impl Circle {
         person: PersonId,
     ) -> Result<(SessionId, mpsc::Receiver<Order>, Settled), DbError> {
         let mut live = self.live.lock().await;
+        live.store(self.group, store).await?;
         let (orders, queue) = mpsc::channel(QUEUE);
         live.sessions += 1;
         let session = live.sessions;
@@ -160,22 +171,32 @@ impl Circle {
         self.settle(&mut live, store).await
     }
 
+    /// Whether the replica has changes that could not be stored.
+    pub(super) async fn is_unstored(&self) -> bool {
+        !self.live.lock().await.unstored.is_empty()
+    }
+
     async fn settle(&self, live: &mut Live, store: &GroupStore) -> Result<Settled, DbError> {
-        let settled = live.settle(self.group, store).await;
+        let stored = live.settle(self.group, store).await;
+        let lock_view = || self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = stored {
+            lock_view().sessions = live.queues.len();
+            return Err(error);
+        }
+        let settled = std::mem::take(&mut live.settled);
         let published = std::mem::take(&mut live.published);
         {
             let mut topics = self.topics();
             topics.publish(&published);
             topics.turn(&live.replica);
         }
-        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        if settled.as_ref().is_ok_and(|settled| !settled.changed) {
-            view.sessions = live.queues.len();
-        } else {
+        let mut view = lock_view();
+        if settled.changed {
             *view = view_of(&live.replica, live.queues.len());
+        } else {
+            view.sessions = live.queues.len();
         }
-        drop(view);
-        settled
+        Ok(settled)
     }
 
     /// Sends something on every stream, or on one.
@@ -239,11 +260,24 @@ impl Drop for Met {
 }
 
 impl Live {
-    async fn settle(&mut self, group: GroupId, store: &GroupStore) -> Result<Settled, DbError> {
-        let mut settled = Settled::default();
+    /// Stores what is not stored yet.
+    async fn store(&mut self, group: GroupId, store: &GroupStore) -> Result<(), DbError> {
+        if !self.unstored.is_empty() {
+            // Here until it is stored, also if whoever waits for it is gone meanwhile.
+            store.append(group, self.unstored.clone()).await?;
+            self.unstored.clear();
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self, group: GroupId, store: &GroupStore) -> Result<(), DbError> {
+        self.store(group, store).await?;
         while let Some(output) = self.replica.poll_output() {
             match output {
-                Output::Persist(changes) => store.append(group, changes).await?,
+                Output::Persist(changes) => {
+                    self.unstored = changes;
+                    self.store(group, store).await?;
+                }
                 Output::Send { session, message } => {
                     let full =
                         |(_, queue): &(PersonId, mpsc::Sender<Order>)| queue.try_send(Order::Send(message)).is_err();
@@ -262,12 +296,12 @@ impl Live {
                     }
                 }
                 Output::Publish(message) => self.published.push(message),
-                Output::Behind => settled.behind = true,
-                Output::Event(Event::Changed | Event::Epoch(_) | Event::Out) => settled.changed = true,
-                Output::Event(Event::Released) => settled.released = true,
+                Output::Behind => self.settled.behind = true,
+                Output::Event(Event::Changed | Event::Epoch(_) | Event::Out) => self.settled.changed = true,
+                Output::Event(Event::Released) => self.settled.released = true,
             }
         }
-        Ok(settled)
+        Ok(())
     }
 }
 
@@ -278,5 +312,61 @@ fn view_of(replica: &Replica, sessions: usize) -> View {
         name: replica.name(),
         sessions,
         has_key: replica.epoch().is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use db::Db;
+    use people::proto::group::{Command, Identity, Kind};
+    use people::proto::{Name, PersonKey};
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    async fn write_nothing(db: &Db, really: bool) {
+        let sql = format!("PRAGMA query_only = {really}");
+        db.call(move |connection| connection.execute_batch(&sql)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_not_stored_is_not_told_and_is_stored_and_told_later() {
+        let db = Db::in_memory().unwrap();
+        let store = GroupStore::open(db.clone()).await.unwrap();
+        let me = Identity::new(PersonKey::from_secret(&[1; 32]));
+        let alice = me.person();
+        let replica = Replica::create(me, Kind::Private, &name("Tea"), [1; 32], now()).unwrap();
+        let group = replica.group();
+        store.add(group, Vec::new()).await.unwrap();
+        let circle = Circle::new(replica, Vec::new());
+        circle.drive(&store, |_| ()).await.unwrap();
+        // Another node of Alice's, which has heard all.
+        let (session, mut queue, _) = circle.connect(&store, alice).await.unwrap();
+        let hears = Input::Received { session, message: Message::Have(Vec::new()) };
+        circle.drive(&store, |replica| replica.handle(now(), hears)).await.unwrap();
+        while queue.try_recv().is_ok() {}
+
+        write_nothing(&db, true).await;
+        let rename = || Command::Rename(name("Coffee"));
+        assert!(circle.drive(&store, |replica| replica.command(now(), rename())).await.is_err());
+        let mut asked = false;
+        assert!(circle.drive(&store, |_| asked = true).await.is_err());
+        assert!(!asked, "nothing is done on top of what may be lost");
+        assert!(circle.connect(&store, alice).await.is_err());
+        assert!(queue.try_recv().is_err(), "nothing of it leaves");
+        assert_eq!(circle.view().name, Some(name("Tea")), "nor is it shown");
+        assert!(circle.is_unstored().await);
+
+        write_nothing(&db, false).await;
+        let ((), settled) = circle.drive(&store, |_| ()).await.unwrap();
+        assert!(settled.changed && !circle.is_unstored().await);
+        assert!(matches!(queue.try_recv(), Ok(Order::Send(Message::Changes(_)))));
+        assert_eq!(circle.view().name, Some(name("Coffee")));
+        let stored = store.load().await.unwrap().remove(0).changes;
+        let live = circle.live.lock().await;
+        assert!(live.replica.log().iter().map(|entry| entry.bytes.to_vec()).eq(stored), "memory and disk agree");
     }
 }

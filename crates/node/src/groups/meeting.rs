@@ -27,6 +27,9 @@ const CATCH_UP: Duration = Duration::from_secs(30);
 /// How often everything is looked at though nothing happened.
 const LOOK: Duration = Duration::from_secs(30);
 
+/// How often it is tried again to store what could not be stored. Arbitrary.
+const STORE_AGAIN: Duration = Duration::from_secs(5);
+
 /// Runs until the groups are gone.
 pub(super) async fn run(inner: Weak<Inner>) {
     let Some(mut people) = inner.upgrade().map(|inner| inner.people.changes()) else { return };
@@ -34,10 +37,16 @@ pub(super) async fn run(inner: Weak<Inner>) {
         let Some(groups) = inner.upgrade().map(Groups) else { return };
         let mut wait = LOOK;
         for circle in groups.0.all() {
-            if circle.due().await.is_some_and(|due| due <= now().mono) {
+            if circle.due().await.is_some_and(|due| due <= now().mono) || circle.is_unstored().await {
                 let done = groups.drive(&circle, |replica| replica.handle(now(), Input::Timeout)).await;
                 if let Err(error) = done {
-                    tracing::warn!(%error, "a change of a group is not stored");
+                    let again = STORE_AGAIN.as_secs();
+                    tracing::warn!(
+                        %error,
+                        "changes of a group are not stored, and told to nobody: is the disk full? Tried again every {again} s"
+                    );
+                    wait = wait.min(STORE_AGAIN);
+                    continue;
                 }
             }
             groups.follow(&circle);
