@@ -24,7 +24,7 @@ use crate::hint::{Hint, MAX_HINTS, Relay};
 use crate::lookup::{LocalNetwork, Lookup};
 use crate::mapping;
 use crate::ping::{self, Pong};
-use crate::relays::{KnownRelays, keeper};
+use crate::relays::{KnownRelays, keeper, names};
 use crate::router::{HELLO, Router, WELCOME, protocol};
 use crate::service::Service;
 use crate::settings::{Settings, transport};
@@ -85,15 +85,16 @@ impl Overlay {
     /// Binds the port and begins to serve.
     pub async fn start(settings: Settings, services: Vec<Arc<dyn Service>>) -> Result<Overlay, StartError> {
         let admission = Admission::new(settings.gate.clone(), settings.directory.clone());
-        let known = KnownRelays::new(&settings.relays.known, uses_public_relays(&settings));
+        let own = NodeId(*SecretKey::from_bytes(&settings.secret).public().as_bytes());
+        let known = KnownRelays::new(own, &settings.relays.known, uses_public_relays(&settings));
         let lookup = Lookup::new(admission.clone(), known.clone(), settings.dht.clone(), settings.publish);
-        let router = Router::new(admission);
+        let router = Router::new(admission.clone());
         let mut protocols = Vec::new();
         for service in services.into_iter().chain([Arc::new(ping::Answers) as Arc<dyn Service>]) {
             protocols = router.serve(service);
         }
         let refused = |reason: String| StartError::Bind { addresses: settings.bind.clone(), reason };
-        let builder = bind(builder(&settings, &known), &settings.bind).map_err(refused)?;
+        let builder = bind(builder(&settings, &known, &admission), &settings.bind).map_err(refused)?;
         let builder = builder.alpns(protocols).address_lookup(lookup.clone());
         let endpoint = builder.bind().await.map_err(|error| refused(format!("{error:#}")))?;
         if settings.mdns && everywhere(&settings.bind) {
@@ -106,7 +107,7 @@ impl Overlay {
         let relays = watch::Sender::new(settings.relays.known.clone());
         let public = uses_public_relays(&settings);
         if uses_relays(&settings) {
-            tokio::spawn(keeper::run(endpoint.clone(), relays.subscribe(), public));
+            tokio::spawn(keeper::run(endpoint.clone(), relays.subscribe(), public, admission));
         }
         let mapping = settings.map_port.then(|| mapping::start(&endpoint));
         tokio::spawn(router.clone().accept(endpoint.clone()));
@@ -387,9 +388,9 @@ fn dial_error(error: &ConnectError) -> OpenError {
 }
 
 /// Sets what does not depend on the addresses.
-fn builder(settings: &Settings, known: &KnownRelays) -> Builder {
+fn builder(settings: &Settings, known: &KnownRelays, admission: &Admission) -> Builder {
     let relays = if uses_relays(settings) {
-        let start = keeper::start(&settings.relays.known, uses_public_relays(settings));
+        let start = keeper::start(&settings.relays.known, uses_public_relays(settings), admission);
         RelayMode::Custom(start.into_values().collect())
     } else {
         RelayMode::Disabled
@@ -403,6 +404,7 @@ fn builder(settings: &Settings, known: &KnownRelays) -> Builder {
         .transport_config(transport())
         .relay_mode(relays)
         .ca_tls_config(known.tls())
+        .dns_resolver(names::resolver(admission.clone()))
         // The node maps the port itself.
         .portmapper_config(PortmapperConfig::Disabled)
         .net_report_config(report)

@@ -4,9 +4,14 @@
 //! node's key: a self-signed certificate over it (TLS 1.3, Ed25519, RFC 8446), for the WebSocket as for address discovery
 //! by QUIC. A relay without a key, and every public one, is checked as any web server (WebPKI). `choice` says which the
 //! endpoint may pick from, `keeper` tells it.
+//!
+//! The user's word comes first: a host that the settings name is spoken to as they say, whatever other people or records
+//! say of it. And the gate is asked for each address: for those in URLs here and by `keeper`, for those behind names by
+//! `names`.
 
 mod choice;
 pub(crate) mod keeper;
+pub(crate) mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,25 +49,32 @@ pub(crate) struct KnownRelays {
 #[derive(Debug)]
 struct Shared {
     public: bool,
+    /// This node, which may run relays of its own anywhere.
+    own: NodeId,
     /// The hosts of iroh's public relays.
     public_hosts: BTreeSet<String>,
-    /// The keys by host of what the user and groups named. Bounded by them.
+    /// How relays prove themselves on the hosts that the settings name: by these keys, `None` like a web server.
+    trusted: BTreeMap<String, BTreeSet<Option<NodeId>>>,
+    /// The keys by host of what people and groups named. Bounded by them.
     named: Mutex<BTreeMap<String, BTreeSet<NodeId>>>,
     /// The same of what other nodes' records named.
     heard: Mutex<BTreeMap<String, BTreeSet<NodeId>>>,
 }
 
 impl KnownRelays {
-    pub(crate) fn new(relays: &[Relay], public: bool) -> KnownRelays {
+    /// `relays`: those of the settings.
+    pub(crate) fn new(own: NodeId, relays: &[Relay], public: bool) -> KnownRelays {
+        let mut trusted: BTreeMap<String, BTreeSet<Option<NodeId>>> = BTreeMap::new();
+        for relay in relays {
+            trusted.entry(host(relay)).or_default().insert(relay.node());
+        }
         let public_hosts = RelayMode::Default.relay_map().urls::<Vec<_>>();
         let public_hosts = public_hosts.iter().filter_map(|url| url.host_str().map(str::to_owned)).collect();
-        let shared = Shared { public, public_hosts, named: Mutex::default(), heard: Mutex::default() };
-        let known = KnownRelays { shared: Arc::new(shared) };
-        known.name(relays);
-        known
+        let (named, heard) = Default::default();
+        KnownRelays { shared: Arc::new(Shared { public, own, public_hosts, trusted, named, heard }) }
     }
 
-    /// Takes the keys of the relays that the user, people and groups named, instead of those of the last time.
+    /// Takes the keys of the relays that people and groups named, instead of those of the last time.
     pub(crate) fn name(&self, relays: &[Relay]) {
         let mut named: BTreeMap<String, BTreeSet<NodeId>> = BTreeMap::new();
         for relay in relays {
@@ -79,10 +91,11 @@ impl KnownRelays {
         if self.shared.public_hosts.contains(relay.host()) {
             return self.shared.public;
         }
-        if let Some(address) = relay.address()
-            && !admission.admits_address(address)
-        {
+        if !may_dial(&relay, admission) {
             return false;
+        }
+        if let Some(trusted) = self.shared.trusted.get(&host(&relay)) {
+            return trusted.contains(&relay.node()) || relay.node() == Some(self.shared.own);
         }
         if let Some(node) = relay.node() {
             let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,12 +121,20 @@ impl KnownRelays {
     }
 
     fn has(&self, host: &str, node: NodeId) -> bool {
+        if let Some(trusted) = self.shared.trusted.get(host) {
+            return trusted.contains(&Some(node)) || node == self.shared.own;
+        }
         let has = |keys: &Mutex<BTreeMap<String, BTreeSet<NodeId>>>| {
             let keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
             keys.get(host).is_some_and(|keys| keys.contains(&node))
         };
         has(&self.shared.named) || has(&self.shared.heard)
     }
+}
+
+/// Whether the gate lets anything go to a relay: to its address, where the URL has one.
+fn may_dial(relay: &Relay, admission: &Admission) -> bool {
+    relay.address().is_none_or(|address| admission.admits_address(address))
 }
 
 /// Returns a relay as iroh wants it. A relay of a node without a port for address discovery gets no probes for it.
@@ -185,4 +206,58 @@ fn key(certificate: &CertificateDer<'_>) -> Option<NodeId> {
     let parsed = ParsedCertificate::try_from(certificate).ok()?;
     let spki = parsed.subject_public_key_info();
     spki.as_ref().strip_prefix(&SPKI)?.try_into().ok().map(NodeId)
+}
+
+#[cfg(test)]
+mod tests {
+    use net::Gate;
+
+    use super::*;
+    use crate::EmptyDirectory;
+
+    const OWN: NodeId = NodeId([1; 32]);
+    const CAROL: NodeId = NodeId([3; 32]);
+    const MALLORY: NodeId = NodeId([66; 32]);
+
+    fn relay(host: &str, node: Option<NodeId>) -> Relay {
+        Relay::new(&format!("https://{host}:3340/"), node, None).unwrap()
+    }
+
+    fn admission() -> (Gate, Admission) {
+        let gate = Gate::new(crate::tests::LIMITS);
+        (gate.clone(), Admission::new(gate, Arc::new(EmptyDirectory)))
+    }
+
+    #[test]
+    fn on_a_host_that_the_user_named_nobody_elses_word_counts() {
+        let (_gate, admission) = admission();
+        let settings = [relay("192.0.2.1", Some(CAROL)), relay("relay.example", None)];
+        let known = KnownRelays::new(OWN, &settings, false);
+        for host in ["192.0.2.1", "relay.example"] {
+            // By a record, and by what a person says of herself.
+            assert!(!known.admits(relay(host, Some(MALLORY)).as_iroh(), &admission), "{host}");
+            known.name(&[relay(host, Some(MALLORY))]);
+            assert!(!known.has(host, MALLORY), "{host}");
+        }
+        assert!(known.admits(settings[0].as_iroh(), &admission) && known.has("192.0.2.1", CAROL));
+        assert!(known.admits(settings[1].as_iroh(), &admission) && !known.has("relay.example", CAROL));
+        assert!(!known.admits(relay("192.0.2.1", None).as_iroh(), &admission), "its key is known");
+        assert!(known.has("192.0.2.1", OWN), "one of our own is beside it");
+        // Of other hosts others may tell.
+        assert!(
+            known.admits(relay("192.0.2.9", Some(MALLORY)).as_iroh(), &admission) && known.has("192.0.2.9", MALLORY)
+        );
+    }
+
+    #[test]
+    fn a_blocked_address_is_no_relay_whoever_named_it() {
+        let (gate, admission) = admission();
+        let settings = [relay("192.0.2.1", Some(CAROL)), relay("[2001:db8::1]", Some(CAROL))];
+        let known = KnownRelays::new(OWN, &settings, false);
+        assert_eq!(keeper::start(&settings, false, &admission).len(), 2);
+        gate.set_policy(crate::tests::block("192.0.2.1".parse().unwrap()));
+        assert!(!known.admits(settings[0].as_iroh(), &admission));
+        let left = keeper::start(&settings, false, &admission);
+        assert!(left.into_keys().eq([settings[1].as_iroh().clone()]));
+    }
 }

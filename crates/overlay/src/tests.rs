@@ -22,12 +22,13 @@ mod relayed;
 const LONG: Duration = Duration::from_secs(30);
 
 /// Blocks an address.
-fn block(ip: std::net::IpAddr) -> net::Policy {
+pub(crate) fn block(ip: std::net::IpAddr) -> net::Policy {
     let block = net::AddressRange::new(ip, ip).map(net::Target::Addresses).into_iter().collect();
     net::Policy { block, ..net::Policy::default() }
 }
 
-const LIMITS: GateLimits = GateLimits { connections: 100, per_torrent: 100, per_address: 100, per_person: 100 };
+pub(crate) const LIMITS: GateLimits =
+    GateLimits { connections: 100, per_torrent: 100, per_address: 100, per_person: 100 };
 
 /// Sends back what it gets, and tells whom it served.
 struct Echo(mpsc::UnboundedSender<Peer>);

@@ -10,11 +10,12 @@ use iroh::{Endpoint, RelayConfig, RelayMode, RelayUrl, Watcher as _};
 use tokio::sync::watch;
 
 use super::choice::{Choice, Home};
-use super::config;
+use super::{config, may_dial};
 use crate::Relay;
+use crate::admission::Admission;
 
-/// How often the clock is looked at.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often the clock is looked at, and the gate asked again: what it refuses is left within two seconds.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Returns how the endpoint stands with its relay.
 pub(crate) fn homes(endpoint: &Endpoint) -> Vec<(Relay, bool, Option<String>)> {
@@ -30,12 +31,20 @@ pub(crate) fn homes(endpoint: &Endpoint) -> Vec<(Relay, bool, Option<String>)> {
 }
 
 /// Runs until the endpoint is closed, or nobody tells what is known any more.
-pub(crate) async fn run(endpoint: Endpoint, mut known: watch::Receiver<Vec<Relay>>, public: bool) {
+pub(crate) async fn run(
+    endpoint: Endpoint,
+    mut known: watch::Receiver<Vec<Relay>>,
+    public: bool,
+    admission: Admission,
+) {
     let mut choice = Choice::new(Instant::now(), public);
-    let mut chosen: BTreeMap<RelayUrl, Arc<RelayConfig>> = start(&known.borrow(), public);
+    let mut chosen: BTreeMap<RelayUrl, Arc<RelayConfig>> = start(&known.borrow(), public, &admission);
     let mut status = endpoint.home_relay_status().stream();
     loop {
-        choice.know(Instant::now(), known.borrow_and_update().iter().cloned());
+        choice.know(
+            Instant::now(),
+            known.borrow_and_update().iter().filter(|relay| may_dial(relay, &admission)).cloned(),
+        );
         choice.look(Instant::now(), &now(&endpoint));
         let wanted = wanted(&choice);
         for url in chosen.keys().filter(|url| !wanted.contains_key(*url)) {
@@ -57,9 +66,9 @@ pub(crate) async fn run(endpoint: Endpoint, mut known: watch::Receiver<Vec<Relay
 }
 
 /// Returns what the endpoint starts with.
-pub(crate) fn start(known: &[Relay], public: bool) -> BTreeMap<RelayUrl, Arc<RelayConfig>> {
+pub(crate) fn start(known: &[Relay], public: bool, admission: &Admission) -> BTreeMap<RelayUrl, Arc<RelayConfig>> {
     let mut choice = Choice::new(Instant::now(), public);
-    choice.know(Instant::now(), known.iter().cloned());
+    choice.know(Instant::now(), known.iter().filter(|relay| may_dial(relay, admission)).cloned());
     wanted(&choice)
 }
 
