@@ -14,6 +14,14 @@ pub const MAX_INBOX: usize = 2000;
 /// Shares of one person in the inbox that nobody has decided on yet, at most: more would be a flood. Arbitrary.
 pub const MAX_INBOX_PER_PERSON: usize = 100;
 
+/// How many bytes of memory the notices in the inbox take at most, over all people. Arbitrary: the nodes and hints of
+/// several hundred of the longest.
+pub const MAX_INBOX_BYTES: usize = 32 << 20;
+
+/// How many bytes those of one person take that nobody has decided on yet, at most. Arbitrary: some twenty of the longest,
+/// and more than [`MAX_INBOX_PER_PERSON`] for a few dozen nodes each.
+pub const MAX_INBOX_BYTES_PER_PERSON: usize = 2 << 20;
+
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE sharing_shares (
         id BLOB PRIMARY KEY, hash BLOB NOT NULL, name TEXT NOT NULL, bytes INTEGER NOT NULL, files INTEGER NOT NULL,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use base::{NodeId, PersonId};
 use metainfo::{InfoHashes, Magnet};
 use sharing::proto::{MAX_RULES, Notice, Receipt, Rule, ShareId, Whose, folder_for};
-use sharing::{InboxItem, InboxState, MAX_INBOX, MAX_INBOX_PER_PERSON};
+use sharing::{InboxItem, InboxState, MAX_INBOX, MAX_INBOX_BYTES, MAX_INBOX_BYTES_PER_PERSON, MAX_INBOX_PER_PERSON};
 use torrent::{Add, AddSource};
 
 use super::{Sharing, SharingError, State};
@@ -46,48 +46,71 @@ impl Sharing {
             // Each share has a salt of its own: whoever names this one wants to be let into it.
             return Ok(Receipt::Refused);
         }
-        let (known, full, folder) = {
+        let (known, room, folder) = {
             let state = self.state();
-            let waiting = state.inbox.values().filter(|i| i.sharer == sharer && i.state == InboxState::Waiting).count();
-            let full =
-                state.inbox.len() >= MAX_INBOX && self.dispensable(&state).is_none() || waiting >= MAX_INBOX_PER_PERSON;
+            let room = self.room_for(&state, sharer, id, &notice);
             let folder = folder_for(&state.rules, sharer, notice.group, notice.bytes).map(PathBuf::from);
-            (state.inbox.get(&(sharer, id)).cloned(), full, folder)
+            (state.inbox.get(&(sharer, id)).cloned(), room, folder)
         };
         match known {
             // Told again, or late.
-            Some(item) if item.notice.version >= notice.version => Ok(Receipt::Kept),
+            Some(item) if item.notice.version >= notice.version => return Ok(Receipt::Kept),
             // What was not taken up needs no word about its end.
             Some(item) if notice.withdrawn && item.state != InboxState::Accepted => {
                 self.drop_item(sharer, id).await?;
-                Ok(Receipt::Kept)
+                return Ok(Receipt::Kept);
             }
-            Some(item) => {
-                self.keep_item(InboxItem { notice, ..item }).await?;
-                self.people_changed();
-                Ok(Receipt::Kept)
-            }
-            None if notice.withdrawn => Ok(Receipt::Kept),
-            None if full => Ok(Receipt::Refused),
-            None => {
-                let surplus = {
-                    let state = self.state();
-                    (state.inbox.len() >= MAX_INBOX).then(|| self.dispensable(&state)).flatten()
-                };
-                if let Some((sharer, id)) = surplus {
-                    self.drop_item(sharer, id).await?;
-                }
-                let received = self.wall();
-                let item = InboxItem { sharer, notice, received, state: InboxState::Waiting, folder: None };
-                self.keep_item(item).await?;
-                if let Some(folder) = folder
-                    && let Err(error) = self.accept(sharer, id, Some(folder)).await
-                {
-                    tracing::warn!(%error, "a share that a rule takes up was not taken up");
-                }
-                Ok(Receipt::Kept)
-            }
+            None if notice.withdrawn => return Ok(Receipt::Kept),
+            _ => {}
         }
+        let Some(surplus) = room else { return Ok(Receipt::Refused) };
+        for (sharer, id) in surplus {
+            self.drop_item(sharer, id).await?;
+        }
+        if let Some(item) = known {
+            self.keep_item(InboxItem { notice, ..item }).await?;
+            self.people_changed();
+            return Ok(Receipt::Kept);
+        }
+        let received = self.wall();
+        let item = InboxItem { sharer, notice, received, state: InboxState::Waiting, folder: None };
+        self.keep_item(item).await?;
+        if let Some(folder) = folder
+            && let Err(error) = self.accept(sharer, id, Some(folder)).await
+        {
+            tracing::warn!(%error, "a share that a rule takes up was not taken up");
+        }
+        Ok(Receipt::Kept)
+    }
+
+    /// Returns what has to go so that there is room for a notice, in place of the earlier one of the same share; `None`:
+    /// there is none, since its person has sent too much that nobody has decided on, or nobody would miss what is here.
+    fn room_for(
+        &self,
+        state: &State,
+        sharer: PersonId,
+        id: ShareId,
+        notice: &Notice,
+    ) -> Option<Vec<(PersonId, ShareId)>> {
+        let others = || state.inbox.iter().filter(|(key, _)| **key != (sharer, id)).map(|(_, item)| item);
+        let is_known = state.inbox.get(&(sharer, id)).is_some_and(|item| item.state != InboxState::Waiting);
+        let waiting = || others().filter(|item| item.sharer == sharer && item.state == InboxState::Waiting);
+        let weight_waiting = waiting().map(|item| item.notice.weight()).sum::<usize>() + notice.weight();
+        if !is_known && (waiting().count() >= MAX_INBOX_PER_PERSON || weight_waiting > MAX_INBOX_BYTES_PER_PERSON) {
+            return None;
+        }
+        let mut count = others().count() + 1;
+        let mut weight = others().map(|item| item.notice.weight()).sum::<usize>() + notice.weight();
+        let mut dispensable = self.dispensable(state);
+        dispensable.retain(|item| (item.sharer, item.id()) != (sharer, id));
+        let mut surplus = Vec::new();
+        while count > MAX_INBOX || weight > MAX_INBOX_BYTES {
+            let item = dispensable.pop()?;
+            count -= 1;
+            weight -= item.notice.weight();
+            surplus.push((item.sharer, item.id()));
+        }
+        Some(surplus)
     }
 
     /// Whether this is a share of ours, or of somebody else.
@@ -108,15 +131,17 @@ impl Sharing {
         Ok(())
     }
 
-    /// Returns the oldest item that nobody misses: it was declined, or what was taken up is no torrent of ours any more.
-    fn dispensable(&self, state: &State) -> Option<(PersonId, ShareId)> {
+    /// Returns the items that nobody misses, the oldest last: they were declined, or what was taken up is no torrent of ours
+    /// any more.
+    fn dispensable<'a>(&self, state: &'a State) -> Vec<&'a InboxItem> {
         let gone = |item: &&InboxItem| match item.state {
             InboxState::Waiting => false,
             InboxState::Declined => true,
             InboxState::Accepted => self.0.session.find(&InfoHashes::v2_only(item.notice.hash)).is_none(),
         };
-        let oldest = state.inbox.values().filter(gone).min_by_key(|item| item.received);
-        oldest.map(|item| (item.sharer, item.id()))
+        let mut items: Vec<&InboxItem> = state.inbox.values().filter(gone).collect();
+        items.sort_by_key(|item| std::cmp::Reverse(item.received));
+        items
     }
 
     /// Lists the inbox, the oldest first.

@@ -360,6 +360,31 @@ async fn nobody_is_let_in_by_naming_the_share_of_another_or_a_group_that_is_not_
 }
 
 #[tokio::test]
+async fn nobody_fills_the_memory_with_long_notices() {
+    let world: Arc<World> = Arc::default();
+    let (alice, bob) = (Person::start(&world, 1, "alice").await, Person::start(&world, 2, "bob").await);
+    let id = alice.share(&alice.write("photo.jpg", 777), &["bob"], &[]).await;
+    let short = bob.hears_of(id).await.notice;
+    let place = "x".repeat(sharing::proto::MAX_HINT_LEN);
+    let hints = (0..64).map(|n| (NodeId([n; 32]), vec![place.clone(); sharing::proto::MAX_HINTS])).collect();
+    let long = Notice { nodes: vec![NodeId([7; 32]); 2000], hints, ..short.clone() };
+    let tells = async |notice: Notice| bob.sharing.receive(alice.node(), Some(alice.id), &notice.encode()).await;
+    let mut kept = 0;
+    for n in 1..30 {
+        let notice = Notice { hash: metainfo::InfoHashV2([n; 32]), ..long.clone() };
+        kept += usize::from(tells(notice).await == Receipt::Kept);
+    }
+    assert_eq!(kept, sharing::MAX_INBOX_BYTES_PER_PERSON / long.weight());
+    let waiting = bob.sharing.inbox().iter().map(|item| item.notice.weight()).sum::<usize>();
+    assert!(waiting <= sharing::MAX_INBOX_BYTES_PER_PERSON);
+    // Nor by making short ones longer afterwards.
+    let longer = Notice { version: short.version + 1, ..long };
+    assert_eq!(tells(longer).await, Receipt::Refused);
+    let other = Notice { hash: metainfo::InfoHashV2([99; 32]), ..short };
+    assert_eq!(tells(other).await, Receipt::Kept, "a short one finds room");
+}
+
+#[tokio::test]
 async fn what_a_rule_names_comes_by_itself() {
     let world = Arc::default();
     let (alice, bob) = (Person::start(&world, 1, "alice").await, Person::start(&world, 2, "bob").await);

@@ -110,7 +110,8 @@ impl Book {
         let hints = stored.hints.into_iter().collect();
         let kept = stored.kept.into_iter().collect();
         let own = stored.own;
-        let mut book = Book { node, own, persons, groups, watched, contacts, invites, hints, kept, nodes, revoked, changes };
+        let mut book =
+            Book { node, own, persons, groups, watched, contacts, invites, hints, kept, nodes, revoked, changes };
         for record in stored.records {
             match record {
                 Record::Contact(contact) => drop(book.contacts.insert(contact.person, contact)),

@@ -83,6 +83,17 @@ impl Notice {
         bencode::encode(&Tree::dict(entries))
     }
 
+    /// Returns how many bytes of memory it takes, about.
+    pub fn weight(&self) -> usize {
+        let hints = self.hints.iter().flat_map(|(_, hints)| hints.iter().map(|hint| hint.len() + size_of::<String>()));
+        size_of::<Notice>()
+            + self.name.len()
+            + self.note.as_ref().map_or(0, String::len)
+            + self.nodes.len() * size_of::<NodeId>()
+            + self.hints.len() * size_of::<(NodeId, Vec<String>)>()
+            + hints.sum::<usize>()
+    }
+
     /// Reads it.
     pub fn decode(bytes: &[u8]) -> Result<Notice, MessageError> {
         let value = fields::dict(bytes, MAX_NOTICE_LEN)?;
