@@ -21,7 +21,7 @@ pub struct Rule {
 pub struct Allow {
     #[command(flatten)]
     pub rule: Rule,
-    /// Whom to meet where no list names them
+    /// Whom to meet where no list names them; who is not met comes in by no invitation either
     #[arg(long, value_name = "WHO", value_parser = clap::builder::PossibleValuesParser::new(node::Who::NAMES))]
     pub only: Option<String>,
     /// The groups whose members are met, with --only groups

@@ -151,6 +151,23 @@ fn a_mode_keeps_strangers_away_and_the_list_makes_exceptions() {
 }
 
 #[test]
+fn a_mode_keeps_new_people_out_though_they_have_an_invitation_until_the_list_names_their_node() {
+    let new = NodeId([77; 32]);
+    let modes = [Meet::Acquaintances, Meet::Contacts, Meet::Groups([CHOIR].into()), Meet::Listed];
+    for (meet, service) in modes.into_iter().flat_map(|meet| ["people", "group"].map(|service| (meet.clone(), service)))
+    {
+        // They come with ours, and we come with theirs.
+        let asked = [Direction::Incoming, Direction::Outgoing].map(|direction| Asking::node(new, service, direction));
+        let gate = Gate::new(LIMITS);
+        gate.set_policy(Policy { meet: meet.clone(), ..Policy::default() });
+        assert!(asked.iter().all(|asking| gate.refuses(asking) == Some(Refusal::Stranger)), "{meet:?} {service}");
+        let allow = Rules { nodes: [new].into(), ..Rules::default() };
+        gate.set_policy(Policy { meet, allow, ..Policy::default() });
+        assert!(asked.iter().all(|asking| gate.refuses(asking).is_none()));
+    }
+}
+
+#[test]
 fn a_service_is_for_those_to_whom_it_is_offered() {
     let to = Audience::Chosen(Rules { groups: [CHOIR].into(), ..Rules::default() });
     let offers = [
