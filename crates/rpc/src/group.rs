@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 /// Who can come into a group, and who sees that it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum GroupKind {
     /// Whoever has the link.
     Open,
@@ -17,7 +17,7 @@ pub enum GroupKind {
 
 /// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum GroupRole {
     /// Read, write, let in whom an admin invited.
     Member,
@@ -27,7 +27,7 @@ pub enum GroupRole {
 
 /// How this node's person stands to a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum GroupStanding {
     /// Belongs to it.
     Member,
@@ -74,7 +74,7 @@ pub struct GroupMember {
     /// What they may do.
     pub role: GroupRole,
     /// When they were let in: Unix time in seconds, by the clock of whoever did it.
-    pub since: u64,
+    pub since_s: u64,
     /// Whether it is this node's person.
     pub own: bool,
 }

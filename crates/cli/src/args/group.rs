@@ -49,10 +49,10 @@ pub struct GroupInvite {
     /// For this contact or person alone [default: for whoever has the link]
     pub person: Option<String>,
     /// How many can come in by it
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "standing")]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["standing", "person"])]
     pub uses: u16,
     /// Any number can come in by it, until it is taken back
-    #[arg(long)]
+    #[arg(long, conflicts_with = "person")]
     pub standing: bool,
     /// Who comes in by it is an admin
     #[arg(long)]

@@ -294,7 +294,7 @@ fn detail(groups: &Groups, id: GroupId, view: &View) -> GroupDetail {
         person: person.to_string(),
         name: name_of(person),
         role: shown_role(member.role),
-        since: member.since.0,
+        since_s: member.since.0,
         own: *person == own,
     });
     let invitations = roster.invitations.iter().map(|(id, invitation)| GroupInvitation {
