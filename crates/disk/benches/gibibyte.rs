@@ -68,7 +68,8 @@ impl Bench {
         // Bounded by the orders in flight.
         let (sender, answers) = mpsc::unbounded_channel();
         let pieces = info.layout().piece_count();
-        let storage = Disk::new(DiskConfig::default()).open(StorageConfig::new(info, home.to_owned()), sender);
+        let storage = Disk::new(DiskConfig::default())
+            .open(StorageConfig::new(info, home.to_owned()), move |answer| drop(sender.send(answer)));
         let mut bench = Bench { storage, answers, content: content.clone(), expected, pieces };
         let _opened = bench.answers.blocking_recv();
         bench

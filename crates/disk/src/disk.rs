@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tokio::sync::mpsc;
 use torrent_proto::torrent::{DiskAnswer, DiskError, DiskOrder};
 
 use crate::config::{DiskConfig, StorageConfig};
@@ -73,11 +72,12 @@ impl Disk {
 
     /// Opens the storage of one torrent: what [`DiskOrder::Open`] asks for. The first of `answers` is `Opened`.
     ///
-    /// The channel has no bound of its own because its length has one already: answers are bounded by the orders given,
-    /// writes among them by the permits of the receivers' [`crate::Pool`], a check's by the number of pieces.
-    pub fn open(&self, config: StorageConfig, answers: mpsc::UnboundedSender<DiskAnswer>) -> Storage {
+    /// `answers` is called on a disk thread and must not wait. How often is bounded by the orders given, writes among them by
+    /// the permits of the receivers' [`crate::Pool`], a check's answers by the number of pieces.
+    pub fn open(&self, config: StorageConfig, answers: impl Fn(DiskAnswer) + Send + Sync + 'static) -> Storage {
         let info = config.info.clone();
-        let storage = Storage::new(config, self.0.storages.fetch_add(1, Ordering::Relaxed), self.0.clone(), answers);
+        let storage =
+            Storage::new(config, self.0.storages.fetch_add(1, Ordering::Relaxed), self.0.clone(), Box::new(answers));
         storage.order(DiskOrder::Open { info });
         storage
     }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use metainfo::{Block, PieceIndex};
@@ -63,7 +63,14 @@ pub(crate) enum Work {
 #[derive(Default)]
 pub(crate) struct Orders {
     state: Mutex<State>,
-    lanes: [Lane; LANES],
+    /// Made when the first piece is worked on: a torrent that is only read needs none.
+    lanes: OnceLock<Box<[Lane; LANES]>>,
+}
+
+impl Orders {
+    fn lane(&self, index: usize) -> &Lane {
+        &self.lanes.get_or_init(Box::default)[index]
+    }
 }
 
 #[derive(Default)]
@@ -187,7 +194,7 @@ impl Inner {
 
     fn queue(self: &Arc<Self>, piece: PieceIndex, job: PieceJob) {
         let index = piece.0 as usize % LANES;
-        let mut queue = locked(&self.orders.lanes[index].queue);
+        let mut queue = locked(&self.orders.lane(index).queue);
         queue.jobs.push_back((piece, job));
         if !mem::replace(&mut queue.scheduled, true) {
             self.schedule(index);
@@ -201,7 +208,7 @@ impl Inner {
 
     /// Does what is queued in a lane now; what comes meanwhile waits behind the other lanes' work.
     fn work_off(self: &Arc<Self>, index: usize) {
-        let lane = &self.orders.lanes[index];
+        let lane = self.orders.lane(index);
         let mut pieces = locked(&lane.pieces);
         let jobs = mem::take(&mut locked(&lane.queue).jobs);
         let done = Done { inner: self.clone(), count: jobs.len(), is_barrier: false };
@@ -297,7 +304,7 @@ impl Inner {
 
     /// Forgets the hashes of all pieces under way: the files behind them changed.
     pub(crate) fn forget_warm(&self) {
-        for lane in &self.orders.lanes {
+        for lane in self.orders.lanes.get().into_iter().flat_map(|lanes| lanes.iter()) {
             locked(&lane.pieces).warm.clear();
         }
     }

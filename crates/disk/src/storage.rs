@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use metainfo::{Block, FileIndex, PieceIndex};
-use tokio::sync::mpsc;
 use torrent_proto::torrent::{DiskAnswer, DiskError, DiskOrder, PieceHash, VerifyOutcome};
 
 use crate::LARGE;
@@ -29,7 +28,7 @@ pub(crate) struct Inner {
     pub(crate) disk: Arc<Shared>,
     pub(crate) files: Files,
     pub(crate) orders: Orders,
-    answers: mpsc::UnboundedSender<DiskAnswer>,
+    answers: Box<dyn Fn(DiskAnswer) + Send + Sync>,
     /// Checks are numbered; those up to `stopped` are to end.
     checks: AtomicU64,
     stopped: AtomicU64,
@@ -42,7 +41,7 @@ impl Storage {
         config: StorageConfig,
         number: u64,
         disk: Arc<Shared>,
-        answers: mpsc::UnboundedSender<DiskAnswer>,
+        answers: Box<dyn Fn(DiskAnswer) + Send + Sync>,
     ) -> Storage {
         let files = Files::new(config, number, disk.handles.clone());
         Storage(Arc::new(Inner {
@@ -167,8 +166,7 @@ impl Storage {
 
 impl Inner {
     pub(crate) fn answer(&self, answer: DiskAnswer) {
-        // A torrent that is gone needs no answer.
-        let _ = self.answers.send(answer);
+        (self.answers)(answer);
     }
 
     /// Answers that an order on the whole storage failed.

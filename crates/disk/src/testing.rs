@@ -120,7 +120,7 @@ impl Trial {
     pub(crate) fn on(disk: &Disk, config: StorageConfig) -> Trial {
         // Bounded by the orders that a test gives.
         let (sender, answers) = mpsc::unbounded_channel();
-        let storage = disk.open(config, sender);
+        let storage = disk.open(config, move |answer| drop(sender.send(answer)));
         let mut trial = Trial { storage, answers, found_data: false };
         let DiskAnswer::Opened { found_data } = trial.next() else { panic!("Opened comes first") };
         trial.found_data = found_data;

@@ -129,7 +129,7 @@ pub fn verify(
     let (answers, mut answered) = mpsc::unbounded_channel();
     let config = StorageConfig { known: true, ..StorageConfig::new(info.clone(), folder.to_owned()) };
     let disk = Disk::new(DiskConfig::default());
-    let storage = disk.open(config, answers);
+    let storage = disk.open(config, move |answer| drop(answers.send(answer)));
     storage.order(DiskOrder::Check { scope: CheckScope::All, expected: Arc::new(piece_hashes(info, layers)) });
     let mut comparison = Comparison { pieces: layout.piece_count(), ..Comparison::default() };
     let mut good = vec![false; layout.piece_count() as usize];

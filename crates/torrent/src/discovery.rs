@@ -16,13 +16,14 @@ use std::time::Duration;
 use base::{Instant, WallTime};
 use metainfo::{InfoHashV1, InfoHashes};
 use net::dht::{Announce, Failure};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use torrent_proto::cadence::Cadence;
 use torrent_proto::torrent::Source;
 use torrent_proto::tracker::announcer::Progress;
 
 use crate::ask::Ask;
+use crate::queue::{Receiver, Sender, WeakSender};
 use crate::shared::Shared;
 use crate::types::TorrentId;
 
@@ -65,21 +66,25 @@ pub(crate) struct DiscoveryParts {
     pub hashes: InfoHashes,
     /// Nodes of the DHT that the torrent file names.
     pub nodes: Vec<(String, u16)>,
-    pub asks: mpsc::WeakSender<Ask>,
+    pub asks: WeakSender<Ask>,
     /// How far the torrent is.
     pub progress: watch::Receiver<Progress>,
 }
 
-/// The torrent's handle to the task, which ends with it.
+/// The torrent's handle to the task, which ends with it. There is none where neither the DHT nor the local network is
+/// asked.
 #[derive(Debug)]
-pub(crate) struct Discovery(mpsc::Sender<DiscoveryOrder>);
+pub(crate) struct Discovery(Option<Sender<DiscoveryOrder>>);
 
 impl Discovery {
     /// Spawns the task.
     pub(crate) fn spawn(parts: DiscoveryParts) -> Discovery {
-        let (orders, queue) = mpsc::channel(QUEUE);
+        if parts.shared.udp.dht.is_none() && parts.shared.lsd.is_none() {
+            return Discovery(None);
+        }
+        let (orders, queue) = crate::queue::queue(QUEUE);
         let (announced, asking) = (parts.shared.announced.subscribe(), parts.shared.gate.seeks_strangers());
-        let task = DiscoveryTask {
+        let task = Box::new(DiscoveryTask {
             parts,
             running: false,
             asking,
@@ -89,15 +94,15 @@ impl Discovery {
             round: None,
             listeners: JoinSet::new(),
             dht: DhtWords::default(),
-        };
+        });
         tokio::spawn(task.run());
-        Discovery(orders)
+        Discovery(Some(orders))
     }
 
     /// Gives an order; see [`QUEUE`].
     pub(crate) fn order(&self, order: DiscoveryOrder) {
-        if let Err(error) = self.0.try_send(order) {
-            tracing::debug!(%error, "the discovery task takes no more orders");
+        if self.0.as_ref().is_some_and(|orders| orders.try_send(order).is_err()) {
+            tracing::debug!("the discovery task takes no more orders");
         }
     }
 }
@@ -111,7 +116,7 @@ struct DiscoveryTask {
     asking: bool,
     /// By which port others reach us.
     announced: watch::Receiver<Option<u16>>,
-    queue: mpsc::Receiver<DiscoveryOrder>,
+    queue: Receiver<DiscoveryOrder>,
     cadence: Cadence,
     /// The question to the DHT that is under way; how many addresses it brought.
     round: Option<JoinHandle<Result<usize, Failure>>>,
@@ -121,7 +126,7 @@ struct DiscoveryTask {
 }
 
 impl DiscoveryTask {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         loop {
             let due = self.cadence.next();
             tokio::select! {
@@ -302,7 +307,7 @@ impl DiscoveryTask {
     }
 }
 
-fn hand_over(asks: &mpsc::WeakSender<Ask>, id: TorrentId, source: Source, addresses: Vec<SocketAddr>) {
+fn hand_over(asks: &WeakSender<Ask>, id: TorrentId, source: Source, addresses: Vec<SocketAddr>) {
     let Some(asks) = asks.upgrade() else { return };
     if asks.try_send(Ask::Candidates(source, addresses)).is_err() {
         tracing::debug!(torrent = %id, ?source, "no room for the peers found");

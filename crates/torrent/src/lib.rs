@@ -7,6 +7,7 @@ mod ask;
 mod discovery;
 mod haves;
 mod peer;
+mod queue;
 mod report;
 mod session;
 mod shared;

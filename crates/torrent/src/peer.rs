@@ -24,6 +24,7 @@ use torrent_proto::torrent::{DiskError, PeerKey};
 use torrent_proto::wire::{ExtensionIds, Message, WireError};
 
 use crate::haves::HaveCursor;
+use crate::queue::{Refused, Sender};
 use crate::report::{Order, Report, StorageSlot};
 use channel::Channel;
 use reader::Reader;
@@ -74,7 +75,7 @@ pub(crate) enum End {
 pub(crate) struct PeerParts {
     pub key: PeerKey,
     pub stream: Channel,
-    pub reports: mpsc::Sender<Report>,
+    pub reports: Sender<Report>,
     pub orders: mpsc::Receiver<Order>,
     pub haves: HaveCursor,
     pub storage: StorageSlot,
@@ -446,7 +447,7 @@ impl PeerTask {
         match self.parts.reports.try_send(report) {
             Ok(()) => Ok(()),
             // A torrent that is gone aborts this task.
-            Err(mpsc::error::TrySendError::Full(report) | mpsc::error::TrySendError::Closed(report)) => Err(report),
+            Err(Refused::Full(report) | Refused::Closed(report)) => Err(report),
         }
     }
 

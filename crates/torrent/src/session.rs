@@ -17,11 +17,12 @@ use bytes::Bytes;
 use disk::{Disk, DiskConfig, Pool};
 use metainfo::{FileIndex, InfoHashes, TorrentFile};
 use net::{CarrierPolicy, Clock, Dialler, Gate, GateLimits, Http, Limiter, Lsd, PortMapping};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use torrent_proto::torrent::{Torrent, TorrentConfig};
 use torrent_proto::wire::PeerId;
 
 use crate::ask::{ASK_QUEUE, Ask, Reply};
+use crate::queue::queue;
 use crate::report::REPORT_QUEUE;
 use crate::shared::{Handle, Registry, Shared};
 use crate::store::{Record, Store};
@@ -60,7 +61,7 @@ impl Session {
         let gate = gate(config.gate.as_ref(), &limits);
         let listen::Opened { listeners, addresses, udp } = listen::open(&config, &gate, clock, seed)?;
         let port = addresses.first().map(SocketAddr::port);
-        let (store, records) = Store::open(config.database).await?;
+        let store = Store::open(config.database).await?;
         let visible = config.egress.narrow(&addresses);
         let dialler = Dialler::new(config.egress.clone(), carriers(&config.network), &udp);
         dialler.set_limit(limits.dials);
@@ -93,10 +94,13 @@ impl Session {
         outside::follow(&shared);
         let listening = Arc::new(listen::Listening::start(&shared, listeners, addresses));
         let session = Session { shared, listening };
-        for record in records {
-            let id = record.id;
-            if let Err(error) = session.launch(record, false) {
-                tracing::error!(torrent = %id, %error, "a stored torrent cannot be taken up again");
+        let mut stored = session.shared.store.records();
+        while let Some(records) = stored.next().await? {
+            for record in records {
+                let id = record.id;
+                if let Err(error) = session.launch(record, false, false) {
+                    tracing::error!(torrent = %id, %error, "a stored torrent cannot be taken up again");
+                }
             }
         }
         Ok(session)
@@ -342,11 +346,11 @@ impl Session {
         answer.await.map_err(|_| TorrentError::Unknown(id))
     }
 
-    /// Starts a torrent's task. `complete`: the content was hashed just now.
-    fn launch(&self, record: Record, complete: bool) -> Result<(), AddError> {
+    /// Starts a torrent's task. `new`: it is not stored yet; `complete`: the content was hashed just now.
+    fn launch(&self, mut record: Record, new: bool, complete: bool) -> Result<(), AddError> {
         let shared = &self.shared;
-        let (asks_sender, asks) = mpsc::channel(ASK_QUEUE);
-        let (own_reports, reports) = mpsc::channel(REPORT_QUEUE);
+        let (asks_sender, asks) = queue(ASK_QUEUE);
+        let (own_reports, reports) = queue(REPORT_QUEUE);
         let mut hashes = record.hashes;
         let file = match &record.file {
             Some(bytes) => Some(
@@ -357,6 +361,10 @@ impl Session {
         };
         if let Some(file) = &file {
             hashes = file.hashes();
+        }
+        if !new {
+            // It lies in the database.
+            record.file = None;
         }
         let nodes = file.as_ref().map(|file| file.nodes.clone()).unwrap_or_default();
         let only_files = record.only_files.as_deref().and_then(add::parse_ranges);
@@ -414,6 +422,7 @@ impl Session {
             record,
             nodes,
             limiter,
+            new,
             asks,
             own_asks,
             reports,

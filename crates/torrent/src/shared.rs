@@ -9,12 +9,13 @@ use base::NodeId;
 use disk::{Disk, Pool};
 use metainfo::{InfoHashV1, InfoHashes};
 use net::{Clock, Dialler, Gate, Http, Lsd, PortMapping, Udp};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, watch};
 use torrent_proto::wire::PeerId;
 use torrent_proto::wire::mse::{ObfuscatedName, obfuscated_name};
 
 use crate::ask::Ask;
 use crate::peer::handshake::Ours;
+use crate::queue::Sender;
 use crate::report::Report;
 use crate::store::Store;
 use crate::task::PlainPeers;
@@ -94,8 +95,8 @@ impl Shared {
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
     pub hashes: InfoHashes,
-    pub asks: mpsc::Sender<Ask>,
-    pub reports: mpsc::Sender<Report>,
+    pub asks: Sender<Ask>,
+    pub reports: Sender<Report>,
     /// The torrent's own limit of connections, if it has one.
     pub connections: Option<u32>,
     /// Only certain nodes may have it.

@@ -13,7 +13,7 @@ use base::{Bitfield, WallTime};
 use bytes::Bytes;
 use db::{Db, DbError};
 use metainfo::{InfoHashV1, InfoHashV2, InfoHashes};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tokio::sync::Notify;
 use torrent_proto::torrent::{Priority, Resume};
 
@@ -35,6 +35,9 @@ const MIGRATIONS: &[&str] = &[
     "ALTER TABLE torrent_torrents ADD COLUMN confined INTEGER NOT NULL DEFAULT 0",
 ];
 
+/// How many records are read at a time. Arbitrary: some hundred KiB of .torrent files.
+const RECORDS_AT_ONCE: i64 = 64;
+
 /// How long changes are collected before they are written. Short against the flushes behind them (seconds), long enough
 /// to gather those of many torrents.
 const COLLECT: Duration = Duration::from_millis(50);
@@ -46,7 +49,7 @@ pub(crate) struct Record {
     pub hashes: InfoHashes,
     /// A magnet's name for it.
     pub name: Option<String>,
-    /// The .torrent file, once the metadata is known.
+    /// The .torrent file, while it is not stored.
     pub file: Option<Bytes>,
     pub trackers: Vec<Vec<String>>,
     pub web_seeds: Vec<String>,
@@ -90,23 +93,30 @@ struct Inner {
 pub(crate) struct Store(Arc<Inner>);
 
 impl Store {
-    /// Brings the table up to date, reads it, and spawns the task that writes changes.
-    pub(crate) async fn open(db: Db) -> Result<(Store, Vec<Record>), DbError> {
+    /// Brings the table up to date and spawns the task that writes changes.
+    pub(crate) async fn open(db: Db) -> Result<Store, DbError> {
         db.migrate("torrent", MIGRATIONS).await?;
-        let records = db
-            .call(|c| {
-                let mut statement = c.prepare("SELECT * FROM torrent_torrents ORDER BY position")?;
-                let rows = statement.query_map((), read)?;
-                rows.collect::<Result<Vec<_>, _>>()
-            })
-            .await?;
         let (changes, wake, writing) = Default::default();
         let store = Store(Arc::new(Inner { db, changes, wake, writing }));
         tokio::spawn(write_changes(Arc::downgrade(&store.0)));
-        Ok((store, records))
+        Ok(store)
     }
 
-    /// Stores a torrent soon.
+    /// Reads what is stored, in the order in which it was added.
+    pub(crate) fn records(&self) -> Records {
+        Records { db: self.0.db.clone(), after: Some(0) }
+    }
+
+    /// Returns the stored .torrent file.
+    pub(crate) async fn file(&self, id: TorrentId) -> Result<Option<Bytes>, DbError> {
+        self.flush().await?;
+        let query = "SELECT file FROM torrent_torrents WHERE id = ?1";
+        let read =
+            move |c: &mut Connection| c.query_row(query, [id.0], |row| row.get::<_, Option<Vec<u8>>>(0)).optional();
+        Ok(self.0.db.call(read).await?.flatten().map(Bytes::from))
+    }
+
+    /// Stores a torrent soon. Without a file the stored one stays.
     pub(crate) fn save(&self, record: Record) {
         self.change(record.id, Change::Save(Box::new(record)));
     }
@@ -122,8 +132,45 @@ impl Store {
     }
 
     fn change(&self, id: TorrentId, change: Change) {
-        self.0.changes.lock().unwrap_or_else(PoisonError::into_inner).insert(id, change);
+        let mut changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = changes.remove(&id);
+        changes.insert(id, change.after(before));
+        drop(changes);
         self.0.wake.notify_one();
+    }
+}
+
+impl Change {
+    /// Takes up what of an earlier change is not said again: the file.
+    fn after(mut self, earlier: Option<Change>) -> Change {
+        if let (Change::Save(record), Some(Change::Save(earlier))) = (&mut self, earlier) {
+            record.file = record.file.take().or(earlier.file);
+        }
+        self
+    }
+}
+
+/// What is stored, read a part at a time, so that a node with many torrents does not hold all their files at once.
+#[derive(Debug)]
+pub(crate) struct Records {
+    db: Db,
+    /// The position that was read last; `None`: that was all.
+    after: Option<i64>,
+}
+
+impl Records {
+    /// Returns the next ones; `None` after the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Record>>, DbError> {
+        let Some(after) = self.after else { return Ok(None) };
+        let query = "SELECT * FROM torrent_torrents WHERE position > ?1 ORDER BY position LIMIT ?2";
+        let read = move |c: &mut Connection| {
+            let mut statement = c.prepare_cached(query)?;
+            let rows = statement.query_map([after, RECORDS_AT_ONCE], |row| Ok((row.get("position")?, read(row)?)))?;
+            rows.collect::<Result<Vec<(i64, Record)>, _>>()
+        };
+        let found = self.db.call(read).await?;
+        self.after = found.last().map(|(position, _)| *position);
+        Ok((!found.is_empty()).then(|| found.into_iter().map(|(_, record)| record).collect()))
     }
 }
 
@@ -134,9 +181,11 @@ impl Inner {
         if changes.is_empty() {
             return Ok(());
         }
+        let changes = Arc::new(changes);
+        let ours = changes.clone();
         let work = move |c: &mut Connection| {
             let transaction = c.transaction()?;
-            for (id, change) in &changes {
+            for (id, change) in &*ours {
                 match change {
                     Change::Save(record) => write(&transaction, record)?,
                     Change::Remove => {
@@ -146,7 +195,19 @@ impl Inner {
             }
             transaction.commit()
         };
-        self.db.call(work).await
+        let written = self.db.call(work).await;
+        if written.is_err() {
+            // For the next time: a file that is lost here would be lost for good.
+            let mut waiting = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+            for (id, change) in Arc::try_unwrap(changes).unwrap_or_default() {
+                let change = match waiting.remove(&id) {
+                    Some(later) => later.after(Some(change)),
+                    None => change,
+                };
+                waiting.insert(id, change);
+            }
+        }
+        written
     }
 }
 
@@ -169,51 +230,51 @@ fn write(c: &Connection, r: &Record) -> Result<(), rusqlite::Error> {
     let resume = r.resume.as_ref();
     let seconds = |d: Duration| d.as_secs() as i64;
     let small = |n: Option<u64>| n.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-    c.execute(
+    let mut insert = c.prepare_cached(
         "INSERT INTO torrent_torrents (id, v1, v2, name, file, trackers, web_seeds, only_files, peers, folder, paused,
             no_tracker, sequential, super_seed, priorities, goal_ratio, goal_seconds, down_limit, up_limit,
             connection_limit, slot_limit, added, completed, seeding_seconds, have, pieces, clean, downloaded, uploaded,
             confined)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
             ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)
-         ON CONFLICT (id) DO UPDATE SET v1 = ?2, v2 = ?3, name = ?4, file = ?5, trackers = ?6, web_seeds = ?7,
-            only_files = ?8, peers = ?9, folder = ?10, paused = ?11, no_tracker = ?12, sequential = ?13,
+         ON CONFLICT (id) DO UPDATE SET v1 = ?2, v2 = ?3, name = ?4, file = COALESCE(?5, file), trackers = ?6,
+            web_seeds = ?7, only_files = ?8, peers = ?9, folder = ?10, paused = ?11, no_tracker = ?12, sequential = ?13,
             super_seed = ?14, priorities = ?15, goal_ratio = ?16, goal_seconds = ?17, down_limit = ?18, up_limit = ?19,
             connection_limit = ?20, slot_limit = ?21, added = ?22, completed = ?23, seeding_seconds = ?24, have = ?25,
             pieces = ?26, clean = ?27, downloaded = ?28, uploaded = ?29, confined = ?30",
-        params![
-            r.id.0,
-            r.hashes.v1().map(|h| h.0),
-            r.hashes.v2().map(|h| h.0),
-            r.name,
-            r.file.as_deref(),
-            tiers_to_text(&r.trackers),
-            r.web_seeds.join("\n"),
-            r.only_files,
-            r.peers.join("\n"),
-            r.folder.to_string_lossy(),
-            r.paused,
-            r.no_tracker,
-            r.sequential,
-            r.super_seed,
-            r.priorities.iter().map(|&p| p as u8).collect::<Vec<u8>>(),
-            r.goal.ratio,
-            r.goal.time.map(seconds),
-            small(r.limits.down_bytes_per_s),
-            small(r.limits.up_bytes_per_s),
-            r.limits.connections,
-            r.limits.upload_slots,
-            r.added.0 as i64,
-            r.completed.map(|w| w.0 as i64),
-            seconds(r.seeding_time),
-            resume.map(|r| r.have.as_bytes()),
-            resume.map(|r| r.have.len()),
-            resume.is_some_and(|r| r.clean),
-            resume.map_or(0, |r| r.downloaded as i64),
-            resume.map_or(0, |r| r.uploaded as i64),
-            r.confined,
-        ],
     )?;
+    insert.execute(params![
+        r.id.0,
+        r.hashes.v1().map(|h| h.0),
+        r.hashes.v2().map(|h| h.0),
+        r.name,
+        r.file.as_deref(),
+        tiers_to_text(&r.trackers),
+        r.web_seeds.join("\n"),
+        r.only_files,
+        r.peers.join("\n"),
+        r.folder.to_string_lossy(),
+        r.paused,
+        r.no_tracker,
+        r.sequential,
+        r.super_seed,
+        r.priorities.iter().map(|&p| p as u8).collect::<Vec<u8>>(),
+        r.goal.ratio,
+        r.goal.time.map(seconds),
+        small(r.limits.down_bytes_per_s),
+        small(r.limits.up_bytes_per_s),
+        r.limits.connections,
+        r.limits.upload_slots,
+        r.added.0 as i64,
+        r.completed.map(|w| w.0 as i64),
+        seconds(r.seeding_time),
+        resume.map(|r| r.have.as_bytes()),
+        resume.map(|r| r.have.len()),
+        resume.is_some_and(|r| r.clean),
+        resume.map_or(0, |r| r.downloaded as i64),
+        resume.map_or(0, |r| r.uploaded as i64),
+        r.confined,
+    ])?;
     Ok(())
 }
 
@@ -307,28 +368,80 @@ mod tests {
         }
     }
 
+    async fn all(store: &Store) -> Vec<Record> {
+        let (mut parts, mut all) = (store.records(), Vec::new());
+        while let Some(part) = parts.next().await.unwrap() {
+            all.extend(part);
+        }
+        all
+    }
+
     #[tokio::test]
     async fn what_was_saved_comes_back_in_order_and_the_latest_wins() {
         let db = Db::in_memory().unwrap();
-        let (store, found) = Store::open(db.clone()).await.unwrap();
-        assert!(found.is_empty());
+        let store = Store::open(db.clone()).await.unwrap();
+        assert!(all(&store).await.is_empty());
         let (first, second) = (record(2), record(1));
         store.save(Record { paused: false, ..first.clone() });
         store.flush().await.unwrap();
         store.save(second.clone());
         store.save(first.clone());
         store.flush().await.unwrap();
-        let (_, found) = Store::open(db.clone()).await.unwrap();
-        assert_eq!(found, [first, second.clone()]);
+        assert_eq!(all(&Store::open(db.clone()).await.unwrap()).await, [first, second.clone()]);
         store.remove(record(2).id);
         store.flush().await.unwrap();
-        assert_eq!(Store::open(db).await.unwrap().1, [second]);
+        assert_eq!(all(&Store::open(db).await.unwrap()).await, [second]);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_saved_once_stays_whether_it_was_written_or_not() {
+        let store = Store::open(Db::in_memory().unwrap()).await.unwrap();
+        let file = record(1).file;
+        for first in [record(1), record(2)] {
+            let later = Record { file: None, paused: false, ..first.clone() };
+            store.save(first.clone());
+            if first.id == record(1).id {
+                store.flush().await.unwrap();
+            }
+            store.save(later.clone());
+            assert_eq!(store.file(first.id).await.unwrap(), file);
+            assert!(!all(&store).await.last().unwrap().paused);
+        }
+        assert_eq!(store.file(record(3).id).await.unwrap(), None, "nobody knows it");
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_written_is_written_later_with_its_file() {
+        let db = Db::in_memory().unwrap();
+        let store = Store::open(db.clone()).await.unwrap();
+        let rename = |from: &'static str, to: &'static str| {
+            db.call(move |c| c.execute(&format!("ALTER TABLE {from} RENAME TO {to}"), ()))
+        };
+        rename("torrent_torrents", "elsewhere").await.unwrap();
+        store.save(record(1));
+        assert!(store.flush().await.is_err());
+        store.save(Record { file: None, ..record(1) });
+        rename("elsewhere", "torrent_torrents").await.unwrap();
+        store.flush().await.unwrap();
+        assert_eq!(all(&store).await, [record(1)]);
+    }
+
+    #[tokio::test]
+    async fn many_records_come_in_parts() {
+        let store = Store::open(Db::in_memory().unwrap()).await.unwrap();
+        let wanted: Vec<Record> = (0..200).rev().map(record).collect();
+        for record in &wanted {
+            store.save(record.clone());
+            store.flush().await.unwrap();
+        }
+        assert!(store.records().next().await.unwrap().unwrap().len() < wanted.len());
+        assert_eq!(all(&store).await, wanted);
     }
 
     #[tokio::test]
     async fn changes_are_written_without_being_asked() {
         let db = Db::in_memory().unwrap();
-        let (store, _) = Store::open(db.clone()).await.unwrap();
+        let store = Store::open(db.clone()).await.unwrap();
         store.save(record(1));
         let count = |db: Db| async move {
             db.call(|c| c.query_row("SELECT count(*) FROM torrent_torrents", (), |r| r.get::<_, u32>(0))).await.unwrap()

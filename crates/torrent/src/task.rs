@@ -34,6 +34,7 @@ use crate::ask::Ask;
 use crate::discovery::{Discovery, DiscoveryParts};
 use crate::haves::Haves;
 use crate::peer::{End, PeerParts, PeerTask};
+use crate::queue::{Receiver, Sender, WeakSender, queue};
 use crate::report::{Established, ORDER_QUEUE, Order, Report, StorageSlot};
 use crate::shared::Shared;
 use crate::store::Record;
@@ -43,6 +44,10 @@ use crate::web_seed::WebSeeds;
 
 /// How many inputs are handled before the other queues have their turn.
 const AT_ONCE: usize = 64;
+
+/// Answers of the disk that wait at once: as good as no limit, since the orders given are one; the number is the largest
+/// that a queue can count to.
+const MAX_ANSWERS: usize = tokio::sync::Semaphore::MAX_PERMITS;
 
 /// How often what is only looked at is brought up to date: the trackers' numbers, the goals.
 const TICK: Duration = Duration::from_secs(1);
@@ -61,10 +66,12 @@ pub(crate) struct TaskParts {
     /// Nodes of the DHT that the torrent file names.
     pub nodes: Vec<(String, u16)>,
     pub limiter: Limiter,
-    pub asks: mpsc::Receiver<Ask>,
-    pub own_asks: mpsc::WeakSender<Ask>,
-    pub reports: mpsc::Receiver<Report>,
-    pub own_reports: mpsc::Sender<Report>,
+    /// It is not stored yet.
+    pub new: bool,
+    pub asks: Receiver<Ask>,
+    pub own_asks: WeakSender<Ask>,
+    pub reports: Receiver<Report>,
+    pub own_reports: Sender<Report>,
 }
 
 /// One connection, seen from its torrent.
@@ -102,13 +109,13 @@ pub(crate) struct TorrentTask {
     announced: watch::Receiver<Option<u16>>,
     record: Record,
     limiter: Limiter,
-    asks: mpsc::Receiver<Ask>,
-    own_asks: mpsc::WeakSender<Ask>,
-    reports: mpsc::Receiver<Report>,
-    own_reports: mpsc::Sender<Report>,
-    answers: mpsc::UnboundedReceiver<DiskAnswer>,
+    asks: Receiver<Ask>,
+    own_asks: WeakSender<Ask>,
+    reports: Receiver<Report>,
+    own_reports: Sender<Report>,
+    answers: Receiver<DiskAnswer>,
     /// Bounded by the orders given: see `Disk::open`.
-    answers_sender: mpsc::UnboundedSender<DiskAnswer>,
+    answers_sender: Sender<DiskAnswer>,
     storage: StorageSlot,
     haves: Arc<Haves>,
     /// Pieces since the list was last told.
@@ -137,10 +144,11 @@ pub(crate) struct TorrentTask {
 impl TorrentTask {
     /// Spawns the task.
     pub(crate) fn spawn(parts: TaskParts) {
-        let TaskParts { shared, machine, announced, record, nodes, limiter, asks, own_asks, reports, own_reports } =
+        let TaskParts { shared, machine, announced, record, nodes, limiter, new, asks, own_asks, reports, own_reports } =
             parts;
         let tiers = if record.no_tracker || record.confined { &[][..] } else { &record.trackers[..] };
-        let trackers = Trackers::spawn(shared.clone(), record.id, record.hashes, tiers, own_asks.clone());
+        let mut trackers = Trackers::none();
+        trackers.spawn(shared.clone(), record.id, record.hashes, tiers, own_asks.clone());
         let discovery = Discovery::spawn(DiscoveryParts {
             shared: shared.clone(),
             id: record.id,
@@ -151,9 +159,10 @@ impl TorrentTask {
         });
         let web_seeds = WebSeeds::new(&record.web_seeds);
         // Bounded by the orders that are under way, and those by the permits for payload.
-        let (answers_sender, answers) = mpsc::unbounded_channel();
+        let (answers_sender, answers) = queue(MAX_ANSWERS);
         let last_tick = shared.clock.mono();
-        let task = TorrentTask {
+        // Boxed, since a task holds what it is begun with twice.
+        let mut task = Box::new(TorrentTask {
             shared,
             machine,
             announced,
@@ -183,12 +192,14 @@ impl TorrentTask {
             settled: false,
             ending: None,
             end_by: None,
-        };
+        });
+        if new {
+            task.save();
+        }
         tokio::spawn(task.run());
     }
 
-    async fn run(mut self) {
-        self.save();
+    async fn run(mut self: Box<Self>) {
         self.drain();
         self.command(Command::MappedDhtPort(self.shared.mapped_udp_port()));
         let mut ended = false;
@@ -199,14 +210,14 @@ impl TorrentTask {
                 Some(report) = self.reports.recv() => {
                     self.report(report);
                     for _ in 1..AT_ONCE {
-                        let Ok(report) = self.reports.try_recv() else { break };
+                        let Some(report) = self.reports.try_recv() else { break };
                         self.report(report);
                     }
                 }
                 Some(answer) = self.answers.recv() => {
                     self.input(Input::Disk(answer));
                     for _ in 1..AT_ONCE {
-                        let Ok(answer) = self.answers.try_recv() else { break };
+                        let Some(answer) = self.answers.try_recv() else { break };
                         self.input(Input::Disk(answer));
                     }
                 }
@@ -427,10 +438,17 @@ impl TorrentTask {
         self.record.limits.connections.map_or(most, |own| own.min(most))
     }
 
-    /// Stores what a restart needs.
-    fn save(&self) {
-        let record = Record { seeding_time: self.seeding_time(), ..self.record.clone() };
+    /// Stores what a restart needs. The .torrent file is handed over: from then on it lies in the database alone.
+    fn save(&mut self) {
+        let file = self.record.file.take();
+        let record = Record { seeding_time: self.seeding_time(), file, ..self.record.clone() };
         self.shared.store.save(record);
+    }
+
+    fn open_storage(&self, info: Arc<metainfo::Info>) -> disk::Storage {
+        let answers = self.answers_sender.clone();
+        // Only a torrent that is gone takes no answer.
+        self.shared.disk.open(self.storage_config(info), move |answer| drop(answers.try_send(answer)))
     }
 
     fn storage_config(&self, info: Arc<metainfo::Info>) -> StorageConfig {
@@ -496,7 +514,7 @@ impl TorrentTask {
     }
 
     /// After the machine has settled: says goodbye, stores, removes what is to be removed.
-    async fn end(mut self) {
+    async fn end(&mut self) {
         self.publish_progress();
         let (reply, told) = oneshot::channel();
         self.trackers.order(TrackerOrder::Stop(Some(reply)));
@@ -526,7 +544,7 @@ impl TorrentTask {
             && let Some(info) = self.machine.info().cloned()
         {
             // Paused since the start of this run: the files were never opened.
-            self.storage.set(self.shared.disk.open(self.storage_config(info), self.answers_sender.clone()));
+            self.storage.set(self.open_storage(info));
         }
         let Some(storage) = self.storage.get() else { return Ok(()) };
         let (sender, receiver) = oneshot::channel();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use base::{Instant, WallTime};
 use metainfo::InfoHashes;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use torrent_proto::torrent::Source;
 use torrent_proto::tracker::announcer::{
@@ -23,6 +23,7 @@ use torrent_proto::tracker::{
 };
 
 use crate::ask::Ask;
+use crate::queue::{Receiver, Sender, WeakSender};
 use crate::shared::Shared;
 use crate::types::{Encryption, SessionEvent, TorrentId, TrackerStatus};
 
@@ -66,23 +67,38 @@ pub(crate) enum TrackerOrder {
     Stop(Option<oneshot::Sender<()>>),
 }
 
-/// The torrent's handle to the task, which ends with it.
+/// The torrent's handle to the task, which ends with it. A torrent without trackers has none.
 #[derive(Debug)]
 pub(crate) struct Trackers {
-    orders: mpsc::Sender<TrackerOrder>,
+    /// `None`: there is no tracker, and no task.
+    orders: Option<Sender<TrackerOrder>>,
     /// How far the torrent is; read when an announce is made.
     pub progress: watch::Sender<Progress>,
 }
 
 impl Trackers {
-    /// Spawns the task.
+    /// Builds the handle, without a task.
+    pub(crate) fn none() -> Trackers {
+        Trackers { orders: None, progress: watch::Sender::new(Progress::default()) }
+    }
+
+    /// Tells whether there is a task.
+    pub(crate) fn are_there(&self) -> bool {
+        self.orders.is_some()
+    }
+
+    /// Spawns the task, if there is a tracker to ask.
     pub(crate) fn spawn(
+        &mut self,
         shared: Arc<Shared>,
         id: TorrentId,
         hashes: InfoHashes,
         tiers: &[Vec<String>],
-        asks: mpsc::WeakSender<Ask>,
-    ) -> Trackers {
+        asks: WeakSender<Ask>,
+    ) {
+        if tiers.is_empty() {
+            return;
+        }
         let mut announced = shared.announced.subscribe();
         let config = AnnouncerConfig {
             info_hashes: hashes,
@@ -91,10 +107,9 @@ impl Trackers {
             tiers: parse(tiers),
             policy: TierPolicy::default(),
         };
-        let (orders, queue) = mpsc::channel(QUEUE);
-        let (progress, watched) = watch::channel(Progress::default());
+        let (orders, queue) = crate::queue::queue(QUEUE);
         let announcer = Announcer::new(config, fastrand::Rng::new());
-        let task = TrackerTask {
+        let task = Box::new(TrackerTask {
             asking: shared.gate.seeks_strangers(),
             shared,
             id,
@@ -102,22 +117,29 @@ impl Trackers {
             announcer,
             refused: refused(tiers),
             queue,
-            progress: watched,
+            progress: self.progress.subscribe(),
             announced,
             asks,
             exchanges: JoinSet::new(),
             running: false,
             scrapes: HashMap::new(),
             farewells: Vec::new(),
-        };
+        });
         tokio::spawn(task.run());
-        Trackers { orders, progress }
+        self.orders = Some(orders);
     }
 
     /// Gives an order; see [`QUEUE`].
     pub(crate) fn order(&self, order: TrackerOrder) {
-        if let Err(error) = self.orders.try_send(order) {
-            tracing::debug!(%error, "the tracker task takes no more orders");
+        match (&self.orders, order) {
+            (Some(orders), order) => {
+                if orders.try_send(order).is_err() {
+                    tracing::debug!("the tracker task takes no more orders");
+                }
+            }
+            (None, TrackerOrder::Status(reply)) => drop(reply.send(Vec::new())),
+            (None, TrackerOrder::Stop(Some(reply))) => drop(reply.send(())),
+            (None, _) => {}
         }
     }
 }
@@ -166,10 +188,10 @@ struct TrackerTask {
     announcer: Announcer,
     /// Those that cannot be asked.
     refused: Vec<TrackerStatus>,
-    queue: mpsc::Receiver<TrackerOrder>,
+    queue: Receiver<TrackerOrder>,
     progress: watch::Receiver<Progress>,
     announced: watch::Receiver<Option<u16>>,
-    asks: mpsc::WeakSender<Ask>,
+    asks: WeakSender<Ask>,
     exchanges: JoinSet<Exchange>,
     /// Started and not stopped.
     running: bool,
@@ -182,7 +204,7 @@ struct TrackerTask {
 }
 
 impl TrackerTask {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         loop {
             let due = self.announcer.poll_timeout();
             tokio::select! {

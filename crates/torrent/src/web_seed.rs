@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use torrent_proto::torrent::PeerKey;
 use torrent_proto::wire::Message;
 
+use crate::queue::Sender;
 use crate::report::{Order, Report};
 use crate::shared::Shared;
 use crate::types::WebSeedStatus;
@@ -209,7 +210,7 @@ pub(crate) struct WebSeedTask {
     info: Arc<Info>,
     shared: Arc<Shared>,
     limiter: Limiter,
-    reports: mpsc::Sender<Report>,
+    reports: Sender<Report>,
     orders: mpsc::Receiver<Order>,
     /// Requests not begun yet, in order.
     requests: Vec<Block>,
@@ -231,7 +232,7 @@ impl WebSeedTask {
         info: Arc<Info>,
         shared: Arc<Shared>,
         limiter: Limiter,
-        reports: mpsc::Sender<Report>,
+        reports: Sender<Report>,
         orders: mpsc::Receiver<Order>,
     ) -> WebSeedTask {
         WebSeedTask { peer, url, info, shared, limiter, reports, orders, requests: Vec::new() }

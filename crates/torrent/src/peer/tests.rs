@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::haves::Haves;
+use crate::queue::{Receiver, queue};
 use crate::report::{ORDER_QUEUE, REPORT_QUEUE};
 use metainfo::PieceIndex;
 use net::{Limiter, Stream};
@@ -15,7 +16,7 @@ struct Bench {
     /// The remote end.
     remote: TcpStream,
     orders: mpsc::Sender<Order>,
-    reports: mpsc::Receiver<Report>,
+    reports: Receiver<Report>,
     haves: Arc<Haves>,
     pool: Pool,
     task: JoinHandle<End>,
@@ -26,7 +27,7 @@ async fn bench(prepare: impl FnOnce(&mpsc::Sender<Order>, &Arc<Haves>)) -> Bench
     let (remote, local) =
         tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), async { listener.accept().await });
     let (orders, order_queue) = mpsc::channel(ORDER_QUEUE);
-    let (report_sender, reports) = mpsc::channel(REPORT_QUEUE);
+    let (report_sender, reports) = queue(REPORT_QUEUE);
     let haves = Haves::new();
     let pool = Pool::new(1 << 20);
     let limiter = Limiter::new(None, None);

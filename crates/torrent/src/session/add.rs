@@ -81,7 +81,7 @@ impl Session {
             }
         }
         let id = record.id;
-        self.launch(record, add.have_all)?;
+        self.launch(record, true, add.have_all)?;
         // A torrent that is told to be here is here after a crash as well.
         self.shared.store.flush().await?;
         self.hint(id, addresses).await;

@@ -28,7 +28,7 @@ impl TorrentTask {
             Ask::WebSeeds(reply) => answer(reply, self.web_seeds.status()),
             Ask::Sources(reply) => self.sources(reply),
             Ask::Magnet(reply) => answer(reply, self.magnet()),
-            Ask::TorrentFile(reply) => answer(reply, self.torrent_file()),
+            Ask::TorrentFile(reply) => self.torrent_file(reply),
             Ask::Pause(reply) => {
                 self.set_paused(true);
                 answer(reply, ());
@@ -188,7 +188,15 @@ impl TorrentTask {
             }
         }
         if self.record.trackers.len() > before && !self.record.no_tracker {
-            self.trackers.order(TrackerOrder::Trackers(self.record.trackers.clone()));
+            if self.trackers.are_there() {
+                self.trackers.order(TrackerOrder::Trackers(self.record.trackers.clone()));
+            } else {
+                let (record, asks) = (&self.record, self.own_asks.clone());
+                self.trackers.spawn(self.shared.clone(), record.id, record.hashes, &record.trackers, asks);
+                if matches!(self.state, Some(State::Metadata | State::Downloading | State::Seeding)) {
+                    self.trackers.order(TrackerOrder::Start);
+                }
+            }
             self.save();
         }
     }
@@ -313,12 +321,18 @@ impl TorrentTask {
         magnet.to_string()
     }
 
-    fn torrent_file(&mut self) -> Result<Bytes, TorrentError> {
-        let info = self.machine.info().cloned().ok_or(TorrentError::NoMetadata)?;
-        if self.record.file.is_none() || info.has_v2() {
-            self.store_file(info);
+    /// Answers with the file as it was added; of a v2 torrent with one that has all hashes known by now.
+    fn torrent_file(&mut self, reply: Reply<Result<Bytes, TorrentError>>) {
+        let Some(info) = self.machine.info().cloned() else { return answer(reply, Err(TorrentError::NoMetadata)) };
+        let rendered = self.render_file(info.clone());
+        if info.has_v2() {
+            return answer(reply, Ok(rendered));
         }
-        self.record.file.clone().ok_or(TorrentError::NoMetadata)
+        let (shared, id) = (self.shared.clone(), self.record.id);
+        self.tasks.spawn(async move {
+            let stored = shared.store.file(id).await.map_err(TorrentError::from);
+            answer(reply, stored.map(|stored| stored.unwrap_or(rendered)));
+        });
     }
 }
 

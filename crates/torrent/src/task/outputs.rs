@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use metainfo::{Info, TorrentFile};
 use net::Via;
 use tokio::sync::mpsc;
@@ -107,8 +108,7 @@ impl TorrentTask {
     fn disk_order(&mut self, order: DiskOrder) {
         match order {
             DiskOrder::Open { info } => {
-                let storage = self.shared.disk.open(self.storage_config(info), self.answers_sender.clone());
-                self.storage.set(storage);
+                self.storage.set(self.open_storage(info));
             }
             order => match self.storage.get() {
                 Some(storage) => storage.order(order),
@@ -178,13 +178,18 @@ impl TorrentTask {
         self.record.confined || self.machine.info().is_some_and(|info| info.is_private())
     }
 
+    /// Has the .torrent file stored by the next save.
+    fn store_file(&mut self, info: Arc<Info>) {
+        self.record.file = Some(self.render_file(info));
+    }
+
     /// Renders the .torrent file, with the layers of hashes that are known by now.
-    pub(super) fn store_file(&mut self, info: Arc<Info>) {
+    pub(super) fn render_file(&self, info: Arc<Info>) -> Bytes {
         let mut file = TorrentFile::from_info(info);
         file.trackers = self.record.trackers.clone();
         file.web_seeds = self.record.web_seeds.clone();
         file.piece_layers = self.machine.piece_layers();
-        self.record.file = Some(file.to_bytes().into());
+        file.to_bytes().into()
     }
 
     fn state_changed(&mut self, state: State) {
