@@ -120,6 +120,8 @@ pub(crate) struct TorrentTask {
     haves: Arc<Haves>,
     /// Pieces since the list was last told.
     new_haves: Vec<PieceIndex>,
+    /// When it was told last.
+    last_tell: Instant,
     connections: BTreeMap<PeerKey, Connection>,
     /// Of a confined torrent: the nodes that may have it, by their stand-ins.
     nodes: BTreeMap<SocketAddr, NodeId>,
@@ -177,6 +179,7 @@ impl TorrentTask {
             storage: StorageSlot::default(),
             haves: Haves::new(),
             new_haves: Vec::new(),
+            last_tell: last_tick,
             connections: BTreeMap::new(),
             nodes: BTreeMap::new(),
             next_key: 0,
@@ -236,6 +239,7 @@ impl TorrentTask {
                     if self.machine.poll_timeout().is_some_and(|at| at <= self.shared.clock.mono()) {
                         self.input(Input::Timeout);
                     }
+                    self.tell_haves();
                 }
             }
             let late = self.end_by.is_some_and(|at| at <= self.shared.clock.mono());
@@ -249,7 +253,8 @@ impl TorrentTask {
         let busy = !self.connections.is_empty() || self.record.goal.time.is_some() && self.seeding_since.is_some();
         let tick = busy.then(|| self.last_tick + TICK);
         let web_seeds = self.web_seeds.due().filter(|_| self.state == Some(State::Downloading));
-        [self.machine.poll_timeout(), tick, web_seeds, self.end_by].into_iter().flatten().min()
+        let tell = (!self.new_haves.is_empty()).then(|| self.last_tell + outputs::TELL_EVERY);
+        [self.machine.poll_timeout(), tick, web_seeds, tell, self.end_by].into_iter().flatten().min()
     }
 
     /// Hands an input to the machine and does what comes of it.
