@@ -6,6 +6,7 @@ SUBJECT = "compeer"     # who is tested; another client with --stand-in
 # those of Compeer alone, one a line
 OURS = [
     "first_try",
+    "stream",
     "swarm",
     "crash",
     "bad_input",

@@ -82,6 +82,8 @@ pub enum Command {
     Peers(Peers),
     /// Show the files of a torrent, or choose and prioritise them
     Files(Files),
+    /// Read or play a file while it is fetched
+    Stream(Stream),
     /// Show or change how fast the node, or one torrent, may send and receive
     Limit(Limit),
     /// Show or change how much the node gives and takes, and how many connections it has
@@ -379,6 +381,21 @@ pub struct Peers {
     /// Connect to this peer; repeatable
     #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     pub add: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Stream {
+    /// A torrent of the node (its id, the beginning of it, or its name), or a magnet, a .torrent file, or the URL of one
+    pub torrent: String,
+    /// The number of the file; the largest otherwise
+    #[arg(long, value_name = "NUMBER")]
+    pub file: Option<u32>,
+    /// Run this program with the link, for example mpv or vlc; otherwise the link is printed
+    #[arg(long, value_name = "PROGRAM")]
+    pub player: Option<String>,
+    /// Connect to this peer; repeatable
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
+    pub peer: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ mod peers;
 mod people;
 mod share;
 mod shell;
+mod stream;
 mod torrent;
 mod up;
 mod which;
@@ -73,6 +74,7 @@ async fn run_async(command: Command, context: Context) -> Result<u8> {
         Command::Remove(command) => which::remove(command, &context).await,
         Command::Peers(command) => peers::run(command, &context).await,
         Command::Files(command) => files::run(command, &context).await,
+        Command::Stream(command) => stream::run(command, &context).await,
         Command::Limit(command) => limit::run(command, &context).await,
         Command::Budget(command) => controls::budget(command, &context).await,
         Command::Schedule(command) => controls::schedule(command, &context).await,

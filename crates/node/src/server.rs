@@ -19,6 +19,7 @@ mod problem;
 mod services;
 mod session;
 mod sharing;
+mod stream;
 mod torrents;
 mod updates;
 
@@ -43,6 +44,7 @@ use crate::services::Services;
 use crate::sharing::Sharing;
 use crate::updates::Updates;
 pub use doc::openapi;
+use stream::Tickets;
 
 /// The largest body of a request, in bytes: a torrent file of a million pieces, in base64.
 pub const MAX_BODY_BYTES: usize = 48 << 20;
@@ -59,6 +61,7 @@ struct Inner {
     parts: Parts,
     jobs: Jobs,
     event_streams: Arc<Semaphore>,
+    tickets: Tickets,
 }
 
 /// What the server is built from.
@@ -85,7 +88,7 @@ pub(crate) struct Parts {
 impl AppState {
     pub(crate) fn new(parts: Parts) -> AppState {
         let event_streams = Arc::new(Semaphore::new(MAX_EVENT_STREAMS));
-        AppState(Arc::new(Inner { parts, jobs: Jobs::default(), event_streams }))
+        AppState(Arc::new(Inner { parts, jobs: Jobs::default(), event_streams, tickets: Tickets::default() }))
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -123,6 +126,10 @@ impl AppState {
         &self.0.parts
     }
 
+    fn tickets(&self) -> &Tickets {
+        &self.0.tickets
+    }
+
     fn event_streams(&self) -> Arc<Semaphore> {
         self.0.event_streams.clone()
     }
@@ -151,6 +158,8 @@ fn router(state: AppState) -> Router {
         .route("/torrents/{id}/copy", post(jobs::copy))
         .route("/torrents/{id}/peers", get(torrents::peers).post(torrents::add_peer))
         .route("/torrents/{id}/files", get(torrents::files).patch(torrents::choose_files))
+        .route("/torrents/{id}/files/{file}/content", get(stream::content))
+        .route("/torrents/{id}/files/{file}/link", post(stream::link))
         .route("/torrents/{id}/trackers", get(torrents::trackers))
         .route("/torrents/{id}/limits", get(torrents::limits).put(torrents::limit))
         .route("/torrents/{id}/metainfo", get(torrents::metainfo));
@@ -218,6 +227,7 @@ fn router(state: AppState) -> Router {
     Router::new()
         .nest(rpc::PREFIX, guarded.merge(open))
         .route("/health", get(session::health))
+        .route("/stream/{ticket}/{name}", get(stream::by_ticket))
         .fallback(problem::no_such_resource)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(axum::middleware::from_fn_with_state(state.clone(), guard::host_and_origin))

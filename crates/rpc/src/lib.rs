@@ -46,7 +46,7 @@ pub use sharing::{
 };
 pub use torrent::{
     AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, MoveRequest, PeerInfo, ReadRequest,
-    SourceInfo, TorrentDetail, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo,
+    SourceInfo, StreamLink, TorrentDetail, TorrentState, TorrentSummary, TrackerInfo, WebSeedInfo,
 };
 pub use updates::{FollowRequest, UpdatesInfo};
 

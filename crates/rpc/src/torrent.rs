@@ -311,6 +311,19 @@ pub struct ReadRequest {
     pub length_bytes: u64,
 }
 
+/// A link by which a file can be read without the token, also while it is fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StreamLink {
+    /// The link: whoever knows it, on this computer, can read the file until the node ends.
+    pub url: String,
+    /// The file's own name.
+    pub name: String,
+    /// How long it is.
+    pub size_bytes: u64,
+    /// What is in it, by its name.
+    pub content_type: String,
+}
+
 /// Moves the content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -10,6 +10,7 @@ use metainfo::FileIndex;
 use tokio::sync::oneshot;
 use torrent_proto::torrent::{Priority, Source};
 
+use crate::reader::{FileReader, ReaderKey};
 use crate::types::{
     FileStatus, PeerStatus, SeedGoal, SourceStatus, TorrentError, TorrentLimits, TorrentStatus, TrackerStatus,
     WebSeedStatus,
@@ -39,6 +40,14 @@ pub(crate) enum Ask {
     Sequential(bool, Reply<()>),
     /// A reader is at these bytes of a file.
     Read(FileIndex, Range<u64>, Reply<Result<(), TorrentError>>),
+    /// Somebody wants to read a file while it is fetched.
+    Open(FileIndex, Reply<Result<FileReader, TorrentError>>),
+    /// A reader waits for the byte at this place of its file; the answer says how far what is here reaches.
+    Await(ReaderKey, u64, Reply<Result<u64, TorrentError>>),
+    /// Whether that byte is here, or on its way.
+    IsComing(ReaderKey, u64, Reply<Result<(), TorrentError>>),
+    /// A reader is gone.
+    Close(ReaderKey),
     SuperSeed(bool, Reply<()>),
     Limit(TorrentLimits, Reply<()>),
     Goal(SeedGoal, Reply<()>),

@@ -8,6 +8,7 @@ mod discovery;
 mod haves;
 mod peer;
 mod queue;
+mod reader;
 mod report;
 mod session;
 mod shared;
@@ -17,5 +18,6 @@ mod tracker;
 mod types;
 mod web_seed;
 
+pub use reader::FileReader;
 pub use session::{Session, gate_limits};
 pub use types::*;

@@ -23,6 +23,7 @@ use torrent_proto::wire::PeerId;
 
 use crate::ask::{ASK_QUEUE, Ask, Reply};
 use crate::queue::queue;
+use crate::reader::FileReader;
 use crate::report::REPORT_QUEUE;
 use crate::shared::{Handle, Registry, Shared};
 use crate::store::{Record, Store};
@@ -234,6 +235,11 @@ impl Session {
     /// Has these bytes of a file fetched first, in order; at most 256 pieces. Replaces what an earlier call asked for.
     pub async fn read(&self, id: TorrentId, file: FileIndex, bytes: Range<u64>) -> Result<(), TorrentError> {
         self.ask(id, |reply| Ask::Read(file, bytes, reply)).await?
+    }
+
+    /// Opens a file for reading while it is fetched: what the reader is at comes first.
+    pub async fn open_file(&self, id: TorrentId, file: FileIndex) -> Result<FileReader, TorrentError> {
+        self.ask(id, |reply| Ask::Open(file, reply)).await?
     }
 
     /// Offers pieces one by one, or no longer (BEP 16).

@@ -10,6 +10,7 @@
 mod answers;
 mod dial;
 mod outputs;
+mod reading;
 mod sources;
 
 pub(crate) use dial::{PlainPeers, established};
@@ -41,6 +42,7 @@ use crate::store::Record;
 use crate::tracker::{TrackerOrder, Trackers};
 use crate::types::{PeerEncryption, SessionEvent, TorrentError};
 use crate::web_seed::WebSeeds;
+use reading::Readers;
 
 /// How many inputs are handled before the other queues have their turn.
 const AT_ONCE: usize = 64;
@@ -131,6 +133,7 @@ pub(crate) struct TorrentTask {
     trackers: Trackers,
     discovery: Discovery,
     web_seeds: WebSeeds,
+    readers: Readers,
     state: Option<State>,
     /// Since when the seeding time runs.
     seeding_since: Option<Instant>,
@@ -188,6 +191,7 @@ impl TorrentTask {
             trackers,
             discovery,
             web_seeds,
+            readers: Readers::default(),
             state: None,
             seeding_since: None,
             last_tick,

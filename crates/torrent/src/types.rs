@@ -588,6 +588,9 @@ pub enum TorrentError {
     /// A number names no file of the torrent.
     #[error("the torrent has no file {0}")]
     NoSuchFile(u32),
+    /// What somebody wants to read is not here and will not come as things are.
+    #[error("{0}")]
+    NotComing(String),
     /// Something given is not usable.
     #[error("{0}")]
     Input(String),

@@ -5,7 +5,8 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use super::{
-    controls, dht, events, groups, jobs, network, overlay, people, services, session, sharing, torrents, updates,
+    controls, dht, events, groups, jobs, network, overlay, people, services, session, sharing, stream, torrents,
+    updates,
 };
 
 #[derive(OpenApi)]
@@ -18,7 +19,7 @@ use super::{
         services::tracker, services::relay, overlay::connections, overlay::ping, updates::list, updates::follow, session::health, session::info, session::limits, session::limit,
         torrents::list, torrents::add, torrents::one, torrents::remove, torrents::pause, torrents::resume,
         torrents::recheck, torrents::read, torrents::move_to, torrents::peers, torrents::add_peer, torrents::files,
-        torrents::choose_files, torrents::trackers, torrents::limits, torrents::limit, torrents::metainfo,
+        torrents::choose_files, stream::content, stream::link, torrents::trackers, torrents::limits, torrents::limit, torrents::metainfo,
         jobs::share, jobs::copy, jobs::list, jobs::one, jobs::cancel, events::events, document,
         network::info, dht::info, dht::nodes, dht::add, dht::nearest, dht::ping, dht::peers, dht::scrape, dht::get,
         dht::put, dht::forget, people::identity, people::meet, people::nodes, people::add_node, people::await_nobody,

@@ -68,7 +68,9 @@ impl From<TorrentError> for ApiError {
         let detail = error.to_string();
         match error {
             TorrentError::Unknown(_) => ApiError::not_found(detail),
-            TorrentError::NoMetadata | TorrentError::Confined => ApiError::conflict(detail),
+            TorrentError::NoMetadata | TorrentError::Confined | TorrentError::NotComing(_) => {
+                ApiError::conflict(detail)
+            }
             TorrentError::NoSuchFile(_) | TorrentError::Input(_) => ApiError::bad_request(detail),
             TorrentError::Disk(_) | TorrentError::Database(_) => ApiError::local(detail),
         }

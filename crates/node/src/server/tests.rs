@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{Home, NetworkOptions, Node, Options, Part};
 
 mod offers;
+mod stream;
 
 /// A node in a home of its own, and a client that knows its token.
 struct Alice {

@@ -211,6 +211,16 @@ impl super::Torrent {
         Some(PieceStatus { have: transfer.picker.have().clone(), partial })
     }
 
+    /// Returns which pieces are verified; `None` while the metadata is unknown.
+    pub fn have(&self) -> Option<&Bitfield> {
+        self.transfer.as_ref().map(|transfer| transfer.picker.have())
+    }
+
+    /// Tells whether somebody wants a file.
+    pub fn is_wanted(&self, file: FileIndex) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| transfer.is_wanted(file))
+    }
+
     /// Returns how many connected peers exchange addresses with us.
     pub fn exchanging(&self) -> u32 {
         let count = self.peers.values().filter(|p| p.ids.pex != 0).count() as u32;

@@ -49,6 +49,10 @@ impl TorrentTask {
                 answer(reply, ());
             }
             Ask::Read(file, bytes, reply) => answer(reply, self.read(file, &bytes)),
+            Ask::Open(file, reply) => answer(reply, self.open_reader(file)),
+            Ask::Await(reader, at, reply) => self.await_bytes(reader, at, reply),
+            Ask::IsComing(reader, at, reply) => answer(reply, self.is_coming(reader, at)),
+            Ask::Close(reader) => self.close_reader(reader),
             Ask::SuperSeed(on, reply) => {
                 self.record.super_seed = on;
                 self.command(Command::SuperSeed(on));
@@ -106,7 +110,7 @@ impl TorrentTask {
         }
     }
 
-    /// Has the pieces of a range of a file fetched first, in order.
+    /// Has the pieces of a range of a file fetched first, in order, before what readers are at.
     fn read(&mut self, file: FileIndex, bytes: &Range<u64>) -> Result<(), TorrentError> {
         let Some(info) = self.machine.info() else { return Err(TorrentError::NoMetadata) };
         let layout = info.layout();
@@ -115,7 +119,8 @@ impl TorrentTask {
         let last = if bytes.is_empty() { piece(bytes.start) } else { piece(bytes.end - 1) + 1 };
         let pieces = (piece(bytes.start)..last).take(READ_PIECES).map(|p| PieceIndex(p as u32));
         let pieces = pieces.filter(|p| p.0 < layout.piece_count()).collect();
-        self.command(Command::Deadlines(pieces));
+        self.readers.named = pieces;
+        self.set_deadlines();
         Ok(())
     }
 
@@ -133,6 +138,7 @@ impl TorrentTask {
             self.record.completed = None;
         }
         self.command(Command::Prioritise(files));
+        self.wake_readers();
         self.save();
         Ok(())
     }
@@ -337,6 +343,6 @@ impl TorrentTask {
 }
 
 /// Answers; whoever asked may have gone away.
-fn answer<T>(reply: Reply<T>, value: T) {
+pub(super) fn answer<T>(reply: Reply<T>, value: T) {
     let _ = reply.send(value);
 }

@@ -55,6 +55,7 @@ impl TorrentTask {
                 Output::Event(event) => self.event(event),
             }
         }
+        self.wake_readers();
         self.tell_haves();
     }
 
