@@ -8,6 +8,9 @@
     bench.py recheck --clients ...
     bench.py private --clients sendme,compeer    (one person to another over QUIC, hashing included)
     bench.py idle    --clients ... [--torrents 1000]
+    bench.py stream  --clients compeer,webtorrent --peers 1,20   (the first byte of a range of what is not here)
+    bench.py sparse  --clients compeer --gib 1,100 --mib 2048    (so much of a torrent of zeros: memory)
+    bench.py crowd   --clients compeer --peers 5,500 --mib 256   (what a block costs with so many simulated peers)
     bench.py table   results/*.jsonl
 
 Common: --reps 5  --root DIR (put it on tmpfs or on disk)  --transport tcp|utp  --kind v1|v2|hybrid
@@ -32,6 +35,7 @@ from pathlib import Path
 import compeer_driver    # adds itself to CLIENTS and CREATE
 import drivers
 import people
+import special
 from drivers import CLIENTS, CREATE, HERE, VENV_PYTHON, connect
 from tracker import Tracker
 
@@ -90,7 +94,7 @@ def watch_memory(peaks):
         pass        # it is gone
 
 
-class Bench:
+class Bench(special.Special):
     def __init__(self, a):
         self.a = a
         self.root = Path(a.root).resolve()
@@ -403,6 +407,8 @@ SHOW = {"floor": [f"{step}_cpu" for step in ("sha1", "sha256", "receive", "write
         "create": ["wall", "mb_s", "cpu", "peak_rss_mb"], "pair": ["wall", "first", "mb_s", "leech_cpu_per_gib", "seed_cpu_per_gib", "leech_rss", "leech_anon", "seed_anon"],
         "swarm": ["wall", "first_done", "mb_s", "seed_cpu", "leech_cpu", "leech_rss", "leech_anon"], "recheck": ["wall", "mb_s", "cpu", "peak_rss_mb", "peak_anon_mb"],
         "private": ["wall", "mb_s", "cpu_per_gib", "send_cpu_per_gib", "receive_cpu_per_gib", "send_rss", "receive_rss"],
+        "stream": ["wall", "first_range", "mib_read", "cpu"], "sparse": ["wall", "cpu_per_gib", "empty_anon_mb", "anon_mb", "peak_anon_mb"],
+        "crowd": ["wall", "us_a_block", "wasted_percent", "peak_anon_mb"],
         "idle": ["start_empty", "empty_rss_mb", "add", "ready", "cpu_add", "idle_rss_mb", "idle_cpu_percent", "restart"]}
 
 
@@ -412,6 +418,7 @@ def table(files):
         for line in open(f):
             r = json.loads(line)
             who = f"{r['seeder']} -> {r['leecher']}" if r["scenario"] == "pair" else r["client"]
+            who += f", {r['peers']} peers" if "peers" in r else f", {r['gib']} GiB" if "gib" in r else ""
             key = (r["scenario"], r.get("payload", ""), r.get("kind", ""), r.get("kib", ""), r.get("transport", ""))
             if "error" in r:
                 bad.setdefault(key, {}).setdefault(who, []).append(r["error"])
@@ -446,6 +453,8 @@ def main():
     p.add_argument("--clients", type=lambda s: s.split(","), default=["libtorrent", "transmission", "rqbit"])
     p.add_argument("--pairs", type=lambda s: s.split(","), default=["libtorrent:libtorrent"])
     p.add_argument("--payload", choices=["big", "folder"], default="big")
+    p.add_argument("--peers", type=lambda s: [int(n) for n in s.split(",")], default=[1, 20], help="of stream and crowd")
+    p.add_argument("--gib", type=lambda s: [int(n) for n in s.split(",")], default=[1, 100], help="of sparse")
     p.add_argument("--mib", type=int, default=1024)
     p.add_argument("--kib", type=int, default=1024, help="piece length")
     p.add_argument("--kind", choices=["v1", "v2", "hybrid"], default="v1", help="of the torrents")

@@ -61,6 +61,12 @@ class Compeer(drivers.Client):
     def torrents(self):
         return {t["id"]: {"done": t["complete"] and t["state"] == "seeding", "bytes": t["done_bytes"], "error": t["error"]} for t in self.list()}
 
+    def stream_url(self, id):
+        return self.call("POST", f"torrents/{id}/files/0/link")["url"]
+
+    def many_peers(self):
+        self.call("PATCH", "budget", {"connections": 2000, "connections_per_torrent": 1000, "connections_per_address": 1000})
+
     def list(self):
         return self.call("GET", "torrents")
 

@@ -276,6 +276,9 @@ class Webtorrent(NodeClient):
     def command(self):
         return ["node", str(HERE / "wt_node.mjs"), self.ip, str(self.port), self.transport, str(PEERS / "webtorrent")]
 
+    def stream_url(self, id):
+        return self.ask(cmd="stream", id=id)["url"]
+
 
 class Transmission(Client):
     """Debian's daemon as it comes: it refuses to *dial* loopback addresses, so
@@ -385,6 +388,9 @@ class Rqbit(Client):
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.02)    # not live yet: it still checks the files
+
+    def stream_url(self, id):
+        return self.url(f"/torrents/{self.last}/stream/0")
 
     def torrents(self):
         ts = json.loads(self.http(self.url("/torrents?with_stats=true")))["torrents"]

@@ -7,6 +7,7 @@ const { default: WebTorrent } = await import(dir + '/node_modules/webtorrent/ind
 const client = new WebTorrent({ dht: false, tracker: false, lsd: false, natUpnp: false, natPmp: false,
   utp: transport === 'utp', utPex: true, torrentPort: Number(port), webSeeds: false, maxConns: 200, downloadLimit: -1, uploadLimit: -1 })
 client.on('error', e => process.stderr.write(String(e) + '\n'))
+let server = null
 const say = o => process.stdout.write(JSON.stringify(o) + '\n')
 say({ ready: true })
 for await (const line of readline.createInterface({ input: process.stdin })) {
@@ -15,6 +16,10 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   else if (m.cmd === 'peer') { for (const t of client.torrents) { const go = () => t.addPeer(`${m.ip}:${m.port}`); t.ready ? go() : t.once('ready', go) } say({ ok: true }) }
   else if (m.cmd === 'torrents') {
     say({ torrents: client.torrents.map(t => ({ id: t.infoHash, done: t.done, bytes: t.downloaded, peers: t.numPeers })) })
+  } else if (m.cmd === 'stream') {
+    if (!server) { server = client.createServer(); await new Promise(done => server.server.listen(0, '127.0.0.1', done)) }
+    const file = client.torrents.find(t => t.infoHash === m.id).files[0]
+    say({ url: `http://127.0.0.1:${server.server.address().port}${file.streamURL}` })
   } else if (m.cmd === 'quit') break
 }
 process.exit(0)
