@@ -169,6 +169,7 @@ impl Config {
             up_bytes_per_s: limits.upload,
             connections: limits.connections.unwrap_or(default.connections),
             connections_per_torrent: limits.connections_per_torrent.unwrap_or(default.connections_per_torrent),
+            most_per_torrent: default.most_per_torrent,
             connections_per_address: limits.connections_per_address.unwrap_or(default.connections_per_address),
             connections_per_person: limits.connections_per_person.unwrap_or(default.connections_per_person),
             dials: limits.dials.unwrap_or(default.dials),

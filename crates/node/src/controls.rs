@@ -363,6 +363,7 @@ impl State {
         limits.connections = limits.connections.min(self.admin.connections.unwrap_or(u32::MAX));
         let per_torrent = self.admin.connections_per_torrent.unwrap_or(u32::MAX);
         limits.connections_per_torrent = limits.connections_per_torrent.min(per_torrent);
+        limits.most_per_torrent = per_torrent;
         let paused = self.rests().is_some();
         let policy = Policy {
             paused,

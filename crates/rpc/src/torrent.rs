@@ -256,8 +256,7 @@ pub struct Limits {
     pub download_bytes_per_s: Option<u64>,
     /// Payload sent per second.
     pub upload_bytes_per_s: Option<u64>,
-    /// Connections, of a torrent; the tighter of this and the budget's `connections_per_torrent` counts. Those of the node
-    /// are in the budget.
+    /// Connections, of a torrent, in place of the budget's `connections_per_torrent`. Those of the node are in the budget.
     pub connections: Option<u32>,
 }
 

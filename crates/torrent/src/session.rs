@@ -389,7 +389,7 @@ impl Session {
             sequential: record.sequential,
             super_seed: record.super_seed,
             upload_slots: record.limits.upload_slots.or(limits.upload_slots),
-            max_peers: record.limits.connections.unwrap_or(u32::MAX).min(limits.connections_per_torrent),
+            max_peers: limits.of_torrent(record.limits.connections),
             peer_id: shared.peer_id,
             listen_port: *announced.borrow_and_update(),
             pex: shared.network.pex,
@@ -399,7 +399,7 @@ impl Session {
             client: shared.client.clone(),
             seed: fastrand::u64(..),
         };
-        let connections = record.limits.connections;
+        let connections = limits.cap(record.limits.connections);
         let handle = Handle {
             hashes,
             asks: asks_sender.clone(),

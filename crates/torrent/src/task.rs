@@ -443,8 +443,7 @@ impl TorrentTask {
     }
 
     fn max_peers(&self) -> u32 {
-        let most = self.shared.limits().connections_per_torrent;
-        self.record.limits.connections.map_or(most, |own| own.min(most))
+        self.shared.limits().of_torrent(self.record.limits.connections)
     }
 
     /// Stores what a restart needs. The .torrent file is handed over: from then on it lies in the database alone.

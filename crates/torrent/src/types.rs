@@ -167,6 +167,8 @@ pub struct Limits {
     pub connections: u32,
     /// Connections of one torrent.
     pub connections_per_torrent: u32,
+    /// Connections of a torrent, whatever its own limit says.
+    pub most_per_torrent: u32,
     /// Connections to one IP address.
     pub connections_per_address: u32,
     /// Connections with one person.
@@ -175,6 +177,19 @@ pub struct Limits {
     pub dials: u32,
     /// Peers unchoked at once in one torrent; `None` adapts to capacity.
     pub upload_slots: Option<u32>,
+}
+
+impl Limits {
+    /// Returns a torrent's own limit, as far as it may go.
+    pub(crate) fn cap(&self, own: Option<u32>) -> Option<u32> {
+        let capped = own.map(|own| own.min(self.most_per_torrent));
+        capped.or(Some(self.most_per_torrent).filter(|most| *most < self.connections_per_torrent))
+    }
+
+    /// Returns how many connections a torrent may have, whose own limit is `own`.
+    pub(crate) fn of_torrent(&self, own: Option<u32>) -> u32 {
+        own.unwrap_or(self.connections_per_torrent).min(self.most_per_torrent)
+    }
 }
 
 impl Default for Limits {
@@ -187,6 +202,7 @@ impl Default for Limits {
             up_bytes_per_s: None,
             connections: 500,
             connections_per_torrent: 80,
+            most_per_torrent: u32::MAX,
             connections_per_address: 16,
             connections_per_person: 64,
             dials: net::MAX_DIALS,
@@ -202,7 +218,7 @@ pub struct TorrentLimits {
     pub down_bytes_per_s: Option<u64>,
     /// Bytes per second sent; `None`: only the global limit holds.
     pub up_bytes_per_s: Option<u64>,
-    /// Connections; the tighter of this and [`Limits::connections_per_torrent`] counts.
+    /// Connections, [`Limits::most_per_torrent`] at most; `None`: [`Limits::connections_per_torrent`].
     pub connections: Option<u32>,
     /// Peers unchoked at once; `None`: [`Limits::upload_slots`].
     pub upload_slots: Option<u32>,
@@ -600,4 +616,15 @@ pub enum TorrentError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] db::DbError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torrents_own_limit_stands_for_the_general_one_but_not_above_the_most() {
+        let limits = Limits { connections_per_torrent: 5, most_per_torrent: 9, ..Limits::default() };
+        assert_eq!([None, Some(3), Some(7), Some(99)].map(|own| limits.of_torrent(own)), [5, 3, 7, 9]);
+    }
 }

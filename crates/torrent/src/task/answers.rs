@@ -152,7 +152,8 @@ impl TorrentTask {
     fn apply_limits(&mut self) {
         let limits = self.record.limits.clone();
         self.limiter.set(limits.down_bytes_per_s, limits.up_bytes_per_s);
-        self.shared.registry.limit(self.record.id, limits.connections);
+        let connections = self.shared.limits().cap(limits.connections);
+        self.shared.registry.limit(self.record.id, connections);
         let slots = limits.upload_slots.or(self.shared.limits().upload_slots);
         self.command(Command::UploadSlots(slots));
         self.command(Command::MaxPeers(self.max_peers()));

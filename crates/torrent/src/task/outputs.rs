@@ -109,7 +109,8 @@ impl TorrentTask {
 
     fn dial(&mut self, address: SocketAddr, via: Via, source: Source) {
         let (shared, reports) = (self.shared.clone(), self.own_reports.clone());
-        let (id, hashes, limit) = (self.record.id, self.record.hashes, self.record.limits.connections);
+        let (id, hashes) = (self.record.id, self.record.hashes);
+        let limit = self.shared.limits().cap(self.record.limits.connections);
         let to = match self.nodes.get(&address) {
             Some(node) => To::Node(*node),
             None => To::Address(address, via),
