@@ -66,8 +66,10 @@ pub(crate) struct Services(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    #[cfg_attr(not(feature = "relay"), expect(dead_code, reason = "the relay alone reads it"))]
     home: Home,
     controls: Controls,
+    #[cfg_attr(not(feature = "relay"), expect(dead_code, reason = "the relay alone reads it"))]
     people: Option<People>,
     /// By which way everything comes in and leaves.
     egress: net::Egress,
@@ -150,6 +152,7 @@ impl Services {
             return Ok(());
         }
         let shown = self.0.controls.shown();
+        #[cfg_attr(not(feature = "relay"), expect(unused_mut, reason = "the relay alone adds to it"))]
         let mut result = self.settle_tracker(&shown).await;
         #[cfg(feature = "relay")]
         {

@@ -29,6 +29,7 @@ enum Near {
 
 impl People {
     /// Says which relays this node offers; tells those that we know.
+    #[cfg_attr(not(feature = "relay"), expect(dead_code, reason = "nothing else offers any"))]
     pub(crate) fn offer_relays(&self, relays: Vec<Relay>) {
         let Some(overlay) = self.overlay() else { return };
         {
