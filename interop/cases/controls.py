@@ -267,12 +267,18 @@ def _(t):
         return subprocess.Popen(["unshare", "--mount", "sh", "-c", script, BINARY], env=env, cwd=t.folder, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
+    def runs(node, home):
+        def answers():
+            require(node.poll() is None, f"the node ended: {node.stderr.read() if node.poll() is not None else ''}")
+            return t.compeer("list", home=home, ok=False).returncode == 0
+        wait("the node runs", answers)
+
     try:
         with t.case("its limits stand above the settings, and cannot be overridden"):
             home = t.sub("alice")
             node = up("644", home)
             try:
-                wait("the node runs", lambda: t.compeer("list", home=home, ok=False).returncode == 0)
+                runs(node, home)
                 say = lambda *words: json.loads(t.compeer(*words, "--json", home=home).stdout)
                 budget = say("budget", "--up", "5M")
                 require(budget["set"]["upload_bytes_per_s"] == 5 * MIB and budget["now"]["upload_bytes_per_s"] == 200 * 1024, f"{budget}")
@@ -293,7 +299,7 @@ def _(t):
                     continue
                 node = up("644", home, policy, TZ=tz)
                 try:
-                    wait("the node runs", lambda: t.compeer("list", home=home, ok=False).returncode == 0)
+                    runs(node, home)
                     gate_ = json.loads(t.compeer("allow", "--json", home=home).stdout)
                     require(gate_["resting"] and not gate_["paused"], f"it does not rest: {gate_}")
                     require("administrator's hours" in t.compeer("info", home=home).stdout, "it is not said why")
@@ -308,7 +314,7 @@ def _(t):
             (home / "config.toml").write_text('[offer.tracker]\non = true\nlisten = ["127.0.0.9:0"]\n')
             node = up("644", home)
             try:
-                wait("the node runs", lambda: t.compeer("list", home=home, ok=False).returncode == 0)
+                runs(node, home)
                 say = lambda *words: json.loads(t.compeer(*words, "--json", home=home).stdout)
                 require(say("offer", "tracker")[0]["runs"], "the tracker does not run")
                 policy_file = Path(f"/proc/{node.pid}/root/etc/compeer/policy.toml")
