@@ -102,9 +102,15 @@ impl Roster {
             };
             members.insert(judge.people[*who].id, Member { role, sealing, by: entry.id, since: entry.change.wall });
         }
+        // Who was taken back in and then left, left.
         let expelled = |person: &&Person| {
+            let is_back = |removal: usize| {
+                let mut admissions = person.admissions.iter();
+                admissions.any(|admission| counts.has(*admission) && log.knew(*admission, removal))
+            };
             let mut removals = person.removals.iter();
-            !members.contains_key(&person.id) && removals.any(|r| decided.stand.has(*r) && judge.deposed[*r].is_some())
+            !members.contains_key(&person.id)
+                && removals.any(|r| decided.stand.has(*r) && judge.deposed[*r].is_some() && !is_back(*r))
         };
         let expelled = judge.people.iter().filter(expelled).map(|person| person.id).collect();
         let last = |wanted: &dyn Fn(usize) -> bool| {

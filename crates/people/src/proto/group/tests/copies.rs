@@ -379,6 +379,21 @@ fn who_was_expelled_and_taken_back_while_asleep_hears_all_of_it() {
 }
 
 #[test]
+fn who_was_taken_back_and_leaves_says_so() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.command(ALICE, Command::Expel(id(BOB))).unwrap();
+    circle.take_back(BOB, ALICE);
+    circle.connect(BOB, ALICE);
+    circle.cut();
+    circle.command(BOB, Command::Leave).unwrap();
+    assert_eq!(circle.copy(BOB).standing(), Standing::Left);
+    circle.connect(BOB, ALICE);
+    assert!(!circle.roster(ALICE).has(&id(BOB)));
+    assert!(!circle.roster(ALICE).expelled.contains(&id(BOB)));
+}
+
+#[test]
 fn a_newcomer_hears_all_from_somebody_who_was_out_for_a_while() {
     let mut circle = Circle::new(Kind::Open);
     circle.join(BOB, ALICE);
