@@ -51,8 +51,9 @@ pub const GRAFT_RATE: (u32, u32) = (100, 1_000);
 /// message cannot bring it back after a day to a node that has forgotten it.
 pub const MAX_SKEW: Duration = Duration::from_secs(24 * 3600);
 
-/// How long a message is kept for those who ask for it again.
-pub const KEPT: Duration = Duration::from_secs(60);
+/// How long a message is kept for those who ask for it again, and told to new neighbours: longer than a node can be cut off
+/// by neighbours that do not read, which it notices after [`QUIET`] and [`ANSWER_WITHIN`], with time to find others.
+pub const KEPT: Duration = Duration::from_secs(120);
 
 /// How long the protocol remembers that a message was here.
 pub const REMEMBERED: Duration = Duration::from_secs(300);
