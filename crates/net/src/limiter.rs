@@ -124,7 +124,8 @@ impl Bucket {
         let passed = now.saturating_duration_since(fill.at);
         fill.supplied = (fill.supplied + rate as f64 * passed.as_secs_f64()).min(fill.claimed + burst);
         fill.at = now;
-        fill.claimed += (bytes as f64).min(rate as f64 * MAX_DEBT.as_secs_f64());
+        let most = fill.supplied + rate as f64 * MAX_DEBT.as_secs_f64();
+        fill.claimed = fill.claimed.max((fill.claimed + bytes as f64).min(most));
     }
 
     /// Gives up a place in the queue.

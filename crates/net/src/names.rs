@@ -114,7 +114,7 @@ impl Egress {
             socket.send(&question(id, host, kind)?).await?;
             open.push((id, kind));
         }
-        let (mut found, mut answer) = (Vec::new(), vec![0; MAX_ANSWER]);
+        let (mut found, mut answer, mut failure) = (Vec::new(), vec![0; MAX_ANSWER], None);
         let answers = async {
             while !open.is_empty() {
                 let length = socket.recv(&mut answer).await?;
@@ -126,7 +126,11 @@ impl Egress {
                     continue;
                 };
                 open.remove(at);
-                found.extend(ips?);
+                // A server may know one family and fail at the other (RFC 4074, 4).
+                match ips {
+                    Ok(ips) => found.extend(ips),
+                    Err(error) => failure = Some(error),
+                }
             }
             Ok::<(), io::Error>(())
         };
@@ -136,10 +140,8 @@ impl Egress {
             Err(_) if found.is_empty() => return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer")),
             Err(_) => {}
         }
-        if found.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "no host has this name"));
-        }
-        Ok(found)
+        let nothing = || io::Error::new(io::ErrorKind::NotFound, "no host has this name");
+        if found.is_empty() { Err(failure.unwrap_or_else(nothing)) } else { Ok(found) }
     }
 }
 
@@ -187,9 +189,13 @@ fn read_answer(datagram: &[u8], id: u16, host: &str, kind: TYPE) -> Option<io::R
     if packet.id() != id || !packet.has_flags(PacketFlag::RESPONSE) || !same {
         return None;
     }
+    let addresses = || packet.answers.iter().filter_map(|record| address(&record.rdata)).collect::<Vec<_>>();
     Some(match packet.rcode() {
+        RCODE::NoError if packet.has_flags(PacketFlag::TRUNCATION) && addresses().is_empty() => {
+            Err(io::Error::other("its answer does not fit a datagram"))
+        }
         // Aliases come with what they stand for, as a server that looks further has to (RFC 1034, 4.3.2).
-        RCODE::NoError => Ok(packet.answers.iter().filter_map(|record| address(&record.rdata)).collect()),
+        RCODE::NoError => Ok(addresses()),
         RCODE::NameError => Err(io::Error::new(io::ErrorKind::NotFound, "no host has this name")),
         other => Err(io::Error::other(format!("it refuses ({other:?})"))),
     })
@@ -256,6 +262,12 @@ mod tests {
         }
         assert_eq!(read(7, "tracker.example", TYPE::AAAA), None);
         assert!(read_answer(&[0; 12], 0, "", TYPE::A).is_none() && read_answer(&[], 0, "", TYPE::A).is_none());
+        let mut cut = Packet::new_reply(7);
+        cut.questions = asked.questions.clone();
+        cut.set_flags(PacketFlag::TRUNCATION);
+        let bytes = cut.build_bytes_vec().unwrap();
+        let error = read_answer(&bytes, 7, "tracker.example", TYPE::A).unwrap().unwrap_err();
+        assert_ne!(error.kind(), io::ErrorKind::NotFound, "another server may know more");
         let mut none = Packet::new_reply(7);
         none.questions = asked.questions.clone();
         *none.rcode_mut() = RCODE::NameError;

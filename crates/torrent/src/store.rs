@@ -38,6 +38,9 @@ const MIGRATIONS: &[&str] = &[
 /// How many records are read at a time. Arbitrary: some hundred KiB of .torrent files.
 const RECORDS_AT_ONCE: i64 = 64;
 
+/// When what could not be written is tried again. Arbitrary.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// How long changes are collected before they are written. Short against the flushes behind them (seconds), long enough
 /// to gather those of many torrents.
 const COLLECT: Duration = Duration::from_millis(50);
@@ -73,7 +76,7 @@ pub(crate) struct Record {
     pub resume: Option<Resume>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Change {
     Save(Box<Record>),
     Remove,
@@ -181,8 +184,8 @@ impl Inner {
         if changes.is_empty() {
             return Ok(());
         }
-        let changes = Arc::new(changes);
-        let ours = changes.clone();
+        let mut taken = Taken { inner: self, changes: Arc::new(changes) };
+        let ours = taken.changes.clone();
         let work = move |c: &mut Connection| {
             let transaction = c.transaction()?;
             for (id, change) in &*ours {
@@ -195,19 +198,29 @@ impl Inner {
             }
             transaction.commit()
         };
-        let written = self.db.call(work).await;
-        if written.is_err() {
-            // For the next time: a file that is lost here would be lost for good.
-            let mut waiting = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-            for (id, change) in Arc::try_unwrap(changes).unwrap_or_default() {
-                let change = match waiting.remove(&id) {
-                    Some(later) => later.after(Some(change)),
-                    None => change,
-                };
-                waiting.insert(id, change);
-            }
+        self.db.call(work).await?;
+        taken.changes = Arc::default();
+        Ok(())
+    }
+}
+
+/// Changes on their way to the database. Dropped before they are there, because that failed or because nobody awaits it any
+/// more, they wait for the next time: a file that is lost here would be lost for good.
+struct Taken<'a> {
+    inner: &'a Inner,
+    changes: Arc<BTreeMap<TorrentId, Change>>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.inner.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, change) in self.changes.iter() {
+            let change = match waiting.remove(id) {
+                Some(later) => later.after(Some(change.clone())),
+                None => change.clone(),
+            };
+            waiting.insert(*id, change);
         }
-        written
     }
 }
 
@@ -220,7 +233,9 @@ async fn write_changes(inner: std::sync::Weak<Inner>) {
         if waited.is_ok() {
             tokio::time::sleep(COLLECT).await;
             if let Err(error) = strong.flush().await {
-                tracing::warn!(%error, "cannot store the state of the torrents; a restart may check them again");
+                tracing::warn!(%error, "cannot store the state of the torrents; tried again soon");
+                tokio::time::sleep(AGAIN).await;
+                strong.wake.notify_one();
             }
         }
     }
@@ -422,6 +437,21 @@ mod tests {
         assert!(store.flush().await.is_err());
         store.save(Record { file: None, ..record(1) });
         rename("elsewhere", "torrent_torrents").await.unwrap();
+        store.flush().await.unwrap();
+        assert_eq!(all(&store).await, [record(1)]);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waited_for_to_be_written_is_written_later() {
+        use std::task::Poll;
+        let store = Store::open(Db::in_memory().unwrap()).await.unwrap();
+        store.save(record(1));
+        {
+            let mut flush = std::pin::pin!(store.flush());
+            let once = std::future::poll_fn(|context| Poll::Ready(flush.as_mut().poll(context).is_pending()));
+            assert!(once.await, "it takes a while");
+        }
+        store.save(Record { file: None, ..record(1) });
         store.flush().await.unwrap();
         assert_eq!(all(&store).await, [record(1)]);
     }

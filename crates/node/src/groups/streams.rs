@@ -382,7 +382,6 @@ impl Groups {
         limit: Option<Duration>,
         early: Vec<Fellow>,
     ) -> io::Result<()> {
-        let _met = circle.meet(node);
         let (session, orders, settled) = circle.connect(&self.0.store, person).await.map_err(io::Error::other)?;
         self.settled(&circle, settled).await.map_err(io::Error::other)?;
         circle.tell(Some(session), &self.fellows(&circle)).await;
@@ -412,6 +411,9 @@ impl Groups {
         mut early: Vec<Fellow>,
     ) -> io::Result<()> {
         let is_member = || circle.view().roster.is_some_and(|roster| roster.has(&person));
+        // Who proves nothing is not met: the group goes on seeking members. Whoever lets us in is, before the roster is here.
+        let counts = || circle.view().roster.is_none() || is_member();
+        let mut met = counts().then(|| circle.meet(node));
         let mut told = is_member();
         loop {
             match read(&mut stream, MAX_MESSAGE_BYTES).await? {
@@ -424,8 +426,11 @@ impl Groups {
                     self.drive(circle, |replica| replica.handle(now(), input)).await.map_err(io::Error::other)?;
                 }
             }
-            // Nobody else is believed who says where members are; whoever lets us in is, before the roster is here.
-            if !early.is_empty() && (circle.view().roster.is_none() || is_member()) {
+            if met.is_none() && counts() {
+                met = Some(circle.meet(node));
+            }
+            // Nobody else is believed who says where members are.
+            if !early.is_empty() && counts() {
                 let fellows = std::mem::take(&mut early);
                 self.learn(circle, Some(node), fellows).await.map_err(io::Error::other)?;
             }

@@ -92,6 +92,13 @@ fn known(session: &Session, source: &AddSource) -> Option<TorrentId> {
     session.find(&hashes)
 }
 
+fn may_connect(connections: Option<u32>) -> Result<(), ApiError> {
+    if connections == Some(0) {
+        return Err(ApiError::bad_request("0 connections would stop the torrent: pause it instead"));
+    }
+    Ok(())
+}
+
 fn order(request: AddRequest) -> Result<Add, ApiError> {
     let files = request.files.as_deref();
     let mut priorities = Vec::new();
@@ -111,6 +118,7 @@ fn order(request: AddRequest) -> Result<Add, ApiError> {
     if request.peers.len().max(request.trackers.len()) > MAX_NAMED {
         return Err(ApiError::bad_request(format!("at most {MAX_NAMED} peers and trackers can be named")));
     }
+    may_connect(request.limits.connections)?;
     Ok(Add {
         folder: request.folder.map(|folder| absolute(&folder)).transpose()?,
         paused: request.paused,
@@ -402,9 +410,7 @@ pub(crate) async fn limit(
     let mut limits = state.session().status(id).await?.limits;
     limits.down_bytes_per_s = wanted.download_bytes_per_s;
     limits.up_bytes_per_s = wanted.upload_bytes_per_s;
-    if wanted.connections == Some(0) {
-        return Err(ApiError::bad_request("0 connections would stop the torrent: pause it instead"));
-    }
+    may_connect(wanted.connections)?;
     limits.connections = wanted.connections;
     state.session().limit(id, limits).await?;
     Ok(Json(wanted))
