@@ -66,6 +66,10 @@ struct Live {
     settled: Settled,
 }
 
+/// How often somebody who was expelled asks a member whether that holds: two who expelled one another may each have heard
+/// half of it, and nobody seeks whom enough others keep company. Arbitrary: seldom enough to bother nobody.
+const ASK_AGAIN: Duration = Duration::from_secs(3600);
+
 /// Which nodes are met, and when others were tried.
 #[derive(Default)]
 pub(super) struct Nodes {
@@ -79,11 +83,23 @@ pub(super) struct Nodes {
     pub(super) told_people: Vec<(PersonId, u64, usize)>,
     /// What was told last of where this node is.
     pub(super) told_hints: Vec<String>,
+    /// When somebody who was expelled asked last whether that holds, or began to wait for it.
+    asked: Option<Instant>,
     /// Nodes of those whose admission did not reach us yet: it comes another way than what is told of nodes.
     early: VecDeque<Fellow>,
 }
 
 impl Nodes {
+    /// Whether somebody who was expelled asks a member whether that holds: now and then.
+    pub(super) fn asks_again(&mut self) -> bool {
+        let since = *self.asked.get_or_insert_with(Instant::now);
+        let again = since.elapsed() >= ASK_AGAIN;
+        if again {
+            self.asked = Some(Instant::now());
+        }
+        again
+    }
+
     /// Keeps what is told of somebody who is no member yet. What is too much for [`MAX_EARLY`] pushes out what came first.
     pub(super) fn keep_early(&mut self, fellow: Fellow) {
         self.early.truncate(MAX_EARLY - 1);

@@ -82,13 +82,16 @@ impl Groups {
         let view = circle.view();
         let candidates: Vec<NodeId> = match (&view.roster, view.standing) {
             (Some(_), Standing::Member | Standing::Left) => self.member_nodes(circle),
-            (Some(_), Standing::Expelled) => Vec::new(),
+            // It may be that we heard only half of a dispute.
+            (Some(_), Standing::Expelled) if circle.nodes().asks_again() => self.member_nodes(circle),
+            (Some(_), Standing::Expelled) => return None,
             // Half of what there is may be here: whoever was named at first has the rest.
             (Some(_), Standing::Outside) | (None, _) => circle.nodes().named.clone(),
         };
         let mut nodes = circle.nodes();
         let under_way = nodes.tried.values().filter(|(_, failures)| *failures == u32::MAX).count();
-        let room = WANTED.saturating_sub(nodes.met.len()).min(VISITS.saturating_sub(under_way));
+        let wanted = if view.standing == Standing::Expelled { 1 } else { WANTED };
+        let room = wanted.saturating_sub(nodes.met.len()).min(VISITS.saturating_sub(under_way));
         let is_due = |node: &NodeId| match nodes.tried.get(node) {
             None => true,
             Some((_, u32::MAX)) => false,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{GroupId, Instant, Now, PersonId, WallTime};
-use people::proto::group::{ChangeId, Event, Identity, Input, Kind, Message, Output, Replica, SessionId};
+use people::proto::group::{ChangeId, Event, Identity, Input, Kind, Message, Output, Replica, SessionId, Standing};
 use people::proto::{Name, PersonKey};
 
 use super::{RosterOutcome, RosterScenario, acts};
@@ -14,6 +14,9 @@ use crate::trace::Trace;
 
 /// How often a node that is awake looks for others.
 const MEETING: Duration = Duration::from_secs(600);
+
+/// At how many of these chances somebody who was expelled asks once whether that holds.
+const ASKS: usize = 6;
 
 /// How many streams a node seeks.
 const STREAMS: usize = 4;
@@ -388,7 +391,13 @@ impl RosterSim {
     fn meets(&mut self, node: usize) {
         let here = &self.nodes[node];
         let known: Vec<usize> = self.streams_of(node).map(|(_, other)| other).collect();
-        if !here.awake || !here.replica.is_member() || known.len() >= STREAMS {
+        if !here.awake || known.len() >= STREAMS {
+            return;
+        }
+        // Who was expelled asks now and then whether that holds.
+        let asks = here.replica.standing() == Standing::Expelled && known.is_empty() && self.rng.usize(..ASKS) == 0;
+        let here = &self.nodes[node];
+        if !here.replica.is_member() && !asks {
             return;
         }
         let can = |other: &usize| {
