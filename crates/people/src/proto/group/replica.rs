@@ -184,25 +184,37 @@ impl Replica {
         self.roster.as_ref().is_some_and(|roster| roster.has(person))
     }
 
-    /// Returns the name of the group, if we have the key to it: as an admin said it last. Who cannot read that yet, since it
-    /// was said before they came, takes what a member repeated for them.
+    /// Returns the name of the group, if we have the key to it: as an admin said it last. Who cannot read that, since it was
+    /// said before they came or while they were out, takes what a member who knew it repeated for them.
     pub fn name(&self) -> Option<Name> {
-        self.name_by(|author| self.was_admin(author)).or_else(|| self.name_by(|_| true))
+        let roster = self.roster.as_ref()?;
+        let states = |place: &usize| match &self.log.at(*place).change.action {
+            Action::Rename { .. } => true,
+            Action::Epoch { meta, .. } => !meta.is_empty(),
+            _ => false,
+        };
+        let counts = |place: &usize| roster.counted.contains(&self.log.at(*place).id);
+        let said: Vec<usize> = self.log.order().rev().filter(|place| states(place) && counts(place)).collect();
+        let by_admin = || said.iter().copied().filter(|place| self.was_admin(&self.log.at(*place).change.author));
+        let newest = by_admin().next();
+        let repeated = |place: &&usize| newest.is_some_and(|newest| self.log.knew(**place, newest));
+        newest
+            .and_then(|place| self.name_in(place))
+            .or_else(|| said.iter().filter(repeated).find_map(|place| self.name_in(*place)))
+            .or_else(|| by_admin().find_map(|place| self.name_in(place)))
+            .or_else(|| said.iter().find_map(|place| self.name_in(*place)))
     }
 
-    fn name_by(&self, speaks: impl Fn(&PersonId) -> bool) -> Option<Name> {
-        let roster = self.roster.as_ref()?;
-        self.log.order().rev().find_map(|place| {
-            let entry = self.log.at(place);
-            let counts = || roster.counted.contains(&entry.id) && speaks(&entry.change.author);
-            let (secret, meta) = match &entry.change.action {
-                Action::Rename { meta } if counts() => (self.secrets.get(&keys::epoch_of(meta)?)?, meta),
-                Action::Epoch { meta, .. } if !meta.is_empty() && counts() => (self.secrets.get(&entry.id)?, meta),
-                _ => return None,
-            };
-            let text = secret.open_payload(self.group(), meta).ok()?;
-            Name::new(Reader::new(&text).text(Name::MAX_BYTES).ok()?).ok()
-        })
+    /// Returns the name that a change states, if we can read it.
+    fn name_in(&self, place: usize) -> Option<Name> {
+        let entry = self.log.at(place);
+        let (secret, meta) = match &entry.change.action {
+            Action::Rename { meta } => (self.secrets.get(&keys::epoch_of(meta)?)?, meta),
+            Action::Epoch { meta, .. } => (self.secrets.get(&entry.id)?, meta),
+            _ => return None,
+        };
+        let text = secret.open_payload(self.group(), meta).ok()?;
+        Name::new(Reader::new(&text).text(Name::MAX_BYTES).ok()?).ok()
     }
 
     /// Returns the present epoch and its secret, if we have it.

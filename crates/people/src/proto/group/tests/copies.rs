@@ -394,6 +394,23 @@ fn who_was_taken_back_and_leaves_says_so() {
 }
 
 #[test]
+fn who_was_out_while_the_name_changed_takes_what_a_member_repeats() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.join(CAROL, ALICE);
+    circle.command(ALICE, Command::Expel(id(CAROL))).unwrap();
+    circle.command(ALICE, Command::Rename(Name::new("Coffee").unwrap())).unwrap();
+    let invite = Command::Invite { to: Invitee::Person(id(CAROL)), uses: 1, role: Role::Member };
+    let invitation = circle.command(ALICE, invite).unwrap();
+    let (group, now) = (circle.copies[0].1.group(), at(circle.clock));
+    let request = Identity::new(key(CAROL)).request(group, Some((invitation, None)), now).unwrap();
+    // Bob, who is no admin, hands out the key that she can read; the older name, which she can read too, is an admin's.
+    circle.command(BOB, Command::Admit(Box::new(request))).unwrap();
+    circle.connect(CAROL, ALICE);
+    assert_eq!(circle.copy(CAROL).name().unwrap().as_str(), "Coffee");
+}
+
+#[test]
 fn a_newcomer_hears_all_from_somebody_who_was_out_for_a_while() {
     let mut circle = Circle::new(Kind::Open);
     circle.join(BOB, ALICE);
