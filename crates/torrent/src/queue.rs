@@ -66,7 +66,14 @@ impl<T> Inner<T> {
     }
 
     fn push(&self, item: T) {
-        self.lock().push_back(item);
+        let mut items = self.lock();
+        // The reading end may have gone since there was room. What nobody will read is let go of, outside the lock.
+        if self.room.is_closed() {
+            drop(items);
+            return;
+        }
+        items.push_back(item);
+        drop(items);
         self.came.notify_one();
     }
 }
@@ -114,6 +121,8 @@ impl<T> WeakSender<T> {
 impl<T> Receiver<T> {
     /// Takes the next item, waiting for it; `None`: nobody is left to put one in. Cancel safe.
     pub(crate) async fn recv(&mut self) -> Option<T> {
+        // A task that always finds something lets others have their turn, too.
+        tokio::task::coop::consume_budget().await;
         loop {
             if let Some(item) = self.try_recv() {
                 return Some(item);
