@@ -59,7 +59,8 @@ impl FileReader {
         if bytes.is_empty() {
             return Err(TorrentError::Disk(format!("{} is shorter than it was: check the torrent again", self.name)));
         }
-        Ok(bytes)
+        // A copy: whoever keeps it for long, as the queue of a player that pauses does, must not hold what uploads are read into.
+        Ok(Bytes::copy_from_slice(&bytes))
     }
 
     async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, TorrentError> {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -213,8 +213,6 @@ fn body(reader: FileReader, range: Range<u64>) -> Body {
             tracing::info!(%error, "a file cannot be read on");
         })?;
         range.start += bytes.len() as u64;
-        // A copy: a player that pauses for hours must not hold what all uploads are read into.
-        let bytes = Bytes::copy_from_slice(&bytes);
         Ok::<_, torrent::TorrentError>(Some((bytes, (reader, range))))
     });
     Body::from_stream(parts)
