@@ -214,9 +214,9 @@ impl<'a> Judge<'a> {
             let place = judge.order[rank];
             judge.rank[place] = rank;
             let change = &log.at(place).change;
-            judge.author[place] = judge.meet(change.author);
+            judge.author[place] = judge.number(change.author);
             if let Some(person) = log.deposes(place) {
-                judge.deposed[place] = Some(judge.meet(person));
+                judge.deposed[place] = Some(judge.number(person));
                 judge.depositions.push(place);
             }
             let about = match &change.action {
@@ -229,7 +229,7 @@ impl<'a> Judge<'a> {
                 }
                 Action::Invite { .. } | Action::Rename { .. } | Action::Epoch { .. } | Action::Seen => continue,
             };
-            let who = judge.meet(about);
+            let who = judge.number(about);
             let person = &mut judge.people[who];
             match &change.action {
                 Action::Create { .. } => {
@@ -250,7 +250,7 @@ impl<'a> Judge<'a> {
         judge
     }
 
-    fn meet(&mut self, id: PersonId) -> Who {
+    fn number(&mut self, id: PersonId) -> Who {
         *self.who.entry(id).or_insert_with(|| {
             let (admissions, removals, grants, demotions) = Default::default();
             self.people.push(Person { id, admissions, removals, grants, demotions });
