@@ -161,7 +161,7 @@ impl People {
         let Some(key) = keys.node()? else { return Ok(None) };
         let store = Store::open(database).await?;
         let book = Mutex::new(Book::new(key.id(), store.load().await?));
-        Ok(Some(People(Arc::new(Inner {
+        let people = People(Arc::new(Inner {
             key,
             keys,
             store,
@@ -181,7 +181,9 @@ impl People {
             places: Notify::new(),
             tasks: Mutex::default(),
             started: Instant::now(),
-        }))))
+        }));
+        lock(&people.0.tasks).push(tokio::spawn(people.clone().store_again()));
+        Ok(Some(people))
     }
 
     /// Starts the overlay with the node's key.
@@ -222,11 +224,7 @@ impl People {
         // The first start is the only one: a node starts its people once.
         let _ = self.0.overlay.set(started);
         let relays = self.clone().keep_relays(config.relays.clone());
-        lock(&self.0.tasks).extend([
-            tokio::spawn(self.clone().spread()),
-            tokio::spawn(self.clone().store_again()),
-            tokio::spawn(relays),
-        ]);
+        lock(&self.0.tasks).extend([tokio::spawn(self.clone().spread()), tokio::spawn(relays)]);
         Ok(())
     }
 

@@ -175,8 +175,15 @@ impl Circle {
         let session = live.sessions;
         live.queues.insert(session, (person, orders));
         live.replica.handle(now(), Input::Connected { session, person });
-        let settled = self.settle(&mut live, store).await?;
-        Ok((session, queue, settled))
+        match self.settle(&mut live, store).await {
+            Ok(settled) => Ok((session, queue, settled)),
+            Err(error) => {
+                // Nobody will serve it, nor close it.
+                live.queues.remove(&session);
+                live.replica.handle(now(), Input::Closed { session });
+                Err(error)
+            }
+        }
     }
 
     /// Notes that a stream ended.
