@@ -61,6 +61,9 @@ pub(crate) struct Admin {
     hours: Vec<Hours>,
     /// The time zone of those hours, as `Europe/Berlin`; by default the system's.
     zone: Option<String>,
+    /// The same, found once: looking for it walks all zones that there are.
+    #[serde(skip)]
+    found_zone: Option<TimeZone>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -91,7 +94,7 @@ impl Admin {
     }
 
     fn parse(text: &str) -> Result<Admin, String> {
-        let admin: Admin = from_toml(text)?;
+        let mut admin: Admin = from_toml(text)?;
         if admin.block.len().max(admin.forbid.len()).max(admin.hours.len()).max(admin.lists.len()) > MAX_ENTRIES {
             return Err(format!("a list may have {MAX_ENTRIES} entries"));
         }
@@ -104,7 +107,7 @@ impl Admin {
         if admin.threads == Some(0) || admin.connections == Some(0) || admin.connections_per_torrent == Some(0) {
             return Err("0 threads or connections would stop everything; forbid services or give hours instead".into());
         }
-        admin.zone.as_deref().map(named_zone).transpose()?;
+        admin.found_zone = admin.zone.as_deref().map(named_zone).transpose()?;
         admin.hours.iter().try_for_each(|hours| hours.window().map(drop))?;
         admin.ranges()?;
         Ok(admin)
@@ -136,8 +139,7 @@ impl Admin {
         if self.hours.is_empty() {
             return true;
         }
-        let named = self.zone.as_deref().and_then(|name| named_zone(name).ok());
-        let moment = moment(&now.to_zoned(named.unwrap_or_else(system_zone)));
+        let moment = moment(&now.to_zoned(self.found_zone.clone().unwrap_or_else(system_zone)));
         // What does not parse was refused when the file was read.
         self.hours.iter().filter_map(|hours| hours.window().ok()).any(|w| w.covers(moment))
     }

@@ -158,17 +158,24 @@ impl Services {
     pub(super) fn account_for_relay(&self) {
         let gate = self.0.controls.gate();
         let usage = gate.usage();
-        let mut running = self.running();
-        let Some((config, relay)) = running.relay.as_mut() else { return };
+        if self.running().relay.is_none() {
+            return;
+        }
+        let shown = self.0.controls.shown();
         let others = usage.totals().into_iter().filter(|(key, _)| key.service != RELAY);
         let others = others
             .fold(net::Bytes::default(), |sum, (_, it)| net::Bytes { down: sum.down + it.down, up: sum.up + it.up });
-        let (fresh, beside) = relay.fresh(others);
+        let fresh = {
+            let mut running = self.running();
+            let Some((config, relay)) = running.relay.as_mut() else { return };
+            let (fresh, beside) = relay.fresh(others);
+            relay.server.set_limits(limits(config, &shown, beside));
+            fresh
+        };
         if fresh != net::Bytes::default() {
             usage.count(net::UsageKey { service: RELAY, person: None, carrier: net::Carrier::Tcp }, fresh);
             gate.budget().charge(RELAY, fresh);
         }
-        relay.server.set_limits(limits(config, &self.0.controls.shown(), beside));
     }
 }
 
