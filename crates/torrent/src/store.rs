@@ -444,13 +444,24 @@ mod tests {
     #[tokio::test]
     async fn what_nobody_waited_for_to_be_written_is_written_later() {
         use std::task::Poll;
-        let store = Store::open(Db::in_memory().unwrap()).await.unwrap();
+        let db = Db::in_memory().unwrap();
+        let store = Store::open(db.clone()).await.unwrap();
         store.save(record(1));
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let work = move |_: &mut Connection| {
+            let _ = (begin.send(()), released.recv());
+            Ok(())
+        };
+        let long_call = tokio::spawn(async move { db.call(work).await });
+        begun.await.unwrap();
         {
             let mut flush = std::pin::pin!(store.flush());
             let once = std::future::poll_fn(|context| Poll::Ready(flush.as_mut().poll(context).is_pending()));
-            assert!(once.await, "it takes a while");
+            assert!(once.await, "it waits for the database");
         }
+        drop(release);
+        long_call.await.unwrap().unwrap();
         store.save(Record { file: None, ..record(1) });
         store.flush().await.unwrap();
         assert_eq!(all(&store).await, [record(1)]);
