@@ -126,6 +126,38 @@ def _(t):
             who.run("block", "--remove", rule)
 
 
+@suite("a limit of connections with a person", limit=90)
+def _(t):
+    alice, bob = (t.start("person", called=name, transport="both") for name in ("alice", "bob"))
+    people.befriend(alice, bob)
+    shares = [alice.share(blob(t, f"private-{i}.bin", 64 * MIB), to=["bob"]) for i in range(3)]
+    alice.limit(MIB)
+    for id in shares:
+        bob.hears_of(id)
+        bob.accept(id, t.sub("bob"))
+    id = alice.run("contact", "list")[0]["person"]
+    theirs = lambda: [it for it in alice.call("GET", "usage")["connections"] if it["person"] == id]
+    with t.case("the surplus is closed, and does not come back"):
+        wait("each share has a connection", lambda: all(peers(alice, share) for share in shares), 60)
+        budget = alice.run("budget", "--person", "bob", "--connections", "2")
+        require(budget["now"]["persons"][id]["connections"] == 2 and budget["names"][id] == "bob", f"{budget}")
+        wait("two are left", lambda: len(theirs()) <= 2, 30)
+        for _ in range(6):
+            for share in shares:
+                bob.call("POST", f"torrents/{share}/pause")
+                bob.call("POST", f"torrents/{share}/resume")
+            time.sleep(0.3)
+            require(len(theirs()) <= 2, f"more than two: {theirs()}")
+    with t.case("who shows whose they are"):
+        names = {it["name"] for it in alice.run("who")["connections"]} | {it["name"] for it in alice.run("who")["totals"]}
+        require("bob" in names, f"{names}")
+        table = t.compeer("who", home=alice.home).stdout
+        require(any(line.startswith("bob ") for line in table.splitlines()), table)
+    with t.case("without it they meet again"):
+        require(id not in alice.run("budget", "--person", "bob", "--connections", "0")["now"]["persons"], "an empty limit is shown")
+        wait("each share has a connection", lambda: all(peers(alice, share) for share in shares), 60)
+
+
 @suite("only certain people are met", limit=60)
 def _(t):
     tracker = Tracker(drivers.free_port())

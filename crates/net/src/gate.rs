@@ -243,12 +243,20 @@ impl Gate {
             (state.judge.clone(), standing)
         };
         // Without the lock: acquaintances are asked.
-        let refused: Vec<(u64, Refusal)> =
-            // Whose node it is may have become known meanwhile.
-            standing.iter().filter_map(|(key, asking)| Some((*key, judge.judge(&judge.complete(asking)).err()?))).collect();
+        let judged: Vec<(u64, Option<PersonId>, Result<(), Refusal>)> = standing
+            .iter()
+            .map(|(key, asking)| {
+                // Whose node it is may have become known meanwhile.
+                let complete = judge.complete(asking);
+                (*key, complete.person, judge.judge(&complete))
+            })
+            .collect();
         let mut state = self.state();
-        for (key, refusal) in refused {
-            state.revoke(key, refusal);
+        for (key, person, judged) in judged {
+            state.became_known(key, person);
+            if let Err(refusal) = judged {
+                state.revoke(key, refusal);
+            }
         }
         state.revoke_surplus();
     }
@@ -265,9 +273,8 @@ impl Gate {
                 judge = state.judge.clone();
                 continue;
             }
-            let limit = judge.policy.connections_of(asking.service);
-            let limits = state.limits;
-            state.counts.enter(&asking, asking.ip(), &limits, limit)?;
+            let (own, limits) = (judge.policy.own_limits(&asking), state.limits);
+            state.counts.enter(&asking, asking.ip(), &limits, own)?;
             let key = state.next;
             state.next += 1;
             let (sender, revoked) = watch::channel(None);
@@ -340,13 +347,23 @@ impl State {
         }
     }
 
+    /// Counts a connection for its person, if that is known only now.
+    fn became_known(&mut self, key: u64, person: Option<PersonId>) {
+        if let (Some(it), Some(person)) = (self.standing.get_mut(&key), person)
+            && it.asking.person.is_none()
+        {
+            self.counts.became_known(&it.asking, person);
+            it.asking.person = Some(person);
+        }
+    }
+
     /// Counts what stands anew, the oldest first, and revokes what does not fit.
     fn revoke_surplus(&mut self) {
         let mut counts = Counts::default();
         let mut surplus = Vec::new();
         for (&key, it) in self.standing.iter().filter(|(_, it)| it.revoked.borrow().is_none()) {
-            let limit = self.judge.policy.connections_of(it.asking.service);
-            let entered = counts.enter(&it.asking, it.asking.ip(), &self.limits, limit);
+            let own = self.judge.policy.own_limits(&it.asking);
+            let entered = counts.enter(&it.asking, it.asking.ip(), &self.limits, own);
             let joined = entered.and_then(|()| match it.torrent {
                 Some((torrent, own)) => counts.join(torrent, own.unwrap_or(self.limits.per_torrent)),
                 None => Ok(()),

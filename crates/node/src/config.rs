@@ -275,14 +275,15 @@ mod tests {
     fn the_controls_are_read() {
         let id = "y".repeat(52);
         let config = read(&format!(
-            "paused = true\n[budget]\nupload = \"1M\"\n[budget.person.{id}]\nupload = \"10K\"\n\
+            "paused = true\n[budget]\nupload = \"1M\"\n[budget.person.{id}]\nupload = \"10K\"\nconnections = 3\n\
              [meet]\nwho = \"contacts\"\nallow = [\"192.0.2.0/24\"]\nblock = [\"person:{id}\"]\n\
              [service.files]\nto = [\"group:{id}\"]\nconnections = 7\n\
              [[schedule]]\ndays = \"mon-fri\"\nfrom = \"08:00\"\nto = \"18:00\"\nupload = \"100K\""
         ))
         .unwrap();
         assert!(config.paused && config.meet.meet() == Ok(net::Meet::Contacts));
-        assert_eq!(config.budget.persons().unwrap().values().next().unwrap().up, Some(10240));
+        let (rates, connections) = *config.budget.persons().unwrap().values().next().unwrap();
+        assert_eq!((rates.up, connections), (Some(10240), Some(3)));
         assert_eq!(config.meet.blocked().unwrap().persons.len(), 1);
         assert_eq!(config.service["files"].offer("files").unwrap().connections, Some(7));
         assert_eq!(config.schedule[0].window().unwrap().from.to_string(), "08:00");

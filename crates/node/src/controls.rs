@@ -365,6 +365,7 @@ impl State {
         limits.connections_per_torrent = limits.connections_per_torrent.min(per_torrent);
         limits.most_per_torrent = per_torrent;
         let paused = self.rests().is_some();
+        let persons = config.budget.persons().unwrap_or_default();
         let policy = Policy {
             paused,
             forbidden_services: BTreeSet::from_iter(self.admin.forbid.iter().cloned()),
@@ -378,10 +379,12 @@ impl State {
                 .iter()
                 .map(|(name, service)| (name.clone(), service.offer(name).unwrap_or_default()))
                 .collect(),
+            persons: persons.iter().filter_map(|(id, (_, connections))| Some((*id, (*connections)?))).collect(),
         };
         let services: BTreeMap<String, Rates> =
             config.service.iter().map(|(name, service)| (name.clone(), service.rates())).collect();
-        let shares = Shares { all: rates, services, persons: config.budget.persons().unwrap_or_default() };
+        let persons = persons.into_iter().map(|(id, (rates, _))| (id, rates)).collect();
+        let shares = Shares { all: rates, services, persons };
         let gate_limits = torrent::gate_limits(&limits);
         Effective { policy, limits, resources: self.admin.cap_resources(config.resources()), shares, gate_limits }
     }

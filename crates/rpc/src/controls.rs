@@ -71,7 +71,7 @@ pub struct Share {
     pub download_bytes_per_s: Option<u64>,
     /// Bytes sent per second.
     pub upload_bytes_per_s: Option<u64>,
-    /// Connections; not for persons.
+    /// Connections; of a person over all of its nodes.
     pub connections: Option<u32>,
 }
 
@@ -89,7 +89,7 @@ pub struct Budget {
     pub connections_per_torrent: Option<u32>,
     /// Connections to one address.
     pub connections_per_address: Option<u32>,
-    /// Connections with one person.
+    /// Connections with one person, over all of its nodes, where the person has no limit of its own.
     pub connections_per_person: Option<u32>,
     /// Connections that are being made at once.
     pub dials: Option<u32>,
@@ -118,6 +118,8 @@ pub struct BudgetInfo {
     pub window: Option<u32>,
     /// What the administrator allows at most.
     pub administrator: Option<Share>,
+    /// What persons with limits are called here, by their ids.
+    pub names: BTreeMap<String, String>,
 }
 
 /// A part of the week in which other limits hold.

@@ -71,7 +71,7 @@ pub struct Budget {
     #[arg(long, value_name = "PERSON")]
     pub person: Option<String>,
     /// Have at most this many connections; 0 in this and the following: the program's own choice
-    #[arg(long, value_name = "NUMBER", conflicts_with = "person")]
+    #[arg(long, value_name = "NUMBER")]
     pub connections: Option<u32>,
     /// Have at most this many connections for one torrent
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["service", "person"])]
@@ -79,7 +79,7 @@ pub struct Budget {
     /// Have at most this many connections to one address
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["service", "person"])]
     pub per_address: Option<u32>,
-    /// Have at most this many connections with one person
+    /// Have at most this many connections with any one person, over all of its nodes
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["service", "person"])]
     pub per_person: Option<u32>,
     /// Make at most this many connections at a time

@@ -235,7 +235,8 @@ pub async fn budget(command: args::Budget, context: &Context) -> Result<u8> {
     let threads = now.threads.map_or_else(|| "as many as are of use".to_owned(), |count| count.to_string());
     out::line(format!("disk threads {threads}"))?;
     let parts = now.services.iter().map(|(name, share)| (format!("service {}", clean(name)), share));
-    let persons = now.persons.iter().map(|(id, share)| (format!("person {}", clean(id)), share));
+    let name = |id: &String| info.names.get(id).map_or_else(|| format!("person {}", clean(id)), |name| clean(name));
+    let persons = now.persons.iter().map(|(id, share)| (name(id), share));
     for (name, share) in parts.chain(persons) {
         let count = share.connections.map_or_else(String::new, |count| format!(", {count} connections"));
         let (down, up) = (show::limit(share.download_bytes_per_s), show::limit(share.upload_bytes_per_s));

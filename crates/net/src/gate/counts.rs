@@ -18,8 +18,15 @@ pub struct GateLimits {
     pub per_torrent: u32,
     /// To one IPv4 address, or one IPv6 /64: what one subscriber has.
     pub per_address: u32,
-    /// With one person, over all of their nodes.
+    /// With one person, over all of their nodes, where the person has no limit of its own.
     pub per_person: u32,
+}
+
+/// The limits that the service and the person of a connection have of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct OwnLimits {
+    pub(super) of_service: Option<u32>,
+    pub(super) of_person: Option<u32>,
 }
 
 /// Which part of all connections nodes of nobody known may have: keys cost nothing, and by a relay they come without an
@@ -51,13 +58,13 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Counts a connection, or says which limit is reached; then nothing is counted. `of_service`: the service's own limit.
+    /// Counts a connection, or says which limit is reached; then nothing is counted.
     pub(super) fn enter(
         &mut self,
         asking: &Asking,
         ip: Option<IpAddr>,
         limits: &GateLimits,
-        of_service: Option<u32>,
+        own: OwnLimits,
     ) -> Result<(), Refusal> {
         let full = |count: Option<&u32>, most: u32| count.copied().unwrap_or(0) >= most;
         let of_unknown = (limits.connections / UNKNOWN_PART).max(SOME_UNKNOWN);
@@ -65,21 +72,32 @@ impl Counts {
             return Err(Refusal::Connections);
         }
         let ip = ip.map(subscriber);
-        if of_service.is_some_and(|most| full(self.services.get(asking.service), most)) {
+        if own.of_service.is_some_and(|most| full(self.services.get(asking.service), most)) {
             return Err(Refusal::Service);
         }
         if ip.is_some_and(|ip| full(self.addresses.get(&ip), limits.per_address)) {
             return Err(Refusal::Address);
         }
-        if asking.person.is_some_and(|person| full(self.persons.get(&person), limits.per_person)) {
+        let of_person = own.of_person.unwrap_or(limits.per_person);
+        if asking.person.is_some_and(|person| full(self.persons.get(&person), of_person)) {
             return Err(Refusal::Person);
         }
+        self.add(asking, ip);
+        Ok(())
+    }
+
+    /// Says whose the connection is, which was not known before.
+    pub(super) fn became_known(&mut self, asking: &Asking, person: PersonId) {
+        self.unknown -= u32::from(is_unknown(asking));
+        *self.persons.entry(person).or_default() += 1;
+    }
+
+    fn add(&mut self, asking: &Asking, ip: Option<IpAddr>) {
         self.all += 1;
         self.unknown += u32::from(is_unknown(asking));
         *self.services.entry(asking.service).or_default() += 1;
         ip.into_iter().for_each(|ip| *self.addresses.entry(ip).or_default() += 1);
         asking.person.into_iter().for_each(|person| *self.persons.entry(person).or_default() += 1);
-        Ok(())
     }
 
     /// Counts it for a torrent, too.

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use base::{GroupId, NodeId, PersonId};
 use torrent_proto::torrent::Direction;
 
+use super::counts::OwnLimits;
 use super::{AddressRange, Addresses, Asking, FILES, Refusal};
 
 /// What is known of persons; asked by the gate, outside of its lock. Answers at once, from memory.
@@ -122,6 +123,8 @@ pub struct Policy {
     pub meet: Meet,
     /// How services are offered; one that is not named is offered to all who are met.
     pub offers: BTreeMap<String, Offer>,
+    /// How many connections certain persons may have, over all of their nodes, instead of what each person may.
+    pub persons: BTreeMap<PersonId, u32>,
 }
 
 /// How close an entry of a list names its object; the greater, the closer. Addresses by how few there are in the range.
@@ -273,9 +276,12 @@ impl Policy {
         !self.forbidden_services.contains(FILES) && !self.offers.get(FILES).is_some_and(|offer| offer.off)
     }
 
-    /// Returns a service's own limit of connections.
-    pub(super) fn connections_of(&self, service: &str) -> Option<u32> {
-        self.offers.get(service).and_then(|offer| offer.connections)
+    /// Returns the limits of connections that what asks has of its own.
+    pub(super) fn own_limits(&self, asking: &Asking) -> OwnLimits {
+        OwnLimits {
+            of_service: self.offers.get(asking.service).and_then(|offer| offer.connections),
+            of_person: asking.person.and_then(|person| self.persons.get(&person).copied()),
+        }
     }
 }
 

@@ -100,6 +100,38 @@ fn a_person_and_a_service_have_limits_of_their_own() {
 }
 
 #[test]
+fn a_certain_person_has_a_limit_of_its_own_over_all_its_nodes() {
+    let gate = friendly(Policy { persons: [(ALICE, 1), (BOB, 3)].into(), ..Policy::default() });
+    gate.set_limits(GateLimits { connections: 50, per_address: 50, ..LIMITS });
+    // A node's first byte is its person's.
+    let phone = |person: PersonId| {
+        let node = NodeId(std::array::from_fn(|at| if at == 0 { person.0[0] } else { 99 }));
+        Asking { node: Some(node), ..with(person, "wire") }
+    };
+    let _alice = gate.admit(&with(ALICE, "people")).unwrap();
+    assert_eq!(gate.admit(&phone(ALICE)).unwrap_err(), Refusal::Person);
+    let _bob = [with(BOB, "wire"), with(BOB, "people"), phone(BOB)].map(|asking| gate.admit(&asking).unwrap());
+    assert_eq!(gate.admit(&phone(BOB)).unwrap_err(), Refusal::Person);
+    let _mallory = [(); 2].map(|()| gate.admit(&with(MALLORY, "wire")).unwrap());
+    assert_eq!(gate.admit(&phone(MALLORY)).unwrap_err(), Refusal::Person, "two, as everybody else");
+}
+
+#[tokio::test]
+async fn a_lower_limit_of_a_person_sends_its_newest_away_also_who_was_not_known_before() {
+    let gate = friendly(Policy::default());
+    gate.know(Arc::new(MostlyStrangers));
+    let node = Asking::node(NodeId([BOB.0[0]; 32]), "people", Direction::Incoming);
+    let (first, second) = (gate.admit(&node).unwrap(), gate.admit(&node).unwrap());
+    gate.know(Arc::new(Friends));
+    let alice = gate.admit(&with(ALICE, "wire")).unwrap();
+    gate.set_policy(Policy { persons: [(BOB, 1)].into(), ..Policy::default() });
+    assert_eq!(second.revoked().await, Refusal::Person);
+    assert_eq!((first.refusal(), alice.refusal()), (None, None));
+    drop((first, second, alice));
+    assert!(gate.state().counts.is_empty() && gate.state().standing.is_empty());
+}
+
+#[test]
 fn a_refused_connection_is_not_counted() {
     let gate = Gate::new(GateLimits { per_address: 0, ..LIMITS });
     assert_eq!(gate.admit(&from("192.0.2.1:1")).unwrap_err(), Refusal::Address);

@@ -36,7 +36,7 @@ pub struct BudgetConfig {
     pub connections_per_torrent: Option<u32>,
     /// Connections to one address.
     pub connections_per_address: Option<u32>,
-    /// Connections with one person.
+    /// Connections with one person, over all of its nodes.
     pub connections_per_person: Option<u32>,
     /// Connections that are being made at once.
     pub dials: Option<u32>,
@@ -46,7 +46,7 @@ pub struct BudgetConfig {
     pub person: BTreeMap<String, ShareConfig>,
 }
 
-/// Rates of a part.
+/// What a person may take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ShareConfig {
@@ -56,6 +56,8 @@ pub struct ShareConfig {
     /// Bytes sent per second.
     #[serde(deserialize_with = "size")]
     pub upload: Option<u64>,
+    /// Connections, over all of its nodes; instead of `connections_per_person`.
+    pub connections: Option<u32>,
 }
 
 /// Who is met.
@@ -166,18 +168,22 @@ impl Who {
 
 impl BudgetConfig {
     pub(super) fn check(&self) -> Result<(), String> {
-        self.persons().map(drop)
+        self.persons()?;
+        if self.person.values().any(|share| share.connections == Some(0)) {
+            return Err("budget.person: 0 connections is what meet.block is for".into());
+        }
+        Ok(())
     }
 
-    /// Returns what single persons may take.
-    pub(crate) fn persons(&self) -> Result<BTreeMap<PersonId, Rates>, String> {
+    /// Returns what single persons may take: rates and connections.
+    pub(crate) fn persons(&self) -> Result<BTreeMap<PersonId, (Rates, Option<u32>)>, String> {
         if self.person.len() > MAX_ENTRIES {
             return Err(format!("budget.person: at most {MAX_ENTRIES} persons can have limits"));
         }
         let each = self.person.iter().map(|(id, share)| {
             let bare = id.strip_prefix("person:").unwrap_or(id);
             let id: PersonId = bare.parse().map_err(|error| format!("budget.person: {error}"))?;
-            Ok((id, Rates { down: share.download, up: share.upload }))
+            Ok((id, (Rates { down: share.download, up: share.upload }, share.connections)))
         });
         each.collect()
     }

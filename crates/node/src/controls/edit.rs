@@ -68,7 +68,7 @@ impl Controls {
             }
             for (id, share) in &change.persons {
                 let id = id.strip_prefix("person:").unwrap_or(id);
-                set_share(doc, &[section, "person", id], &Share { connections: None, ..*share })?;
+                set_share(doc, &[section, "person", id], share)?;
             }
             Ok(())
         })

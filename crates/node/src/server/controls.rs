@@ -80,7 +80,9 @@ pub(crate) async fn change_gate(
 pub(crate) async fn budget(State(state): State<AppState>) -> Json<BudgetInfo> {
     let shown = state.controls().shown();
     let (set, now) = (set(&shown), now(&shown));
+    let name = |id: &String| Some((id.clone(), named::called(&state, id.parse().ok()?)?));
     Json(BudgetInfo {
+        names: set.persons.keys().filter_map(name).collect(),
         set,
         now,
         window: shown.window.map(|at| at as u32 + 1),
@@ -92,13 +94,18 @@ pub(crate) async fn budget(State(state): State<AppState>) -> Json<BudgetInfo> {
     })
 }
 
+/// Returns a person's id as it is without the word before it.
+fn bare(text: &str) -> &str {
+    text.strip_prefix("person:").unwrap_or(text)
+}
+
 /// Returns what the settings say.
 fn set(shown: &Shown) -> Budget {
     let budget = &shown.config.budget;
     let share = |share: &ShareConfig| Share {
         download_bytes_per_s: share.download,
         upload_bytes_per_s: share.upload,
-        connections: None,
+        connections: share.connections,
     };
     let services = shown.config.service.iter().map(|(name, service)| {
         let share = Share {
@@ -108,6 +115,7 @@ fn set(shown: &Shown) -> Budget {
         };
         (name.clone(), share)
     });
+    let persons = budget.person.iter().map(|(id, limits)| (bare(id).to_owned(), share(limits)));
     Budget {
         download_bytes_per_s: budget.download,
         upload_bytes_per_s: budget.upload,
@@ -121,7 +129,7 @@ fn set(shown: &Shown) -> Budget {
         keep_free_bytes: shown.config.disk.keep_free,
         threads: shown.config.disk.threads.map(|threads| threads as u32),
         services: services.filter(|(_, share)| *share != Share::default()).collect(),
-        persons: budget.person.iter().map(|(id, limits)| (id.clone(), share(limits))).collect(),
+        persons: persons.filter(|(_, share)| *share != Share::default()).collect(),
     }
 }
 
@@ -156,7 +164,7 @@ pub(crate) async fn change_budget(
 ) -> Result<Json<BudgetInfo>, ApiError> {
     let mut persons = BTreeMap::new();
     for (text, limits) in std::mem::take(&mut change.persons) {
-        let person = named::person(&state, text.strip_prefix("person:").unwrap_or(&text))?;
+        let person = named::person(&state, bare(&text))?;
         persons.insert(person.to_string(), limits);
     }
     change.persons = persons;
