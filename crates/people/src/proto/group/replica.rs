@@ -462,8 +462,7 @@ impl Replica {
 
     fn send_missing(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let knows_of = |roster: &Roster| roster.has(&session.person) && !roster.expelled.contains(&self.me.person());
-        if !self.roster.as_ref().is_some_and(knows_of) {
+        if !self.roster.as_ref().is_some_and(|roster| roster.has(&session.person)) {
             return;
         }
         for message in session.missing(&self.log) {

@@ -407,6 +407,21 @@ fn who_was_out_while_the_name_changed_takes_what_a_member_repeats() {
 }
 
 #[test]
+fn who_hears_elsewhere_that_they_are_out_tells_those_who_do_not_know() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.join(CAROL, ALICE);
+    circle.command(ALICE, Command::Role(id(CAROL), Role::Admin)).unwrap();
+    circle.cut();
+    circle.command(CAROL, Command::Expel(id(BOB))).unwrap();
+    circle.connect(CAROL, BOB);
+    assert_eq!(circle.copy(BOB).standing(), Standing::Expelled);
+    assert!(circle.roster(ALICE).has(&id(BOB)));
+    circle.connect(BOB, ALICE);
+    assert!(circle.roster(ALICE).expelled.contains(&id(BOB)));
+}
+
+#[test]
 fn a_newcomer_hears_all_from_somebody_who_was_out_for_a_while() {
     let mut circle = Circle::new(Kind::Open);
     circle.join(BOB, ALICE);
