@@ -4,7 +4,7 @@
 //! others. By itself a replica
 //!
 //! * hands out a new secret when the members changed and nobody has yet: whoever changed them at once, the others after
-//!   a while of their own drawing, so that one is enough;
+//!   a while of their own drawing, so that one is enough; and with it the name, also when some members cannot read that;
 //! * writes that it saw an expulsion of an admin, which is what decides when two expel one another ([`super::contest`]);
 //! * ties loose ends together when there are many.
 //!
@@ -12,6 +12,7 @@
 //! [`Output::Persist`] comes before what depends on it.
 
 mod live;
+mod naming;
 mod outsiders;
 mod parting;
 
@@ -32,7 +33,6 @@ use super::message::{MAX_HAVE, Message};
 use super::roster::Roster;
 pub use super::session::MAX_BAD;
 use super::session::{Session, Waiting};
-use crate::proto::codec::{Reader, Writer};
 use crate::proto::name::Name;
 use crate::proto::nodes::PersonKey;
 pub use outsiders::{MAX_OUTSIDERS, PROOF_PATIENCE};
@@ -184,39 +184,6 @@ impl Replica {
         self.roster.as_ref().is_some_and(|roster| roster.has(person))
     }
 
-    /// Returns the name of the group, if we have the key to it: as an admin said it last. Who cannot read that, since it was
-    /// said before they came or while they were out, takes what a member who knew it repeated for them.
-    pub fn name(&self) -> Option<Name> {
-        let roster = self.roster.as_ref()?;
-        let states = |place: &usize| match &self.log.at(*place).change.action {
-            Action::Rename { .. } => true,
-            Action::Epoch { meta, .. } => !meta.is_empty(),
-            _ => false,
-        };
-        let counts = |place: &usize| roster.counted.contains(&self.log.at(*place).id);
-        let said: Vec<usize> = self.log.order().rev().filter(|place| states(place) && counts(place)).collect();
-        let by_admin = || said.iter().copied().filter(|place| self.was_admin(&self.log.at(*place).change.author));
-        let newest = by_admin().next();
-        let repeated = |place: &&usize| newest.is_some_and(|newest| self.log.knew(**place, newest));
-        newest
-            .and_then(|place| self.name_in(place))
-            .or_else(|| said.iter().filter(repeated).find_map(|place| self.name_in(*place)))
-            .or_else(|| by_admin().find_map(|place| self.name_in(place)))
-            .or_else(|| said.iter().find_map(|place| self.name_in(*place)))
-    }
-
-    /// Returns the name that a change states, if we can read it.
-    fn name_in(&self, place: usize) -> Option<Name> {
-        let entry = self.log.at(place);
-        let (secret, meta) = match &entry.change.action {
-            Action::Rename { meta } => (self.secrets.get(&keys::epoch_of(meta)?)?, meta),
-            Action::Epoch { meta, .. } => (self.secrets.get(&entry.id)?, meta),
-            _ => return None,
-        };
-        let text = secret.open_payload(self.group(), meta).ok()?;
-        Name::new(Reader::new(&text).text(Name::MAX_BYTES).ok()?).ok()
-    }
-
     /// Returns the present epoch and its secret, if we have it.
     pub fn epoch(&self) -> Option<(ChangeId, &EpochSecret)> {
         let epoch = self.roster.as_ref()?.epoch?;
@@ -320,9 +287,9 @@ impl Replica {
             Command::Role(person, role) => Action::Role { person, role },
             Command::Expel(person) => Action::Remove { person },
             Command::Leave => Action::Remove { person: me },
-            Command::Rename(name) => Action::Rename { meta: self.seal(&meta(&name))? },
+            Command::Rename(name) => Action::Rename { meta: self.seal(&naming::meta(&name))? },
             Command::NewEpoch => {
-                let id = self.write_epoch(now, self.name().as_ref())?;
+                let id = self.write_epoch(now, self.known_name().as_ref())?;
                 self.refresh(now);
                 return Ok(id);
             }
@@ -335,7 +302,7 @@ impl Replica {
             self.would_admit(&action, person)?;
         }
         let changes_members = matches!(action, Action::Admit { .. } | Action::Remove { .. });
-        let name = self.name();
+        let name = self.known_name();
         let id = self.write(now, action)?;
         self.refresh(now);
         if changes_members && self.is_member() && self.roster.as_ref().is_some_and(|roster| roster.epoch.is_none()) {
@@ -519,7 +486,8 @@ impl Replica {
         if self.announce_due.is_none() {
             self.put_announcement_off(now);
         }
-        let wants = (self.needs_epoch(), self.needs_seen(), self.log.heads().len() > LOOSE_ENDS);
+        let wants =
+            (self.needs_epoch() || self.needs_repeating(), self.needs_seen(), self.log.heads().len() > LOOSE_ENDS);
         let mut due = |wanted: bool, due: Option<Instant>, patience: Duration| {
             wanted.then(|| {
                 due.unwrap_or_else(|| now.mono + patience.mul_f64(f64::from(self.rng.next_u32() >> 8) / 16_777_216.0))
@@ -571,9 +539,9 @@ impl Replica {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.mono);
         if due(self.epoch_due) {
             self.epoch_due = None;
-            if self.is_member() && self.needs_epoch() && self.may_answer() {
+            if self.is_member() && (self.needs_epoch() || self.needs_repeating()) && self.may_answer() {
                 // Full: nothing that we could do.
-                let _ = self.write_epoch(now, self.name().as_ref());
+                let _ = self.write_epoch(now, self.known_name().as_ref());
             }
         }
         if due(self.announce_due) {
@@ -611,7 +579,7 @@ impl Replica {
                 .unwrap_or([0; SEALED_SECRET_BYTES]),
         });
         let recipients = recipients.collect();
-        let sealed = name.map(|name| secret.seal(ChangeId([0; 32]), group, &meta(name), &mut self.rng));
+        let sealed = name.map(|name| secret.seal(ChangeId([0; 32]), group, &naming::meta(name), &mut self.rng));
         let action = Action::Epoch { commitment: secret.commitment(), recipients, meta: sealed.unwrap_or_default() };
         self.write(now, action)
     }
@@ -641,8 +609,4 @@ impl Replica {
             _ => Err(Refusal::LogFull),
         }
     }
-}
-
-fn meta(name: &Name) -> Vec<u8> {
-    Writer::new().text(name.as_str()).finish()
 }

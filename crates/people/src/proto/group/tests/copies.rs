@@ -407,6 +407,29 @@ fn who_was_out_while_the_name_changed_takes_what_a_member_repeats() {
 }
 
 #[test]
+fn a_name_said_apart_is_repeated_for_those_who_came_in_meanwhile() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.cut();
+    circle.command(ALICE, Command::Rename(Name::new("Coffee").unwrap())).unwrap();
+    circle.join(CAROL, BOB);
+    assert_eq!(circle.copy(CAROL).name().unwrap().as_str(), "Tea");
+    circle.connect(ALICE, BOB);
+    // She lets somebody in before she knows better: of that nobody learns an old name.
+    circle.cut();
+    circle.join(DAVE, CAROL);
+    circle.connect(ALICE, CAROL);
+    circle.connect(BOB, CAROL);
+    circle.pass(20);
+    for who in [ALICE, BOB, CAROL, DAVE] {
+        assert_eq!(circle.copy(who).name().unwrap().as_str(), "Coffee");
+    }
+    let changes = circle.copy(ALICE).log().len();
+    circle.pass(60);
+    assert_eq!(circle.copy(ALICE).log().len(), changes, "once is enough");
+}
+
+#[test]
 fn who_hears_elsewhere_that_they_are_out_tells_those_who_do_not_know() {
     let mut circle = Circle::new(Kind::Open);
     circle.join(BOB, ALICE);
