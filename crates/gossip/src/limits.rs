@@ -85,8 +85,13 @@ pub const JOIN_AT_ONCE: usize = 3;
 
 /// When members that are no neighbours are greeted, doubling from the first to the last: a topic without company finds
 /// some, and halves of a group that lost one another, or never met, find together. After the loss of the last
-/// neighbour it begins anew; not before, since who is greeted lets another neighbour go.
+/// neighbour it begins anew.
 pub const GREET_AFTER: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+
+/// Where it begins anew when fewer than [`JOIN_AT_ONCE`] neighbours are left: they may have nobody but one another, and
+/// what goes round elsewhere is kept for [`KEPT`]. Not sooner: who is greeted lets another neighbour go, and the protocol
+/// finds others by itself in nearly all cases.
+pub const GREET_WITH_FEW: Duration = Duration::from_secs(30);
 
 /// How long a link without a topic is kept: its first frame may be on the way.
 pub const IDLE_LINK: Duration = Duration::from_secs(30);

@@ -376,10 +376,13 @@ impl Topic {
                 let node = NodeId(node);
                 self.neighbours.remove(&node);
                 self.acts.push_back(Act::Event(Event::NeighborDown(node)));
-                if self.neighbours.is_empty() {
-                    self.greet_wait = GREET_AFTER.0;
-                    self.greet_at = self.greet_at.min(now.mono + self.about(GREET_AFTER.0));
-                }
+                let wait = match self.neighbours.len() {
+                    0 => GREET_AFTER.0,
+                    few if few < JOIN_AT_ONCE => GREET_WITH_FEW,
+                    _ => return None,
+                };
+                self.greet_wait = self.greet_wait.min(wait);
+                self.greet_at = self.greet_at.min(now.mono + self.about(wait));
             }
             OutEvent::EmitEvent(ProtoEvent::Received(received)) => {
                 if let Some(Envelope { author, payload, .. }) = Envelope::decode(&received.content) {

@@ -318,6 +318,33 @@ fn a_lonely_node_finds_company_when_somebody_comes_back() {
 }
 
 #[test]
+fn those_who_are_left_to_one_another_find_the_others_while_news_is_kept() {
+    for seed in 0..10 {
+        let mut table = Table::new();
+        let all = [1, 2, 3, 4].map(|n| table.sit(4 * seed + n));
+        for node in all {
+            table.join(node, TOPIC, Members::Only(all.into()), &all[..1]);
+        }
+        // So long that nobody greets often any more.
+        table.pass(Duration::from_secs(3600));
+        let [ada, bob, cleo, dave] = all;
+        for (here, there) in [([ada, bob], [cleo, dave]), ([cleo, dave], [ada, bob])] {
+            table.out = there.into();
+            for (node, gone) in here.into_iter().flat_map(|node| there.map(|gone| (node, gone))) {
+                table.give(node, Input::Disconnected { node: gone, loss: Loss::Gone });
+            }
+        }
+        table.out.clear();
+        table.say(cleo, TOPIC, "news");
+        assert_eq!(table.heard(ada, "news"), 0);
+        table.pass(KEPT / 2);
+        for node in [ada, bob, dave] {
+            assert_eq!(table.heard(node, "news"), 1);
+        }
+    }
+}
+
+#[test]
 fn a_new_neighbour_is_told_what_went_round_lately() {
     let (mut table, [ada, bob, _]) = Table::three();
     table.say(bob, TOPIC, "before dora");
