@@ -6,13 +6,11 @@ use crate::proto::group::change::Action;
 use crate::proto::group::keys;
 use crate::proto::name::Name;
 
-/// Where something is said of the name, the newest first.
+/// Where something is said of the name that counts, the newest first.
 #[derive(Default)]
 struct Names {
     /// By an admin.
     said: Vec<usize>,
-    /// After that, and without counting.
-    void: Vec<usize>,
     /// With an epoch, by whoever drew it.
     handed_on: Vec<usize>,
 }
@@ -34,40 +32,32 @@ impl Replica {
 
     fn newest_name(&self, names: &Names) -> Option<Name> {
         let newest = *names.said.first()?;
-        let repeated = || names.handed_on.iter().filter(|place| self.repeats(names, **place));
+        let repeated = || names.handed_on.iter().filter(|place| self.log.knew(**place, newest));
         self.name_in(newest).or_else(|| repeated().find_map(|place| self.name_in(*place)))
     }
 
-    /// Whether we know the name and some of the present members may not: it was said apart from the present epoch, or that
-    /// is of somebody who did not know it either.
+    /// Whether we know the name and some of the present members may not: it was said apart from the present epoch, and that
+    /// does not repeat it.
     pub(super) fn needs_repeating(&self) -> bool {
         let Some(epoch) = self.roster.as_ref().and_then(|roster| self.log.place(&roster.epoch?)) else { return false };
         let names = self.names();
-        let Some(newest) = names.said.first() else { return false };
+        let Some((newest, name)) = names.said.first().zip(self.newest_name(&names)) else { return false };
         let all_read = match &self.log.at(*newest).change.action {
             Action::Rename { meta } => keys::epoch_of(meta) == Some(self.log.at(epoch).id),
             _ => *newest == epoch,
         };
-        let repeats = names.handed_on.contains(&epoch) && self.repeats(&names, epoch);
-        !all_read && !repeats && self.newest_name(&names).is_some()
-    }
-
-    /// Whether the name that is handed on with an epoch is the newest.
-    fn repeats(&self, names: &Names, epoch: usize) -> bool {
-        let knew = |place: &usize| self.log.knew(epoch, *place);
-        names.said.first().is_some_and(knew) && !names.void.iter().any(knew)
+        !all_read && !(self.log.knew(epoch, *newest) && self.name_in(epoch) == Some(name))
     }
 
     fn names(&self) -> Names {
         let mut names = Names::default();
         let Some(roster) = &self.roster else { return names };
-        for place in self.log.order().rev() {
+        let counts = |place: &usize| roster.counted.contains(&self.log.at(*place).id);
+        for place in self.log.order().rev().filter(counts) {
             let entry = self.log.at(place);
-            let counts = roster.counted.contains(&entry.id);
             match &entry.change.action {
-                Action::Rename { .. } if counts && self.was_admin(&entry.change.author) => names.said.push(place),
-                Action::Rename { .. } if names.said.is_empty() => names.void.push(place),
-                Action::Epoch { meta, .. } if counts && !meta.is_empty() => names.handed_on.push(place),
+                Action::Rename { .. } if self.was_admin(&entry.change.author) => names.said.push(place),
+                Action::Epoch { meta, .. } if !meta.is_empty() => names.handed_on.push(place),
                 _ => {}
             }
         }

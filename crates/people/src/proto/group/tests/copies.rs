@@ -430,6 +430,28 @@ fn a_name_said_apart_is_repeated_for_those_who_came_in_meanwhile() {
 }
 
 #[test]
+fn a_name_that_fell_with_its_author_is_forgotten_and_the_old_one_not_repeated_for_ever() {
+    let mut circle = Circle::new(Kind::Open);
+    circle.join(BOB, ALICE);
+    circle.join(CAROL, ALICE);
+    circle.command(ALICE, Command::Role(id(BOB), Role::Admin)).unwrap();
+    circle.cut();
+    circle.command(BOB, Command::Rename(Name::new("Milk").unwrap())).unwrap();
+    circle.connect(BOB, CAROL);
+    assert_eq!(circle.copy(CAROL).name().unwrap().as_str(), "Milk");
+    circle.command(ALICE, Command::Expel(id(BOB))).unwrap();
+    circle.connect(ALICE, CAROL);
+    circle.join(DAVE, CAROL);
+    circle.pass(30);
+    let changes = circle.copy(ALICE).log().len();
+    circle.pass(120);
+    assert_eq!(circle.copy(ALICE).log().len(), changes);
+    for who in [ALICE, CAROL, DAVE] {
+        assert_eq!(circle.copy(who).name().unwrap().as_str(), "Tea");
+    }
+}
+
+#[test]
 fn who_hears_elsewhere_that_they_are_out_tells_those_who_do_not_know() {
     let mut circle = Circle::new(Kind::Open);
     circle.join(BOB, ALICE);
