@@ -46,7 +46,8 @@ impl Replica {
             Action::Rename { meta } => keys::epoch_of(meta) == Some(self.log.at(epoch).id),
             _ => *newest == epoch,
         };
-        !all_read && !(self.log.knew(epoch, *newest) && self.name_in(epoch) == Some(name))
+        let is_repeated = self.log.knew(epoch, *newest) && self.name_in(epoch) == Some(name);
+        !all_read && !is_repeated
     }
 
     fn names(&self) -> Names {
