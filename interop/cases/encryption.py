@@ -177,7 +177,17 @@ def transmissions(t, dials, size, pairs, tracker=None, on=(None, None)):
             # it dials when it is started: then we must be ready
             leecher.add([leechers], t.sub("got", leecher.home.name))
         seeder.add([file], path.parent, seed=True)
-    for *_, torrent, node, other, ((seeder, _), (leecher, leechers)) in jobs:
+    seen = {}
+
+    def look():
+        for name, _, _, _, torrent, node, *_ in jobs:
+            if name in seen:
+                seen[name].update(hidden(node, torrent.id))
+
+    # slow enough to be looked at
+    for node in ours.values():
+        node.call("PUT", "limits", {"upload_bytes_per_s": 10_000, "download_bytes_per_s": 10_000})
+    for name, *_, torrent, node, other, ((seeder, _), (leecher, leechers)) in jobs:
         seeder.wait_done(torrent.id, 40)
         if seeder is node or not tracker:
             leecher.add([leechers], t.sub("got", leecher.home.name))
@@ -185,14 +195,18 @@ def transmissions(t, dials, size, pairs, tracker=None, on=(None, None)):
             # one that does not run the torrent yet hangs up, and then we dial again in the clear
             until_runs(other, torrent.id)
             node.add_peer(other.ip, other.port, torrent.id)
+        seen[name] = set()
+        look()
     began = time.monotonic()
-    seen = {name: set() for name, *_ in jobs}
     todo = {name for name, policy, number, *_ in jobs if dials(policy, number)}
+    while not all(seen[name] for name in todo) and time.monotonic() - began < 75:
+        look()
+        time.sleep(0.05)
+    for node in ours.values():
+        node.call("PUT", "limits", {})
     while todo and time.monotonic() - began < 75:
-        for name, _, _, _, torrent, node, _, (_, (leecher, _)) in jobs:
-            seen[name].update(hidden(node, torrent.id))
-            if name in todo and seen[name] and leecher.torrents()[torrent.id]["done"]:
-                todo.discard(name)
+        look()
+        todo -= {name for name, _, _, _, torrent, *_, (_, (leecher, _)) in jobs if leecher.torrents()[torrent.id]["done"]}
         time.sleep(0.05)
     for name, policy, number, path, torrent, _, _, (_, (leecher, _)) in jobs:
         want = dials(policy, number)
