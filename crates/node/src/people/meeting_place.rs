@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use overlay::{OpenError, Overlay, Peer, Service, Stream};
-use people::proto::{JoinCode, JoinLink, LinkNode};
+use people::proto::exchange::{Failure, Met, Purpose};
+use people::proto::{JoinCode, JoinLink, LinkNode, Name};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -28,6 +29,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// How long the answer may take. Arbitrary.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// How often a node that hangs up is asked again. Arbitrary.
+const TRIES: u32 = 3;
 
 /// The longest answer: a node and its hints, as long as they may be.
 const MAX_ANSWER: u64 = people::proto::link::MAX_LINK_BYTES as u64;
@@ -105,6 +109,21 @@ impl People {
             }
             if Instant::now() >= end {
                 return Err(MeetError::NoCode);
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    /// Becomes a node of whoever awaits one. Who hangs up, busy with others, is asked again: a code is good until a node
+    /// came in by it.
+    pub(crate) async fn join(&self, link: &JoinLink, name: Name) -> Result<Met, MeetError> {
+        let hints: Vec<_> = link.node.hints.iter().filter_map(|hint| hint.parse().ok()).collect();
+        let purpose = Purpose::Join(link.secret, name, Box::new(self.key().clone()));
+        let mut tries = 1;
+        loop {
+            match self.meet(link.node.node, purpose.clone(), &hints).await {
+                Err(MeetError::Failure(Failure::Closed)) if tries < TRIES => tries += 1,
+                met => return met,
             }
             sleep(AGAIN).await;
         }

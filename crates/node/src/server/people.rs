@@ -151,9 +151,7 @@ pub(crate) async fn join(
         let code = people::proto::JoinCode::parse(&request.code).map_err(|error| bad(&error))?;
         people.find_by_code(&code).await?
     };
-    let hints: Vec<_> = link.node.hints.iter().filter_map(|hint| hint.parse().ok()).collect();
-    let purpose = Purpose::Join(link.secret, name, Box::new(people.key().clone()));
-    people.meet(link.node.node, purpose, &hints).await?;
+    people.join(&link, name).await?;
     identity(State(state)).await
 }
 
