@@ -96,6 +96,25 @@ def packet(name, values):
     return b"\0\0\x84\0\0\0" + len(values).to_bytes(2) + b"\0\0\0\0" + answers
 
 
+@suite("the choice to be found in the DHT, while the node runs", limit=90)
+def _(t):
+    one, two = hosts(2)
+    libtorrent = t.start("libtorrent", on=one, settings=LIBTORRENT)
+    place = f"{libtorrent.ip}:{libtorrent.port}"
+    alice = t.start("person", called="alice", on=two, without="lsd,mapping,relays", bootstrap=place, config="publish = false\n")
+    overlay = lambda: alice.call("GET", "network")["overlay"]
+    key = bytes(z_base_32(overlay()["node"])).hex()
+    there = lambda: libtorrent.ask(cmd="dht_get", key=key, hex=True)["text"]
+    with t.case("who did not choose it is not there"):
+        soon("the DHT is entered", lambda: alice.call("GET", "dht")["ready"], 30)
+        require(not overlay()["published"] and not there(), f"{overlay()}")
+    with t.case("the edited file makes it be there"):
+        config = alice.home / "config.toml"
+        config.write_text(config.read_text().replace("publish = false", "publish = true"))
+        soon("the setting holds", lambda: overlay()["published"], 30)
+        soon("the record is there", there, 60)
+
+
 @suite("overlay, records in the DHT", limit=60)
 def _(t):
     one, two, three = hosts(3)
