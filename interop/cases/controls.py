@@ -158,6 +158,33 @@ def _(t):
         wait("each share has a connection", lambda: all(peers(alice, share) for share in shares), 60)
 
 
+@suite("a limit of one torrent by the command line", limit=60)
+def _(t):
+    ours = t.start("compeer")
+    getters = [t.start("libtorrent") for _ in range(3)]
+    torrent = make("libtorrent", blob(t, "limited.bin", 64 * MIB), t.folder / "limited.torrent", payloads.PIECE)
+    ours.add([torrent.path], t.sub("source"), seed=True)
+    ours.wait_done(torrent.id, 60)
+    say = lambda *words: json.loads(t.compeer("limit", torrent.id, *words, "--json", home=ours.home).stdout)
+    say("--up", "256K")
+    for getter in getters:
+        getter.add([torrent.path], t.sub("got", getter.ip))
+        getter.add_peer(ours.ip, ours.port, torrent.id)
+    with t.case("the surplus of its connections is closed, and does not come back"):
+        wait("all meet us", lambda: [getter.add_peer(ours.ip, ours.port, torrent.id) for getter in getters] and len(peers(ours, torrent.id)) == 3, 60)
+        require(say("--connections", "1")["connections"] == 1, "limit --connections")
+        wait("one is left", lambda: len(peers(ours, torrent.id)) == 1, 30)
+        for _ in range(6):
+            for getter in getters:
+                getter.add_peer(ours.ip, ours.port, torrent.id)
+            time.sleep(0.3)
+            require(len(peers(ours, torrent.id)) <= 1, f"{peers(ours, torrent.id)}")
+        require("peers 1 at most" in t.compeer("limit", torrent.id, home=ours.home).stdout, "it is not shown")
+    with t.case("0 takes it away"):
+        require(say("--connections", "0")["connections"] is None, "it stays")
+        wait("all meet us again", lambda: [getter.add_peer(ours.ip, ours.port, torrent.id) for getter in getters] and len(peers(ours, torrent.id)) == 3, 60)
+
+
 @suite("only certain people are met", limit=60)
 def _(t):
     tracker = Tracker(drivers.free_port())
