@@ -22,6 +22,10 @@ use self::partials::{Cell, Partials};
 
 use crate::torrent::{PeerKey, Priority};
 
+/// How many of the pieces with a deadline are those that a reader may be waiting for: the first, the next, and those of
+/// some more readers. Arbitrary.
+const FIRST_DEADLINES: usize = 4;
+
 /// How a peer shares pieces with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
@@ -416,6 +420,50 @@ impl Picker {
     pub fn set_deadlines(&mut self, mut pieces: Vec<PieceIndex>) {
         pieces.retain(|piece| piece.0 < self.have.len() && !self.have.get(piece.0));
         self.deadlines = pieces;
+    }
+
+    /// Returns the pieces that readers need and that are not had, the most urgent first, as far as they are looked at.
+    pub fn deadlines(&self) -> &[PieceIndex] {
+        &self.deadlines[..self.deadlines.len().min(choose::DEADLINE_LOOKS)]
+    }
+
+    /// Tells whether one of the pieces that readers need first was not asked for in full.
+    pub fn is_reader_waiting(&self) -> bool {
+        self.deadlines.iter().take(FIRST_DEADLINES).any(|&PieceIndex(piece)| {
+            self.is_wanted(piece)
+                && match self.pieces[piece as usize].place {
+                    Place::Listed => true,
+                    Place::Partial(slot) => self.partials.get(slot).open > 0,
+                    Place::Had | Place::Unwanted => false,
+                }
+        })
+    }
+
+    /// Returns the blocks of the pieces that readers need first which one peer alone was asked for, with that peer.
+    pub fn owed_for_readers(&self) -> impl Iterator<Item = (Block, PeerKey)> + '_ {
+        let begun = |&&PieceIndex(piece): &&PieceIndex| match self.pieces[piece as usize].place {
+            Place::Partial(slot) if self.is_wanted(piece) => Some(self.partials.get(slot)),
+            _ => None,
+        };
+        self.deadlines.iter().take(FIRST_DEADLINES).filter_map(move |piece| begun(&piece)).flat_map(|partial| {
+            let length = self.pieces[partial.piece as usize].length;
+            (0u32..).zip(&partial.cells).filter_map(move |(number, cell)| match *cell {
+                Cell::Requested(peer) if partial.also(number).is_empty() => {
+                    Some((block(PieceIndex(partial.piece), number, length), peer))
+                }
+                _ => None,
+            })
+        })
+    }
+
+    /// Counts a block that [`Picker::owed_for_readers`] named as requested of one more peer.
+    pub fn ask_also(&mut self, peer: PeerKey, block: Block) {
+        if let Some((slot, number)) = self.find(block)
+            && let partial = self.partials.get_mut(slot)
+            && matches!(partial.cells[number as usize], Cell::Requested(first) if first != peer)
+        {
+            partial.ask_also(number, peer);
+        }
     }
 
     /// Tells whether a peer with this set has a wanted piece that we lack: our interest in it.

@@ -20,6 +20,7 @@ mod metadata;
 mod meter;
 mod peer;
 mod pex;
+mod reading;
 mod status;
 mod storage;
 mod transfer;
@@ -81,6 +82,8 @@ pub struct Torrent {
     earlier: (u64, u64),
     last_tick: Instant,
     last_want: Option<Instant>,
+    /// Until when queues stay short for readers.
+    read_until: Option<Instant>,
     said: Option<State>,
     /// A pause waits for the disk to be quiet.
     settling: bool,
@@ -120,6 +123,7 @@ impl Torrent {
             earlier: resume.as_ref().map_or((0, 0), |r| (r.downloaded, r.uploaded)),
             last_tick: now.mono,
             last_want: None,
+            read_until: None,
             said: None,
             settling: false,
             config,
@@ -196,12 +200,7 @@ impl Torrent {
                     transfer.picker.set_sequential(on);
                 }
             }
-            Command::Deadlines(pieces) => {
-                if let Some(transfer) = &mut self.transfer {
-                    transfer.picker.set_deadlines(pieces);
-                    self.request_from_all();
-                }
-            }
+            Command::Deadlines(pieces) => self.set_deadlines(pieces),
             Command::SuperSeed(on) => {
                 self.config.super_seed = on;
                 if let Some(transfer) = &mut self.transfer {

@@ -17,7 +17,7 @@ const RANDOM_FIRST: u32 = 4;
 const JOIN_LOOKS: usize = 64;
 
 /// How many deadlines are looked at; a reader is not that far ahead. Arbitrary.
-const DEADLINE_LOOKS: usize = 32;
+pub(super) const DEADLINE_LOOKS: usize = 32;
 
 /// How many blocks are looked at in end game. Arbitrary: some microseconds.
 const END_GAME_LOOKS: usize = 4096;
@@ -88,7 +88,8 @@ impl Picker {
     /// Finds a piece with open blocks for a peer, begun now if need be.
     fn choose(&mut self, ask: &Ask<'_>, rng: &mut fastrand::Rng) -> Option<u32> {
         if let Some(allowed) = ask.allowed {
-            return allowed.iter().find_map(|&piece| self.enter(piece.0, ask));
+            let urgent = self.deadlines().iter().copied().filter(|piece| allowed.contains(piece)).collect::<Vec<_>>();
+            return urgent.iter().chain(allowed).find_map(|&piece| self.enter(piece.0, ask));
         }
         if let Some(slot) = self.choose_deadline(ask) {
             return Some(slot);

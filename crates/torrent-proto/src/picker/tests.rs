@@ -291,6 +291,36 @@ fn sequential_goes_from_the_front_and_deadlines_jump_the_queue() {
 }
 
 #[test]
+fn of_what_may_be_asked_while_choked_deadlines_come_first() {
+    let mut picker = torrent(10, 2);
+    let has = Bitfield::full(10);
+    picker.add_peer_set(&has);
+    picker.set_deadlines(vec![PieceIndex(9), PieceIndex(7)]);
+    let allowed = [PieceIndex(2), PieceIndex(7)];
+    let ask = Ask { peer: ALICE, has: &has, allowed: Some(&allowed), count: 3, share: Share::Shared };
+    let mut out = Vec::new();
+    picker.pick(ask, &mut fastrand::Rng::with_seed(1), &mut out);
+    assert_eq!(pieces_of(&out), [7, 2]);
+    assert!(picker.is_reader_waiting(), "for piece 9");
+}
+
+#[test]
+fn what_one_peer_owes_a_reader_may_be_asked_of_one_more() {
+    let mut picker = torrent(10, 2);
+    let has = Bitfield::full(10);
+    picker.add_peer_set(&has);
+    picker.set_deadlines(vec![PieceIndex(9)]);
+    let blocks = pick(&mut picker, ALICE, &has, 2);
+    assert_eq!(picker.owed_for_readers().collect::<Vec<_>>(), [(blocks[0], ALICE), (blocks[1], ALICE)]);
+    picker.ask_also(ALICE, blocks[0]);
+    picker.ask_also(BOB, blocks[0]);
+    picker.assert_invariants();
+    assert_eq!(picker.owed_for_readers().collect::<Vec<_>>(), [(blocks[1], ALICE)]);
+    assert_eq!(picker.received(BOB, blocks[0]), Received::Accepted { others: vec![ALICE], piece_complete: false });
+    assert!(!picker.is_reader_waiting(), "all of it was asked for");
+}
+
+#[test]
 fn tiny_and_odd_pieces_have_odd_blocks() {
     for length in [1, 1000, BLOCK_LEN - 1, BLOCK_LEN, BLOCK_LEN + 1, 40_000] {
         let mut picker = Picker::new([length, length, 7], &Bitfield::new(3));

@@ -26,7 +26,7 @@ const END_GAME_QUEUE: usize = 2;
 const LEAVES_TIME: Duration = Duration::from_secs(10);
 
 impl Torrent {
-    fn may_download(&self) -> bool {
+    pub(super) fn may_download(&self) -> bool {
         self.is_running() && self.transfer.as_ref().is_some_and(|t| t.is_ready() && !t.picker.is_complete())
     }
 
@@ -37,6 +37,7 @@ impl Torrent {
         self.down.add(bytes);
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.down.add(bytes);
+        peer.answers_withdrawn(block);
         let outstanding = peer.take_request(block, self.now.mono);
         batch.refill = true;
         let ready = self.may_download();
@@ -121,22 +122,32 @@ impl Torrent {
 
     /// Fills the request queue of a peer.
     pub(super) fn request_more(&mut self, key: PeerKey) {
-        if !self.may_download() {
-            return;
-        }
-        let (Some(peer), Some(transfer)) = (self.peers.get_mut(&key), &mut self.transfer) else { return };
-        let count = peer.room_for_requests();
+        let Some(peer) = self.peers.get(&key) else { return };
+        let count = peer.room_for_requests(self.is_read());
         // Small refills would make every read a message and every message a syscall.
-        if count == 0 || (count < peer.requests.len() / 8 && !peer.snubbed) {
+        if count >= peer.requests.len() / 8 || peer.snubbed {
+            self.request_up_to(key, count);
+        }
+    }
+
+    /// Asks a peer for so many more blocks at most.
+    pub(super) fn request_up_to(&mut self, key: PeerKey, count: usize) {
+        if count == 0 || !self.may_download() {
             return;
         }
+        let (Some(peer), Some(transfer)) = (self.peers.get(&key), &self.transfer) else { return };
         if peer.requests.len() >= END_GAME_QUEUE && transfer.picker.end_game() {
             return;
         }
         let allowed: Vec<PieceIndex> = peer.allowed_fast.iter().copied().collect();
-        if !peer.am_interested || (peer.peer_choking && allowed.is_empty()) {
+        if !peer.am_interested || (peer.peer_choking && allowed.is_empty()) || peer.has().is_none() {
             return;
         }
+        let mut blocks = Vec::with_capacity(count);
+        if self.is_read() {
+            self.pick_late(key, count, &mut blocks);
+        }
+        let (Some(peer), Some(transfer)) = (self.peers.get_mut(&key), &mut self.transfer) else { return };
         let Some(has) = peer.has() else { return };
         let piece_length = u64::from(transfer.info.layout().piece_length());
         let share = match peer.down.rate_bytes_per_s() {
@@ -145,7 +156,7 @@ impl Torrent {
             _ => Share::Shared,
         };
         let mut ask = Ask { peer: key, has, allowed: peer.peer_choking.then_some(&allowed[..]), count, share };
-        let mut blocks = Vec::with_capacity(count);
+        ask.count -= blocks.len();
         transfer.picker.pick(ask, &mut self.rng, &mut blocks);
         if blocks.is_empty() && share == Share::Alone && peer.requests.is_empty() {
             // Nothing is left that it could have for itself: better shared than never.
@@ -188,6 +199,9 @@ impl Torrent {
 
     pub(super) fn rejected(&mut self, key: PeerKey, block: Block) {
         let (Some(peer), Some(transfer)) = (self.peers.get_mut(&key), &mut self.transfer) else { return };
+        if peer.answers_withdrawn(block) {
+            return;
+        }
         if peer.take_request(block, self.now.mono) {
             transfer.picker.abandon(key, block);
             if peer.allowed_fast.remove(&block.piece) && !peer.peer_choking {

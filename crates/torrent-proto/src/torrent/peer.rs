@@ -11,6 +11,7 @@ use metainfo::{BLOCK_LEN, Block, PieceIndex};
 use super::holepunch::PunchBudget;
 use super::meter::Meter;
 use super::pex::Exchange;
+use super::reading::TURNS;
 use super::{Connected, Direction, PeerKind, Source};
 use crate::wire::{ExtensionIds, Message, PeerId};
 
@@ -84,6 +85,8 @@ pub(super) struct Peer {
     /// Pieces that we let it request while we choke it.
     pub(super) offered_fast: Vec<PieceIndex>,
     pub(super) requests: VecDeque<Outstanding>,
+    /// Requests that were withdrawn for a reader and will be answered all the same (BEP 6).
+    withdrawn: BTreeSet<Block>,
     request_limit: usize,
     reqq: usize,
     round_trip: Option<Duration>,
@@ -141,6 +144,7 @@ impl Peer {
             allowed_fast: BTreeSet::new(),
             offered_fast: Vec::new(),
             requests: VecDeque::new(),
+            withdrawn: BTreeSet::new(),
             request_limit: FIRST_REQUESTS,
             reqq: if web_seed { MAX_REQUESTS } else { DEFAULT_REQUEST_QUEUE as usize },
             round_trip: None,
@@ -208,10 +212,41 @@ impl Peer {
         self.reqq = (reqq as usize).clamp(1, MAX_REQUESTS);
     }
 
-    /// How many more blocks may be requested now.
-    pub(super) fn room_for_requests(&self) -> usize {
-        let limit = if self.snubbed { 1 } else { self.request_limit.min(self.reqq) };
+    /// How many more blocks may be requested now; `read`: somebody reads, so that queues are to be short.
+    pub(super) fn room_for_requests(&self, read: bool) -> usize {
+        let mut limit = if self.snubbed { 1 } else { self.request_limit.min(self.reqq) };
+        if read {
+            limit = limit.min(self.short_queue().max(FIRST_REQUESTS / 4));
+        }
         limit.saturating_sub(self.requests.len())
+    }
+
+    /// How many blocks it is to have been asked for after this one of [`TURNS`]: what it brings in the turns so far.
+    pub(super) fn share_of_turn(&self, turn: usize) -> usize {
+        self.short_queue() * turn / TURNS
+    }
+
+    /// How many blocks it brings in the time that a queue is to hold while somebody reads, as far as that is known.
+    fn short_queue(&self) -> usize {
+        match self.down.measured_bytes_per_s() {
+            Some(rate) => {
+                let window = QUEUE_TIME + self.round_trip.unwrap_or_default().min(QUEUE_TIME);
+                (rate as f64 * window.as_secs_f64() / f64::from(BLOCK_LEN)) as usize
+            }
+            None => self.request_limit,
+        }
+    }
+
+    /// Notes that a request was withdrawn.
+    pub(super) fn withdrew(&mut self, block: Block) {
+        if self.fast && self.withdrawn.len() < MAX_REQUESTS {
+            self.withdrawn.insert(block);
+        }
+    }
+
+    /// Notes that an answer came; returns whether it may be that to a request that was withdrawn.
+    pub(super) fn answers_withdrawn(&mut self, block: Block) -> bool {
+        !self.withdrawn.is_empty() && self.withdrawn.remove(&block)
     }
 
     /// Notes that a requested block came; returns whether it was outstanding.
@@ -288,6 +323,23 @@ mod tests {
         alice.down.add(10 * u64::from(BLOCK_LEN));
         alice.down.tick(Duration::from_secs(1));
         alice.fit_request_queue();
-        assert_eq!(alice.room_for_requests(), 20, "10 blocks a second, one second of window, doubled");
+        assert_eq!(alice.room_for_requests(false), 20, "10 blocks a second, one second of window, doubled");
+        assert_eq!(
+            alice.room_for_requests(true),
+            7,
+            "while somebody reads: what comes within three quarters of a second"
+        );
+        assert_eq!([1, 5, 10].map(|turn| alice.share_of_turn(turn)), [0, 3, 7]);
+    }
+
+    #[test]
+    fn a_reject_of_what_was_withdrawn_says_nothing_of_what_is_asked_again() {
+        let mut alice = alice();
+        let block = Block { piece: PieceIndex(0), offset: 0, length: BLOCK_LEN };
+        alice.withdrew(block);
+        assert!(!alice.answers_withdrawn(block), "without BEP 6 nothing answers it");
+        alice.fast = true;
+        alice.withdrew(block);
+        assert!(alice.answers_withdrawn(block) && !alice.answers_withdrawn(block));
     }
 }

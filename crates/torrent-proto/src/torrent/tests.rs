@@ -2,6 +2,7 @@
 
 mod audience;
 mod exchange;
+mod reading;
 mod upload;
 mod world;
 

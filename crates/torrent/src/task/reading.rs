@@ -116,7 +116,10 @@ impl TorrentTask {
 
     /// Hands the machine what all readers are at.
     pub(super) fn set_deadlines(&mut self) {
-        let windows = || self.readers.readers.values().map(|reader| &reader.window);
+        // Whoever waits comes before those who are read ahead for.
+        let mut readers: Vec<&Reader> = self.readers.readers.values().collect();
+        readers.sort_by_key(|reader| reader.waiting.is_none());
+        let windows = || readers.iter().map(|reader| &reader.window);
         let longest = windows().map(ExactSizeIterator::len).max().unwrap_or(0);
         let nth = |n: usize| windows().filter_map(move |window| window.clone().nth(n).map(PieceIndex));
         let mut pieces = self.readers.named.clone();
