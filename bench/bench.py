@@ -387,9 +387,11 @@ class Bench(special.Special):
             t0 = time.monotonic()
             c.start(keep_home=True, timeout=self.a.limit)
             c.wait_complete(self.a.limit, total=len(ts))
-            restart = time.monotonic() - t0
+            restart, used = time.monotonic() - t0, c.usage()
+            again = {"restart_cpu": used["cpu"], "restart_anon_mb": used["anon_mb"], "restart_rss_mb": used["rss_mb"]}
         self.record(scenario="idle", client=name, torrents=len(ts), start_empty=start0, empty_rss_mb=empty["rss_mb"], add=added, ready=ready, cpu_add=cpu_add,
-                    idle_rss_mb=u["rss_mb"], idle_anon_mb=u["anon_mb"], idle_cpu_percent=idle_cpu * 100, **({"restart": restart} if restart else {}))
+                    idle_rss_mb=u["rss_mb"], idle_anon_mb=u["anon_mb"], kib_a_torrent=(u["anon_mb"] - empty["anon_mb"]) * 1024 / len(ts),
+                    idle_cpu_percent=idle_cpu * 100, **({"restart": restart, **again} if restart else {}))
 
 
 MANY = """
@@ -409,7 +411,7 @@ SHOW = {"floor": [f"{step}_cpu" for step in ("sha1", "sha256", "receive", "write
         "private": ["wall", "mb_s", "cpu_per_gib", "send_cpu_per_gib", "receive_cpu_per_gib", "send_rss", "receive_rss"],
         "stream": ["wall", "first_range", "mib_read", "cpu"], "sparse": ["wall", "cpu_per_gib", "empty_anon_mb", "anon_mb", "peak_anon_mb"],
         "crowd": ["wall", "us_a_block", "wasted_percent", "peak_anon_mb"],
-        "idle": ["start_empty", "empty_rss_mb", "add", "ready", "cpu_add", "idle_rss_mb", "idle_cpu_percent", "restart"]}
+        "idle": ["start_empty", "empty_rss_mb", "add", "ready", "cpu_add", "idle_rss_mb", "idle_anon_mb", "kib_a_torrent", "idle_cpu_percent", "restart", "restart_cpu", "restart_anon_mb"]}
 
 
 def table(files):

@@ -3,6 +3,9 @@
 $COMPEER names the program (`cargo xtask` sets it); the release build of this checkout otherwise.
 """
 import base64
+import concurrent.futures
+import contextlib
+import http.client
 import json
 import os
 import urllib.error
@@ -14,6 +17,9 @@ BINARY = os.environ.get("COMPEER") or str(Path(__file__).resolve().parent.parent
 
 # what a node does not do here unless a case asks for it: leave, or speak to whom it was not told of
 QUIET = {"COMPEER_WITHOUT": "dht,lsd,mapping,relays", "COMPEER_BOOTSTRAP": "none"}
+
+# so many torrents and more are added by a few connections at once, each kept open, as a program would
+MANY, AT_ONCE = 20, 4
 
 
 class Compeer(drivers.Client):
@@ -48,8 +54,25 @@ class Compeer(drivers.Client):
 
     def add(self, torrents, save, seed=False):
         # what is already in the folder is hashed and used: there is no need to say that it is
+        if len(torrents) > MANY:
+            with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+                return list(pool.map(self.add_many, (torrents[n::AT_ONCE] for n in range(AT_ONCE)), [save] * AT_ONCE))
         for t in torrents:
-            self.call("POST", "torrents", {"torrent_base64": base64.b64encode(Path(t).read_bytes()).decode(), "folder": str(save)})
+            self.call("POST", "torrents", self.order(t, save))
+
+    def order(self, torrent, save):
+        return {"torrent_base64": base64.b64encode(Path(torrent).read_bytes()).decode(), "folder": str(save)}
+
+    def add_many(self, torrents, save):
+        """Adds them by one connection that is kept."""
+        headers = {"Authorization": f"Bearer {(self.home / 'token').read_text().strip()}", "Content-Type": "application/json"}
+        with self.inside(), contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.api, timeout=60)) as connection:
+            for t in torrents:
+                connection.request("POST", "/api/v1/torrents", json.dumps(self.order(t, save)), headers)
+                answer = connection.getresponse()
+                body = answer.read()
+                if answer.status not in (200, 201):
+                    raise RuntimeError(f"compeer: {answer.status} {body[:300].decode(errors='replace')}")
 
     def add_magnet(self, link, save):
         self.call("POST", "torrents", {"link": link, "folder": str(save)})
