@@ -166,6 +166,8 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
 
     use metainfo::create::{Mode, Options};
@@ -206,6 +208,63 @@ mod tests {
             assert!(trial.found_data);
             let check = DiskOrder::Check { scope: CheckScope::All, expected: expected.into() };
             assert_eq!(trial.check(check).0.len(), count, "{mode:?}");
+        }
+    }
+
+    /// Where threads wait for one another, so that none does the work of all.
+    #[derive(Default)]
+    struct Meeting {
+        came: Mutex<HashSet<std::thread::ThreadId>>,
+        changed: std::sync::Condvar,
+    }
+
+    impl Meeting {
+        fn await_all(&self, count: usize) {
+            let mut came = self.came.lock().unwrap();
+            came.insert(std::thread::current().id());
+            self.changed.notify_all();
+            let limit = std::time::Duration::from_secs(60);
+            let (_came, late) = self.changed.wait_timeout_while(came, limit, |came| came.len() < count).unwrap();
+            assert!(!late.timed_out(), "fewer than {count} threads hash");
+        }
+    }
+
+    #[test]
+    fn as_many_threads_hash_and_check_as_may_and_no_more() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("large");
+        // Work for four.
+        std::fs::File::create(&path).unwrap().set_len(4 * u64::from(STRETCH_LEN)).unwrap();
+        let scan = scan(&path).unwrap();
+        let options = Options { mode: Mode::V1, piece_length: Some(1 << 20), ..Options::default() };
+        let plan = Plan::new(&scan.name, scan.files.clone(), options).unwrap();
+        let mut last = None;
+        for threads in [1, 3] {
+            let meeting = Meeting::default();
+            let progress = |_| meeting.await_all(threads);
+            last = Some(hash_files(&plan, &scan.paths, Some(threads), &progress, &AtomicBool::new(false)).unwrap());
+            assert_eq!(meeting.came.lock().unwrap().len(), threads);
+        }
+        let hashes = last.unwrap();
+        let expected = hashes.v1.iter().map(|v1| Some(PieceHash { v1: Some(*v1), v2: None })).collect::<Vec<_>>();
+        let expected = Arc::new(expected);
+        let info = plan.finish(hashes).unwrap().info;
+        for threads in [1, 3] {
+            let disk = crate::Disk::new(crate::DiskConfig { check_threads: Some(threads), ..Default::default() });
+            let (meeting, (done, over)) = (Arc::new(Meeting::default()), std::sync::mpsc::channel());
+            let config = StorageConfig { known: true, ..StorageConfig::new(info.clone(), scan.folder.clone()) };
+            let hears = meeting.clone();
+            let storage = disk.open(config, move |answer| match answer {
+                torrent_proto::torrent::DiskAnswer::Checked { good, .. } => {
+                    assert!(good);
+                    hears.await_all(threads);
+                }
+                torrent_proto::torrent::DiskAnswer::CheckDone => done.send(()).unwrap(),
+                _ => {}
+            });
+            storage.order(DiskOrder::Check { scope: CheckScope::All, expected: expected.clone() });
+            over.recv_timeout(std::time::Duration::from_secs(120)).unwrap();
+            assert_eq!(meeting.came.lock().unwrap().len(), threads);
         }
     }
 
