@@ -193,8 +193,16 @@ impl Groups {
         let found: Vec<GroupId> = self.list().into_iter().filter(is_meant).map(|(id, _)| id).collect();
         match found[..] {
             [group] => Ok(group),
+            [] if self.list().iter().any(|(_, view)| view.name.is_none()) && self.is_locked() => Err(format!(
+                "no group {meant:?} is known here, and names of groups cannot be read while your key is locked: `compeer \
+                 group unlock`, or, if the key is on another of your computers, the beginning of the id as `compeer group \
+                 list` shows it"
+            )),
             [] => Err(format!("you are in no group {meant:?}: `compeer group list` shows yours")),
-            _ => Err(format!("{meant:?} can mean {} groups: write the beginning of the id", found.len())),
+            _ => {
+                let ids: Vec<_> = found.iter().map(|id| id.to_string()[..16].to_owned()).collect();
+                Err(format!("{meant:?} can mean {}: write one of these ids instead", ids.join(", ")))
+            }
         }
     }
 

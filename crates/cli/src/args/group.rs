@@ -26,7 +26,7 @@ pub enum Group {
     Rename(GroupRename),
     /// Leave a group
     Leave(GroupWhich),
-    /// Unlock the person's key for groups, until the node ends; the passphrase is read from the terminal or stdin
+    /// Unlock the person's key for groups, until the node ends; the passphrase is asked for, or taken from COMPEER_PASSPHRASE
     Unlock,
 }
 

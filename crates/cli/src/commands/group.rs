@@ -38,7 +38,15 @@ pub async fn run(command: Group, context: &Context) -> Result<u8> {
             let role = if command.role == RoleName::Admin { GroupRole::Admin } else { GroupRole::Member };
             let path = format!("/groups/{}/members/{}", group.info.id, member.person);
             client.tell(Method::PUT, &path, Some(&GroupRoleRequest { role })).await?;
-            done(client, &group, context, || format!("{} is {} now.", name_of(member), shown(role))).await?;
+            done(client, &group, context, || {
+                format!(
+                    "{} is {} {} now.",
+                    name_of(member),
+                    if role == GroupRole::Admin { "an" } else { "a" },
+                    shown(role)
+                )
+            })
+            .await?;
         }
         Group::Remove(command) => {
             let group = detail(client, &command.group).await?;
@@ -53,7 +61,12 @@ pub async fn run(command: Group, context: &Context) -> Result<u8> {
             let meant = |id: &str| id.starts_with(&command.invitation);
             let found: Vec<_> = group.invitations.iter().filter(|invitation| meant(&invitation.id)).collect();
             let [invitation] = found[..] else {
-                bail!("{:?} means {} invitations of {}", command.invitation, found.len(), called(&group.info));
+                let which = if found.is_empty() { "no open invitation" } else { "more than one open invitation" };
+                bail!(
+                    "{which} of {} begins with {:?}: `compeer group show` lists them",
+                    called(&group.info),
+                    command.invitation
+                );
             };
             let path = format!("/groups/{}/invitations/{}", group.info.id, invitation.id);
             client.tell(Method::DELETE, &path, None::<&()>).await?;
@@ -79,6 +92,9 @@ pub async fn run(command: Group, context: &Context) -> Result<u8> {
         }
         Group::Unlock => {
             let groups: Vec<GroupInfo> = ask::unlocked(client, "/groups/unlock", |unlock| unlock).await?;
+            if !context.json {
+                eprintln!("Your key is unlocked for groups until the node ends.");
+            }
             show_all(&groups, context)?;
         }
     }
@@ -95,7 +111,7 @@ async fn create(client: &Client, command: GroupCreate, context: &Context) -> Res
     say(context, &group, || {
         format!(
             "The group {} begins with you. `compeer group invite` prints a link for others. You are its only admin, so give \
-             somebody that role too (`compeer group role`): nobody else can once you are gone.",
+             somebody that role too (`compeer group role`): if your key is lost, nobody can change the group any more.",
             called(&group)
         )
     })
@@ -124,7 +140,10 @@ async fn invite(client: &Client, command: GroupInvite, context: &Context) -> Res
     };
     let name = called(&group);
     eprintln!("{who} into {name}, let in by your node or another member's that is there then.");
-    eprintln!("`compeer group show '{name}'` lists the open invitations, `compeer group cancel` takes one back.");
+    let is_for_all = group.kind == Some(GroupKind::Open) && request.role == GroupRole::Member;
+    if request.person.is_some() || !is_for_all {
+        eprintln!("`compeer group show '{name}'` lists the open invitations, `compeer group cancel` takes one back.");
+    }
     Ok(())
 }
 
@@ -147,7 +166,11 @@ fn show_all(groups: &[GroupInfo], context: &Context) -> Result<()> {
             group.id[..16].to_owned(),
         ]);
     }
-    table.print()
+    table.print()?;
+    if groups.iter().any(|group| group.locked && group.name.is_none()) {
+        eprintln!("Where no name is shown, your key is needed to read it: `compeer group unlock`.");
+    }
+    Ok(())
 }
 
 async fn show_one(client: &Client, meant: &str, context: &Context) -> Result<()> {

@@ -108,7 +108,9 @@ async fn work(
     live.clear();
     match end {
         End::Removed => bail!("the torrent was removed from the node"),
-        End::Paused => live.note("Seeding has ended: its goal is reached, or somebody paused it."),
+        End::Paused => live.note(
+            "Seeding has ended: its goal is reached, or it was paused; `compeer info` says whether everything rests.",
+        ),
         End::Interrupted if attached.is_daemon() => {
             let short: String = id.chars().take(show::SHORT_ID).collect();
             live.note(format!("The node goes on seeding it; `compeer pause {short}` stops it."));

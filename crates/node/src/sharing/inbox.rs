@@ -177,8 +177,7 @@ impl Sharing {
         if item.notice.withdrawn {
             return Err(SharingError::Input("it is no longer shared".to_owned()));
         }
-        let folder = folder.unwrap_or_else(|| self.0.downloads.clone());
-        self.fetch(&item.notice, folder.clone()).await?;
+        let (_, folder) = self.fetch(&item.notice, folder).await?;
         let folder = Some(folder.display().to_string());
         let item = InboxItem { state: InboxState::Accepted, folder, ..item };
         self.keep_item(item.clone()).await?;
@@ -186,17 +185,39 @@ impl Sharing {
         Ok(item)
     }
 
-    /// Begins, or goes on with, the download that a notice names; nobody is admitted to it yet.
-    pub(super) async fn fetch(&self, notice: &Notice, folder: PathBuf) -> Result<ShareId, SharingError> {
+    /// Begins, or goes on with, the download that a notice names, and returns where to; nobody is admitted to it yet. What
+    /// is fetched into one folder, or is there, is not fetched into another as well.
+    pub(super) async fn fetch(
+        &self,
+        notice: &Notice,
+        folder: Option<PathBuf>,
+    ) -> Result<(ShareId, PathBuf), SharingError> {
         let mut magnet = Magnet::new(InfoHashes::v2_only(notice.hash));
         magnet.name = Some(notice.name.clone());
         if let Some(id) = self.0.session.find(&magnet.hashes) {
+            let status = self.0.session.status(id).await?;
+            let there = status.folder;
+            if folder.as_ref().is_some_and(|folder| *folder != there) {
+                return Err(SharingError::Input(format!(
+                    "it was fetched into {} before: `compeer remove {}` first, then it can go elsewhere (`--delete-files` \
+                     also deletes what is there)",
+                    there.display(),
+                    &id.to_string()[..8],
+                )));
+            }
             self.0.session.resume(id).await?;
-            return Ok(id);
+            // It was deleted by other means: what is not there any more is fetched again.
+            if let Some(path) = status.path.filter(|_| status.progress >= 1.0)
+                && !tokio::fs::try_exists(&path).await.unwrap_or(true)
+            {
+                self.0.session.recheck(id).await?;
+            }
+            return Ok((id, there));
         }
+        let folder = folder.unwrap_or_else(|| self.0.downloads.clone());
         let source = AddSource::Link(magnet.to_string());
-        let add = Add { folder: Some(folder), confined: true, ..Add::new(source) };
-        Ok(self.0.session.add(add).await?.id)
+        let add = Add { folder: Some(folder.clone()), confined: true, ..Add::new(source) };
+        Ok((self.0.session.add(add).await?.id, folder))
     }
 
     /// Leaves a share alone; one that was taken up is stopped, and what is here of it stays.

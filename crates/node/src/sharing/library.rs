@@ -277,8 +277,7 @@ impl Sharing {
             }
             tokio::time::sleep(ASK_AGAIN).await;
         };
-        let folder = folder.unwrap_or_else(|| self.0.downloads.clone());
-        let id = self.fetch(&notice, folder.clone()).await?;
+        let (id, folder) = self.fetch(&notice, folder).await?;
         // Kept like what was told: so that it goes on after a restart.
         let item = InboxItem {
             sharer,

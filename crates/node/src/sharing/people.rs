@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base::{GroupId, NodeId, PersonId};
 use overlay::Overlay;
+use people::proto::group::Standing;
 use sharing::Circle;
 use torrent::Session;
 
@@ -54,7 +55,11 @@ impl Circle for Known {
     }
 
     fn group(&self, name: &str) -> Result<GroupId, String> {
-        self.groups.find(name)
+        let group = self.groups.find(name)?;
+        if self.groups.view(group).is_some_and(|view| view.standing == Standing::Expelled) {
+            return Err(format!("you were expelled from {name}: nobody there can be told of it"));
+        }
+        Ok(group)
     }
 
     fn person_name(&self, person: PersonId) -> Option<String> {

@@ -461,7 +461,7 @@ async fn a_stranger_a_revoked_node_and_an_expelled_member_get_nothing() {
 
     // Mallory knows everything that there is to know of it.
     assert!(mallory.sharing.inbox().is_empty());
-    mallory.sharing.fetch(&item.notice, mallory.downloads()).await.unwrap();
+    mallory.sharing.fetch(&item.notice, Some(mallory.downloads())).await.unwrap();
     mallory.session.admit(id, [alice.node(), bob.node(), carol.node()]).await.unwrap();
 
     // Bob is expelled and Carol's node is revoked while they fetch.

@@ -486,7 +486,7 @@ impl Book {
 
     fn check_name(&self, name: &Name, person: &PersonId) -> Result<(), BookError> {
         let mut others = self.contacts().filter(|contact| contact.person != *person);
-        let taken = others.any(|contact| contact.petname.as_ref() == Some(name));
+        let taken = others.any(|contact| self.name_of(&contact.person).eq_ignore_ascii_case(name.as_str()));
         if taken { Err(BookError::NameTaken) } else { Ok(()) }
     }
 

@@ -62,7 +62,10 @@ pub fn new_passphrase(choice: PassphraseChoice, ask: bool) -> Result<Option<Stri
             "A passphrase protects the secret of your identity on this computer. Without one, whoever can",
         )?;
         term.write_line(
-            "read your files can be you. It is asked for when you add or revoke a node, not at each start.",
+            "read your files can be you. It is asked for when you add or revoke a node or change a group,",
+        )?;
+        term.write_line(
+            "and not at each start; until `compeer group unlock` the names of private groups cannot be read.",
         )?;
     }
     let first = hidden("Passphrase (empty: none): ")?;

@@ -61,14 +61,17 @@ async fn invite(command: ContactInvite, options: &NodeOptions, context: &Context
     let stays = attached.is_daemon();
     let invite: InviteInfo =
         with(attached, async |node| Ok(node.client.call(Method::POST, "/invites", &request).await?)).await?;
+    if context.json {
+        out::json(&invite)?;
+    } else {
+        out::line(&invite.link)?;
+    }
     if let Some(file) = &command.svg {
         qr::svg(&invite.link, file)?;
     }
     if context.json {
-        out::json(&invite)?;
         return Ok(0);
     }
-    out::line(&invite.link)?;
     if command.qr {
         out::line(qr::terminal(&invite.link)?.trim_end())?;
     }

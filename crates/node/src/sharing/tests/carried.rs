@@ -75,7 +75,7 @@ async fn a_share_goes_over_quic_and_a_stranger_gets_nothing() {
     alice.session.limit(id, limits).await.unwrap();
 
     // Mallory knows the info-hash, the address and the node's id, and is even known to Alice.
-    mallory.sharing.fetch(&item.notice, mallory.downloads()).await.unwrap();
+    mallory.sharing.fetch(&item.notice, Some(mallory.downloads())).await.unwrap();
     mallory.session.admit(id, [alice.node(), bob.node()]).await.unwrap();
     bob.accepts(id).await;
     let end = tokio::time::Instant::now() + PATIENCE;

@@ -138,7 +138,7 @@ pub enum Refusal {
     #[error("there is no such invitation, or it was used up")]
     NoSuchInvitation,
     /// The person's key is not at hand.
-    #[error("the person's key is locked or on another computer: `compeer group unlock`, or do this there")]
+    #[error("your key is locked (`compeer group unlock`), or on another of your computers (do this there)")]
     Locked,
     /// They are a member.
     #[error("this person is a member of the group already")]
