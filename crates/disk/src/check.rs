@@ -16,6 +16,8 @@ impl Inner {
     /// Carries out a check.
     pub(crate) fn check(self: &Arc<Self>, scope: &CheckScope, expected: &[Option<PieceHash>], number: u64) {
         self.forget_warm();
+        // What was deleted or put in its place since is not what is open.
+        self.files.handles.forget_storage(self.files.storage);
         let count = self.files.layout().piece_count();
         let stretch = (STRETCH_LEN / self.files.layout().piece_length().max(1)).max(1);
         let next = AtomicU32::new(0);

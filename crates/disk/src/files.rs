@@ -234,7 +234,7 @@ impl Files {
             return Ok(Target::File(open));
         }
         let index = file.0 as usize;
-        let state = self.state(index);
+        let mut state = self.state(index);
         if state.place == Place::Nowhere && !self.is_wanted(index) {
             return Ok(Target::Parts);
         }
@@ -243,8 +243,13 @@ impl Files {
         }
         let place = if state.place == Place::Nowhere { Place::Incomplete } else { state.place };
         let (root, components) = self.place(index, place, state.side);
-        let open = below::open(&root, &components, Access::Read)
-            .map_err(|error| failure("read", &below::join(&root, &components), &error))?;
+        let open = below::open(&root, &components, Access::Read).map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                // Somebody deleted it: it is begun anew when there is something to write.
+                state.place = Place::Nowhere;
+            }
+            failure("read", &below::join(&root, &components), &error)
+        })?;
         Ok(Target::File(self.handles.keep((self.storage, file.0), open, false)))
     }
 

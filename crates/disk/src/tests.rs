@@ -105,6 +105,26 @@ fn a_damaged_file_is_found_and_repaired() {
 }
 
 #[test]
+fn a_deleted_file_is_missed_by_a_check_and_begun_anew() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    let mut trial = Trial::open(&content, home.path());
+    trial.fetch_all(&content);
+    trial.finish();
+    // It is open, so that its bytes can be read still.
+    let blocks: Vec<Block> = content.blocks(8).into_iter().map(|(block, _)| block).collect();
+    trial.read(&blocks);
+    fs::remove_file(home.path().join("album/c")).unwrap();
+    let check = DiskOrder::Check { scope: CheckScope::All, expected: content.all_expected() };
+    let (good, _) = trial.check(check);
+    assert!(!good.is_empty() && !good.contains(&8), "{good:?}");
+    let missing: Vec<u32> = (0..content.pieces.len() as u32).filter(|piece| !good.contains(piece)).collect();
+    trial.fetch(&content, missing);
+    trial.finish();
+    assert_complete(&content, home.path());
+}
+
+#[test]
 fn a_stranger_under_our_name_is_never_overwritten() {
     let home = tempfile::tempdir().unwrap();
     let content = Content::v1(&ALBUM, 32768);

@@ -309,6 +309,28 @@ async fn a_share_is_heard_of_accepted_and_fetched() {
 }
 
 #[tokio::test]
+async fn what_was_fetched_goes_nowhere_else_without_a_word_and_comes_again_when_it_was_deleted() {
+    let world = Arc::default();
+    let (alice, bob) = (Person::start(&world, 1, "alice").await, Person::start(&world, 2, "bob").await);
+    let path = alice.write("photo.jpg", 777_777);
+    let id = alice.share(&path, &["bob"], &[]).await;
+    bob.accepts(id).await;
+    bob.has(id).await;
+    let elsewhere = bob.home.path().join("elsewhere");
+    let refused = bob.sharing.accept(alice.id, id, Some(elsewhere.clone())).await;
+    assert!(matches!(refused, Err(SharingError::Input(_))), "{refused:?}");
+    assert!(!elsewhere.exists());
+    let here = bob.downloads().join("photo.jpg");
+    std::fs::remove_file(&here).unwrap();
+    bob.accepts(id).await;
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while !here.exists() || !same(&path, &here) {
+        assert!(tokio::time::Instant::now() < end, "it does not come again: {:?}", bob.session.status(id).await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_taken_back_leaves_the_inboxes_and_stays_with_who_has_it() {
     let world = Arc::default();
     let (alice, bob) = (Person::start(&world, 1, "alice").await, Person::start(&world, 2, "bob").await);
