@@ -158,6 +158,43 @@ def _(t):
         wait("each share has a connection", lambda: all(peers(alice, share) for share in shares), 60)
 
 
+@suite("a ceiling for what is fetched", limit=120)
+def _(t):
+    seeder, ours = t.start("libtorrent"), t.start("compeer")
+    first, second = (shared(t, seeder, f"ceiling-{i}.bin", 8 * MIB) for i in range(2))
+    say = lambda *words: json.loads(t.compeer(*words, "--json", home=ours.home).stdout)
+    error = lambda torrent: next(it["error"] for it in ours.list() if it["id"] == torrent.id)
+    folder = t.sub("got")
+
+    def fetch(torrent):
+        ours.add([torrent.path], folder)
+        ours.add_peer(seeder.ip, seeder.port, torrent.id)
+
+    with t.case("where it is reached a download waits, and says why"):
+        require(say("budget", "--disk", "12M")["now"]["disk_bytes"] == 12 * MIB, "budget --disk")
+        fetch(first)
+        ours.wait_done(first.id, 60)
+        fetch(second)
+        wait("it says why", lambda: "given to it" in (error(second) or ""), 60)
+        budget = say("budget")
+        require(8 * MIB <= budget["disk_used_bytes"] <= 12 * MIB, f"{budget}")
+        taken = sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+        # a file with holes has some blocks of the file system's own
+        require(taken <= 12 * MIB + (1 << 16), f"{taken} bytes are taken")
+        require("12.0 MiB" in t.compeer("budget", home=ours.home).stdout, "it is not shown")
+    with t.case("it goes on when more is given, and nothing is lost"):
+        say("budget", "--disk", "20M")
+        ours.add_peer(seeder.ip, seeder.port, second.id)
+        wait("it goes on", lambda: ours.add_peer(seeder.ip, seeder.port, second.id) or next(it["complete"] for it in ours.list() if it["id"] == second.id), 90)
+        for i in range(2):
+            name = f"ceiling-{i}.bin"
+            require((folder / name).read_bytes() == (t.sub("source") / name).read_bytes(), f"{name} differs")
+        require(say("budget")["disk_used_bytes"] >= 16 * MIB, f"{say('budget')}")
+    with t.case("what is removed no longer counts"):
+        ours.call("DELETE", f"torrents/{first.id}?with_data=true")
+        wait("it is gone", lambda: say("budget")["disk_used_bytes"] < 9 * MIB, 30)
+
+
 @suite("a limit of one torrent by the command line", limit=60)
 def _(t):
     ours = t.start("compeer")

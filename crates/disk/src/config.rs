@@ -21,6 +21,9 @@ pub struct DiskConfig {
     pub keep_bytes: usize,
     /// How many bytes have to stay free on the file system that is written to, as far as the system says how many are.
     pub keep_free_bytes: u64,
+    /// How much room the content of all torrents of which anything was fetched may take; `None`: as much as there is. On
+    /// Windows the length of the files counts.
+    pub most_bytes: Option<u64>,
 }
 
 /// How files are marked that are not complete yet.
@@ -48,6 +51,9 @@ pub struct StorageConfig {
     /// Whether this torrent had its data here before (a restart, or the content was just hashed to create it). If not,
     /// a file that exists under a final name is read by checks, but only written to after a piece of it proved right.
     pub known: bool,
+    /// Whether anything of it was fetched in a former run, so that it counts against [`DiskConfig::most_bytes`]; what is
+    /// written to does in any case.
+    pub fetched: bool,
     /// Where bytes of skipped files that share a piece with wanted ones go; `None`: a hidden file in `folder`.
     pub part_file: Option<PathBuf>,
 }
@@ -62,6 +68,7 @@ impl Default for DiskConfig {
             read_budget: 32 << 20,
             keep_bytes: 4 << 20,
             keep_free_bytes: 0,
+            most_bytes: None,
         }
     }
 }
@@ -82,6 +89,7 @@ impl StorageConfig {
             preallocate: false,
             wanted: Vec::new(),
             known: false,
+            fetched: false,
             part_file: None,
         }
     }

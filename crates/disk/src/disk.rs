@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use torrent_proto::torrent::{DiskAnswer, DiskError, DiskOrder};
 
+use crate::ceiling::Ceiling;
 use crate::config::{DiskConfig, StorageConfig};
 use crate::handles::Handles;
 use crate::storage::Storage;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) scratch: Pool,
     pub(crate) keep: Budget,
     keep_free_bytes: AtomicU64,
+    pub(crate) ceiling: Arc<Ceiling>,
     storages: AtomicU64,
 }
 
@@ -51,6 +53,7 @@ impl Disk {
             scratch: Pool::new(usize::MAX / 2),
             keep: Budget::new(config.keep_bytes),
             keep_free_bytes: AtomicU64::new(config.keep_free_bytes),
+            ceiling: Arc::new(Ceiling::new(config.most_bytes)),
             storages: AtomicU64::new(0),
         }))
     }
@@ -63,6 +66,7 @@ impl Disk {
         self.0.reads.set_budget(config.read_budget);
         self.0.keep.set(config.keep_bytes);
         self.0.keep_free_bytes.store(config.keep_free_bytes, Ordering::Relaxed);
+        self.0.ceiling.set(config.most_bytes);
     }
 
     /// Returns on how many threads content is checked, and hashed.
@@ -76,10 +80,25 @@ impl Disk {
     /// the permits of the receivers' [`crate::Pool`], a check's answers by the number of pieces.
     pub fn open(&self, config: StorageConfig, answers: impl Fn(DiskAnswer) + Send + Sync + 'static) -> Storage {
         let info = config.info.clone();
-        let storage =
-            Storage::new(config, self.0.storages.fetch_add(1, Ordering::Relaxed), self.0.clone(), Box::new(answers));
+        let storage = self.storage(config, answers);
         storage.order(DiskOrder::Open { info });
         storage
+    }
+
+    /// Counts what the files of a torrent take that is not opened yet, until the storage is dropped.
+    pub fn count(&self, config: StorageConfig) -> Storage {
+        let storage = self.storage(config, drop);
+        storage.count();
+        storage
+    }
+
+    /// Returns how much room content takes of which anything was fetched; [`DiskConfig::most_bytes`].
+    pub fn taken_bytes(&self) -> u64 {
+        self.0.ceiling.taken()
+    }
+
+    fn storage(&self, config: StorageConfig, answers: impl Fn(DiskAnswer) + Send + Sync + 'static) -> Storage {
+        Storage::new(config, self.0.storages.fetch_add(1, Ordering::Relaxed), self.0.clone(), Box::new(answers))
     }
 }
 
@@ -96,7 +115,7 @@ impl Shared {
             return Ok(());
         }
         let (folder, keep) = (folder.display(), base::units::format_bytes(keep));
-        let message = format!("cannot write below {folder}: {keep} are to stay free; make room and resume");
+        let message = format!("cannot write below {folder}: {keep} are to stay free; it goes on when there is room");
         Err(DiskError { full: true, message })
     }
 

@@ -9,7 +9,7 @@ use torrent_proto::torrent::DiskError;
 pub(crate) fn failure(doing: &str, path: &Path, error: &io::Error) -> DiskError {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let message = if full {
-        format!("cannot {doing} {}: the disk is full; make room and resume", path.display())
+        format!("cannot {doing} {}: the disk is full; it goes on when there is room", path.display())
     } else {
         format!("cannot {doing} {}: {error}", path.display())
     };

@@ -117,6 +117,7 @@ impl FakeDisk {
                 self.finished = true;
                 vec![DiskAnswer::Finished]
             }
+            DiskOrder::Room => vec![DiskAnswer::Room(Ok(()))],
             DiskOrder::StopCheck | DiskOrder::Wanted { .. } | DiskOrder::Close => Vec::new(),
         }
     }

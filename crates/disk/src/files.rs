@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use metainfo::{FileIndex, Info, Layout, PieceIndex};
+use metainfo::{Block, FileIndex, Info, Layout, PieceIndex};
 use torrent_proto::torrent::DiskError;
 
 use crate::LARGE;
@@ -26,6 +26,10 @@ use crate::positional;
 
 /// The slot of the part file in the handle cache and the list of dirty files.
 pub(crate) const PARTS: u32 = u32::MAX;
+
+/// What a file's count of blocks counts, in bytes (stat(2): st_blocks).
+#[cfg(unix)]
+const BLOCK_UNIT: u64 = 512;
 
 /// Where a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,6 +227,39 @@ impl Files {
         found
     }
 
+    /// Returns how much room the torrent's own files take. Asks for each that is there.
+    pub(crate) fn taken(&self) -> u64 {
+        let files = (0..self.layout().files().len()).filter(|&index| self.is_ours(index)).map(|index| {
+            let (place, side) = {
+                let state = self.state(index);
+                (state.place, state.side)
+            };
+            if place == Place::Nowhere {
+                return 0;
+            }
+            let (root, components) = self.place(index, place, side);
+            taken(&below::join(&root, &components))
+        });
+        let (root, components) = self.parts(self.side.load(Ordering::Relaxed));
+        files.sum::<u64>() + taken(&below::join(&root, &components))
+    }
+
+    /// Returns how much will be reserved when these blocks are written: whole files that do not exist yet.
+    pub(crate) fn to_reserve(&self, blocks: impl Iterator<Item = Block>) -> u64 {
+        if !self.preallocate {
+            return 0;
+        }
+        let files: BTreeSet<u32> = blocks
+            .flat_map(|block| self.layout().file_ranges(block))
+            .filter_map(|segment| Some(segment.file?.0))
+            .collect();
+        let new = |file: &u32| {
+            let index = *file as usize;
+            self.is_wanted(index) && self.state(index).place == Place::Nowhere
+        };
+        files.iter().filter(|file| new(file)).map(|&file| self.layout().files()[file as usize].length).sum()
+    }
+
     pub(crate) fn parts_exist(&self) -> bool {
         let (root, components) = self.parts(self.side.load(Ordering::Relaxed));
         below::join(&root, &components).is_file()
@@ -381,6 +418,15 @@ impl Files {
     pub(crate) fn dirty(&self) -> MutexGuard<'_, Dirty> {
         self.dirty.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns how much room a file takes: of one with holes, less than its length.
+fn taken(path: &Path) -> u64 {
+    let Some(file) = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file) else { return 0 };
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::blocks(&file).saturating_mul(BLOCK_UNIT);
+    #[cfg(not(unix))]
+    return file.len();
 }
 
 /// Names the incomplete files: by the suffix, avoiding names that are too long or that the torrent itself uses.

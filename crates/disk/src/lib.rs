@@ -4,6 +4,7 @@
 //! handle to one torrent's files on it, and carries out the orders of that torrent's state machine.
 
 mod below;
+mod ceiling;
 mod check;
 mod config;
 mod create;

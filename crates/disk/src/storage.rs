@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +13,7 @@ use torrent_proto::torrent::{DiskAnswer, DiskError, DiskOrder, PieceHash, Verify
 
 use crate::LARGE;
 use crate::below;
+use crate::ceiling::Taken;
 use crate::config::StorageConfig;
 use crate::disk::Shared;
 use crate::files::{Files, Place};
@@ -29,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) files: Files,
     pub(crate) orders: Orders,
     answers: Box<dyn Fn(DiskAnswer) + Send + Sync>,
+    pub(crate) taken: Taken,
     /// Checks are numbered; those up to `stopped` are to end.
     checks: AtomicU64,
     stopped: AtomicU64,
@@ -43,16 +45,28 @@ impl Storage {
         disk: Arc<Shared>,
         answers: Box<dyn Fn(DiskAnswer) + Send + Sync>,
     ) -> Storage {
+        let taken = Taken::new(disk.ceiling.clone(), config.fetched);
         let files = Files::new(config, number, disk.handles.clone());
-        Storage(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             disk,
+            taken,
             files,
             orders: Orders::default(),
             answers,
             checks: AtomicU64::new(0),
             stopped: AtomicU64::new(0),
             flushing: Mutex::default(),
-        }))
+        });
+        inner.disk.ceiling.add(Arc::downgrade(&inner));
+        Storage(inner)
+    }
+
+    /// Looks what the files take, without a word.
+    pub(crate) fn count(&self) {
+        self.0.barrier(|inner| {
+            inner.files.probe();
+            inner.measure();
+        });
     }
 
     /// Gives an order. Orders that touch the same piece are carried out in the order given; others may overtake.
@@ -72,6 +86,9 @@ impl Storage {
             }
             DiskOrder::StopCheck => inner.stop_checks(),
             DiskOrder::Wanted { wanted } => inner.barrier(move |inner| inner.want(&wanted)),
+            DiskOrder::Room => {
+                inner.submit([Work::Whole(Box::new(|inner| inner.answer(DiskAnswer::Room(inner.room()))))])
+            }
             DiskOrder::Flush => inner.submit([Work::Whole(Box::new(|inner| inner.flush()))]),
             DiskOrder::Finish => inner.barrier(Inner::finish),
             DiskOrder::Close => {
@@ -224,7 +241,7 @@ impl Inner {
             });
             let (batch, later) = rest.split_at(fits.count().max(1));
             rest = later;
-            self.disk.check_room(&self.files.writing_root())?;
+            self.take_room(batch)?;
             self.files.write(batch)?;
             self.disk.with_buffer(|buffer| {
                 let batch = batch.iter().map(|(block, bytes)| (block.offset, bytes));
@@ -233,6 +250,22 @@ impl Inner {
             })?;
         }
         Ok(())
+    }
+
+    /// Takes room for blocks that are about to be written, and for the files that they begin where those are reserved.
+    fn take_room(&self, batch: &[(Block, Bytes)]) -> Result<(), DiskError> {
+        let root = self.files.writing_root();
+        self.disk.check_room(&root)?;
+        let bytes: u64 = batch.iter().map(|(block, _)| u64::from(block.length)).sum();
+        let bytes = bytes + self.files.to_reserve(batch.iter().map(|(block, _)| *block));
+        self.taken.grow(bytes, || self.files.taken()).map_err(|reason| no_room(&root, &reason))
+    }
+
+    /// Tells whether there is room to go on, as far as limits are concerned.
+    fn room(&self) -> Result<(), DiskError> {
+        let root = self.files.writing_root();
+        self.disk.check_room(&root)?;
+        self.disk.ceiling.refuses().map_or(Ok(()), |reason| Err(no_room(&root, &reason)))
     }
 
     pub(crate) fn verify(&self, warm: Option<Warm>, piece: PieceIndex, expected: PieceHash) {
@@ -270,6 +303,10 @@ impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Storage").field(&self.content_path()).finish()
     }
+}
+
+fn no_room(root: &Path, reason: &str) -> DiskError {
+    DiskError { full: true, message: format!("cannot write below {}: {reason}", root.display()) }
 }
 
 /// Joins contiguous blocks into runs of at most [`LARGE`] bytes.

@@ -7,7 +7,7 @@ use base::Bitfield;
 use bytes::Bytes;
 use metainfo::{Block, FileIndex, PieceIndex};
 use proptest::prelude::*;
-use torrent_proto::torrent::{CheckScope, DiskOrder, VerifyOutcome};
+use torrent_proto::torrent::{CheckScope, DiskAnswer, DiskOrder, VerifyOutcome};
 
 use crate::testing::{Content, Trial};
 use crate::{Disk, DiskConfig, Incomplete, StorageConfig};
@@ -486,6 +486,75 @@ fn what_is_to_stay_free_counts_as_a_full_disk() {
     disk.reconfigure(&DiskConfig { keep_free_bytes: 1, check_threads: Some(3), ..DiskConfig::default() });
     assert_eq!(disk.check_threads(), 3);
     trial.fetch(&content, 0..1);
+}
+
+/// Waits until what is counted is right: a dropped storage ends when its last order does.
+#[cfg(unix)]
+fn await_taken(disk: &Disk, right: impl Fn(u64) -> bool) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !right(disk.taken_bytes()) {
+        assert!(std::time::Instant::now() < end, "{} bytes are counted", disk.taken_bytes());
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn all_that_is_fetched_has_a_ceiling_and_what_was_here_before_does_not_count() {
+    let home = tempfile::tempdir().unwrap();
+    let (mib, piece) = (1 << 20, 256 << 10);
+    let disk = Disk::new(DiskConfig { most_bytes: Some(2 * mib), ..DiskConfig::default() });
+    let content = Content::v1(&[("a", mib as usize)], piece);
+    let config = |name: &str, known, fetched| StorageConfig {
+        known,
+        fetched,
+        ..StorageConfig::new(content.info.clone(), home.path().join(name))
+    };
+    let open = |name: &str| Trial::on(&disk, config(name, false, false));
+    // Alice fetches one thing, then another, and has something of her own, which she shares.
+    let mut first = open("first");
+    first.fetch_all(&content);
+    fs::create_dir_all(home.path().join("own/album")).unwrap();
+    fs::write(home.path().join("own/album/a"), &content.files[0]).unwrap();
+    let own = Trial::on(&disk, config("own", true, false));
+    assert!(own.found_data);
+    let mut second = open("second");
+    second.fetch_all(&content);
+    assert_eq!(disk.taken_bytes(), 2 * mib);
+    let mut third = open("third");
+    let message = third.error(DiskOrder::Write { blocks: content.blocks(0) });
+    assert!(message.contains("2.0 MiB are given to it"), "{message}");
+    third.storage.order(DiskOrder::Room);
+    assert!(matches!(third.next(), DiskAnswer::Room(Err(error)) if error.full));
+
+    // More is given: the third goes on.
+    disk.reconfigure(&DiskConfig { most_bytes: Some(4 * mib), ..DiskConfig::default() });
+    third.storage.order(DiskOrder::Room);
+    assert!(matches!(third.next(), DiskAnswer::Room(Ok(()))));
+    third.fetch_all(&content);
+    drop((first, own, second, third));
+    await_taken(&disk, |taken| taken == 0);
+
+    // In the next run what was fetched counts, whether opened or not.
+    let second = Trial::on(&disk, config("second", true, true));
+    await_taken(&disk, |taken| (mib..mib + mib / 2).contains(&taken));
+    let first = disk.count(config("first", true, true));
+    await_taken(&disk, |taken| (2 * mib..3 * mib).contains(&taken));
+    drop((first, second));
+    await_taken(&disk, |taken| taken == 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn room_that_is_reserved_counts_before_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&[("a", 3 << 20)], 256 << 10);
+    let disk = Disk::new(DiskConfig { most_bytes: Some(2 << 20), ..DiskConfig::default() });
+    let config =
+        StorageConfig { preallocate: true, ..StorageConfig::new(content.info.clone(), home.path().to_owned()) };
+    let mut trial = Trial::on(&disk, config);
+    let message = trial.error(DiskOrder::Write { blocks: content.blocks(0) });
+    assert!(message.contains("given to it") && listing(home.path()).is_empty(), "{message}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ impl Inner {
     pub(crate) fn open(&self) {
         let files = &self.files;
         let found_data = files.probe();
+        self.measure();
         if files.parts_exist() {
             for index in (0..files.layout().files().len()).filter(|&index| files.is_wanted(index)) {
                 if let Err(error) = self.move_out_of_parts(index) {
@@ -155,7 +156,10 @@ impl Inner {
         }
         self.remove_empty_folders(Place::Incomplete);
         match self.sync_names() {
-            Ok(()) => self.answer(DiskAnswer::Finished),
+            Ok(()) => {
+                self.measure();
+                self.answer(DiskAnswer::Finished);
+            }
             Err(error) => self.failed(error),
         }
     }
@@ -350,6 +354,7 @@ impl Inner {
         }
         self.remove_empty_folders(Place::Incomplete);
         self.remove_empty_folders(Place::Final);
+        self.measure();
         Ok(())
     }
 

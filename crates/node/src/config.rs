@@ -79,6 +79,9 @@ pub struct DiskConfig {
     /// What has to stay free where downloads are written, for example `"10G"`.
     #[serde(deserialize_with = "size")]
     pub keep_free: Option<u64>,
+    /// How much room all that is fetched may take, for example `"200G"`.
+    #[serde(deserialize_with = "size")]
+    pub most: Option<u64>,
 }
 
 /// When seeding ends.
@@ -114,7 +117,14 @@ impl Default for Config {
 
 impl Default for DiskConfig {
     fn default() -> DiskConfig {
-        DiskConfig { incomplete: "suffix".into(), preallocate: false, threads: None, memory: None, keep_free: None }
+        DiskConfig {
+            incomplete: "suffix".into(),
+            preallocate: false,
+            threads: None,
+            memory: None,
+            keep_free: None,
+            most: None,
+        }
     }
 }
 
@@ -186,7 +196,7 @@ impl Config {
     pub(crate) fn resources(&self) -> torrent::Resources {
         let memory_bytes = usize::try_from(self.memory_bytes()).unwrap_or(usize::MAX);
         let keep_free_bytes = self.disk.keep_free.unwrap_or(0);
-        torrent::Resources { threads: self.disk.threads, memory_bytes, keep_free_bytes }
+        torrent::Resources { threads: self.disk.threads, memory_bytes, keep_free_bytes, most_bytes: self.disk.most }
     }
 
     /// Returns how the engine marks incomplete files.

@@ -185,6 +185,11 @@ impl Controls {
         self.state().effective().resources
     }
 
+    /// Returns how much room all that was fetched takes.
+    pub(crate) fn taken_bytes(&self) -> u64 {
+        self.0.session.get().map_or(0, Session::taken_bytes)
+    }
+
     /// Tells whether everything rests.
     pub(crate) fn rests(&self) -> bool {
         self.0.gate.policy().paused

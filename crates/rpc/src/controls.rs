@@ -99,6 +99,8 @@ pub struct Budget {
     pub memory_bytes: Option<u64>,
     /// How much has to stay free where downloads are written.
     pub keep_free_bytes: Option<u64>,
+    /// How much room all that was fetched may take, unfinished files included; where it is reached downloads wait.
+    pub disk_bytes: Option<u64>,
     /// How many threads write, read and check what is on disk; absent: as many as are of use.
     pub threads: Option<u32>,
     /// What single services may take.
@@ -118,6 +120,8 @@ pub struct BudgetInfo {
     pub window: Option<u32>,
     /// What the administrator allows at most.
     pub administrator: Option<Share>,
+    /// How much room all that was fetched takes now; of files that are here still, in torrents that are.
+    pub disk_used_bytes: u64,
     /// What persons with limits are called here, by their ids.
     pub names: BTreeMap<String, String>,
 }

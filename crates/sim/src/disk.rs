@@ -62,6 +62,7 @@ enum Job {
     CheckPiece(PieceIndex, Option<PieceHash>),
     CheckDone,
     HashLeaves(PieceIndex),
+    Room,
     Flush,
     Finish,
 }
@@ -181,6 +182,7 @@ impl FakeDisk {
                 }
             }
             DiskOrder::HashLeaves { piece } => self.add(now, &[piece], Job::HashLeaves(piece)),
+            DiskOrder::Room => self.add_barrier(now, Job::Room),
             DiskOrder::Flush => self.add_barrier(now, Job::Flush),
             DiskOrder::Finish => self.add_barrier(now, Job::Finish),
             DiskOrder::Wanted { .. } | DiskOrder::Close => {}
@@ -253,6 +255,8 @@ impl FakeDisk {
                 let outcome = if good { VerifyOutcome::Good } else { VerifyOutcome::Bad { leaves: leaves() } };
                 DiskAnswer::Verified { piece, outcome }
             }
+            Job::Room if now < self.full_until => DiskAnswer::Room(Err(no_space())),
+            Job::Room => DiskAnswer::Room(Ok(())),
             Job::CheckPiece(piece, expected) => DiskAnswer::Checked { piece, good: self.judge(piece, expected) },
             Job::CheckDone => {
                 self.checking = false;
@@ -275,7 +279,7 @@ impl FakeDisk {
 
     fn write_error(&mut self, now: Instant) -> Option<DiskError> {
         if now < self.full_until {
-            return Some(DiskError { full: true, message: "no space left on the simulated disk".into() });
+            return Some(no_space());
         }
         std::mem::take(&mut self.fail_next).then(|| failure("the write was refused"))
     }
@@ -320,6 +324,10 @@ impl FakeDisk {
         let range = start..start + block.length as usize;
         self.durable[range.clone()].copy_from_slice(&self.image[range]);
     }
+}
+
+fn no_space() -> DiskError {
+    DiskError { full: true, message: "no space left on the simulated disk".into() }
 }
 
 fn failure(what: &str) -> DiskError {

@@ -191,6 +191,7 @@ impl Torrent {
     fn command(&mut self, command: Command) {
         match command {
             Command::Pause => self.pause(),
+            Command::RoomMade => self.ask_for_room(),
             Command::Resume => self.resume(),
             Command::Recheck => self.recheck(),
             Command::Prioritise(changes) => self.prioritise(&changes),
@@ -260,11 +261,35 @@ impl Torrent {
         self.settle();
     }
 
+    /// After a full disk: goes on if there is room, which is asked for before anything is fetched that could not be written.
+    fn ask_for_room(&mut self) {
+        let is_open = self.transfer.as_ref().is_some_and(|transfer| !transfer.is_opening());
+        match &mut self.run {
+            Run::Failed { retry: retry @ Some(_), .. } if is_open => {
+                *retry = None;
+                self.out.push_back(Output::Disk(DiskOrder::Room));
+            }
+            Run::Failed { retry: Some(_), .. } => self.resume(),
+            _ => {}
+        }
+    }
+
+    fn room(&mut self, room: Result<(), DiskError>) {
+        let Run::Failed { error, retry } = &mut self.run else { return };
+        match room {
+            Ok(()) => self.resume(),
+            Err(still) => {
+                *error = still;
+                *retry = Some(self.now.mono + RETRY_FULL_DISK);
+            }
+        }
+    }
+
     fn timers(&mut self) {
         if let Run::Failed { retry: Some(at), .. } = self.run
             && self.now.mono >= at
         {
-            self.resume();
+            self.ask_for_room();
         }
         let elapsed = self.now.mono - self.last_tick;
         if elapsed >= TICK {

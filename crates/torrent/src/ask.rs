@@ -55,6 +55,8 @@ pub(crate) enum Ask {
     GlobalLimits,
     /// All torrents rest, or go on.
     Held,
+    /// There may be more room on the disk.
+    RoomMade,
     MoveTo(PathBuf, Reply<Result<(), TorrentError>>),
     /// A move is done: from now on the content lies there.
     Moved(PathBuf),

@@ -273,6 +273,15 @@ impl Session {
     pub fn set_resources(&self, resources: Resources) {
         self.shared.pool.set_budget(resources.memory_bytes / 2);
         self.shared.disk.reconfigure(&disk_config(resources));
+        for (_, handle) in self.shared.registry.all() {
+            // One with a full queue asks for room by itself, some seconds later.
+            let _ = handle.asks.try_send(Ask::RoomMade);
+        }
+    }
+
+    /// Returns how many bytes the content takes of which anything was fetched; [`Resources::most_bytes`].
+    pub fn taken_bytes(&self) -> u64 {
+        self.shared.disk.taken_bytes()
     }
 
     /// Returns on how many threads content is checked; also how many may hash what is shared.
@@ -482,6 +491,7 @@ fn disk_config(resources: Resources) -> DiskConfig {
         read_budget: resources.memory_bytes / 2,
         keep_bytes: resources.memory_bytes / 8,
         keep_free_bytes: resources.keep_free_bytes,
+        most_bytes: resources.most_bytes,
         ..DiskConfig::default()
     }
 }

@@ -119,6 +119,8 @@ pub(crate) struct TorrentTask {
     /// Bounded by the orders given: see `Disk::open`.
     answers_sender: Sender<DiskAnswer>,
     storage: StorageSlot,
+    /// Counts what the files take of a torrent that is not opened: paused since the start.
+    counted: Option<disk::Storage>,
     haves: Arc<Haves>,
     /// Pieces since the list was last told.
     new_haves: Vec<PieceIndex>,
@@ -180,6 +182,7 @@ impl TorrentTask {
             answers,
             answers_sender,
             storage: StorageSlot::default(),
+            counted: None,
             haves: Haves::new(),
             new_haves: Vec::new(),
             last_tell: last_tick,
@@ -203,6 +206,7 @@ impl TorrentTask {
         if new {
             task.save();
         }
+        task.count_unopened();
         tokio::spawn(task.run());
     }
 
@@ -459,12 +463,20 @@ impl TorrentTask {
         self.shared.disk.open(self.storage_config(info), move |answer| drop(answers.try_send(answer)))
     }
 
+    /// Has what was fetched in former runs counted, until the files are opened.
+    fn count_unopened(&mut self) {
+        let info = self.machine.info().filter(|_| self.machine.status().state == State::Paused).cloned();
+        let config = info.map(|info| self.storage_config(info)).filter(|config| config.fetched);
+        self.counted = config.map(|config| self.shared.disk.count(config));
+    }
+
     fn storage_config(&self, info: Arc<metainfo::Info>) -> StorageConfig {
         let known = self.record.resume.is_some();
         StorageConfig {
             incomplete: self.shared.incomplete.for_disk(),
             preallocate: self.shared.preallocate,
             known,
+            fetched: self.record.resume.as_ref().is_some_and(|resume| resume.downloaded > 0),
             wanted: self.record.priorities.iter().map(|&p| p != torrent_proto::torrent::Priority::Skip).collect(),
             ..StorageConfig::new(info, self.record.folder.clone())
         }

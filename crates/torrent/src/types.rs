@@ -53,6 +53,8 @@ pub struct Resources {
     pub memory_bytes: usize,
     /// How many bytes have to stay free where downloads are written; on Windows it is not looked at.
     pub keep_free_bytes: u64,
+    /// How much room the content of all torrents of which anything was fetched may take; `None`: as much as there is.
+    pub most_bytes: Option<u64>,
 }
 
 /// By which address and port others reach a node.

@@ -94,6 +94,9 @@ pub struct Budget {
     /// Download nothing while less than this is free on the disk, for example 10G; none: as long as anything is
     #[arg(long, value_name = "SIZE", value_parser = rate_or_none, conflicts_with_all = ["service", "person"])]
     pub keep_free: Option<RateLimit>,
+    /// Let all that is fetched take at most this much room on the disk, for example 200G; none: as much as there is
+    #[arg(long, value_name = "SIZE", value_parser = rate_or_none, conflicts_with_all = ["service", "person"])]
+    pub disk: Option<RateLimit>,
     /// Write, read and check with at most this many threads
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["service", "person"])]
     pub threads: Option<u32>,

@@ -201,6 +201,7 @@ pub async fn budget(command: args::Budget, context: &Context) -> Result<u8> {
             upload_slots: command.slots,
             memory_bytes: command.memory.map(|limit| limit.0.unwrap_or(0)),
             keep_free_bytes: command.keep_free.map(|limit| limit.0.unwrap_or(0)),
+            disk_bytes: command.disk.map(|limit| limit.0.unwrap_or(0)),
             threads: command.threads,
             ..Budget::default()
         },
@@ -230,6 +231,8 @@ pub async fn budget(command: args::Budget, context: &Context) -> Result<u8> {
     if let Some(bytes) = now.memory_bytes {
         out::line(format!("memory       {} of payload", format_bytes(bytes)))?;
     }
+    let most = now.disk_bytes.map_or_else(|| "as much as there is".to_owned(), format_bytes);
+    out::line(format!("disk         {most}, of which what was fetched takes {}", format_bytes(info.disk_used_bytes)))?;
     let keep = now.keep_free_bytes.map_or_else(|| "nothing in particular".to_owned(), format_bytes);
     out::line(format!("kept free    {keep}"))?;
     let threads = now.threads.map_or_else(|| "as many as are of use".to_owned(), |count| count.to_string());

@@ -51,6 +51,9 @@ pub(crate) struct Admin {
     /// What has to stay free where downloads are written, at least.
     #[serde(deserialize_with = "size")]
     keep_free: Option<u64>,
+    /// What all that was fetched may take, at most.
+    #[serde(deserialize_with = "size")]
+    disk: Option<u64>,
     /// Services that nobody may use or offer.
     pub(crate) forbid: Vec<String>,
     /// Addresses that nobody may meet.
@@ -150,6 +153,7 @@ impl Admin {
         resources.memory_bytes = resources.memory_bytes.min(memory);
         resources.threads = resources.threads.into_iter().chain(self.threads).min();
         resources.keep_free_bytes = resources.keep_free_bytes.max(self.keep_free.unwrap_or(0));
+        resources.most_bytes = resources.most_bytes.into_iter().chain(self.disk).min();
         resources
     }
 
@@ -222,9 +226,19 @@ mod tests {
         assert_eq!(admin.cap(Rates { down: None, up: Some(7) }).up, Some(7));
         assert!(admin.addresses().unwrap().contains("192.0.2.9".parse().unwrap()));
         assert!(Admin::default().allows(Timestamp::UNIX_EPOCH));
-        let ours = torrent::Resources { threads: None, memory_bytes: 64 << 20, keep_free_bytes: 1 << 20 };
-        let text = "memory = \"8M\"\nthreads = 2\nkeep_free = \"1G\"\nconnections_per_torrent = 9";
-        let most = torrent::Resources { threads: Some(2), memory_bytes: 8 << 20, keep_free_bytes: 1 << 30 };
+        let ours = torrent::Resources {
+            threads: None,
+            memory_bytes: 64 << 20,
+            keep_free_bytes: 1 << 20,
+            most_bytes: Some(3 << 30),
+        };
+        let text = "memory = \"8M\"\nthreads = 2\nkeep_free = \"1G\"\ndisk = \"2G\"\nconnections_per_torrent = 9";
+        let most = torrent::Resources {
+            threads: Some(2),
+            memory_bytes: 8 << 20,
+            keep_free_bytes: 1 << 30,
+            most_bytes: Some(2 << 30),
+        };
         assert_eq!(Admin::parse(text).unwrap().cap_resources(ours), most);
         assert_eq!(Admin::default().cap_resources(ours), ours);
         for (text, words) in [

@@ -60,6 +60,7 @@ impl Controls {
             let resources = [
                 ("memory", change.memory_bytes),
                 ("keep_free", change.keep_free_bytes),
+                ("most", change.disk_bytes),
                 ("threads", change.threads.map(u64::from)),
             ];
             set(doc, &["disk"], resources)?;

@@ -82,6 +82,7 @@ pub(crate) async fn budget(State(state): State<AppState>) -> Json<BudgetInfo> {
     let (set, now) = (set(&shown), now(&shown));
     let name = |id: &String| Some((id.clone(), named::called(&state, id.parse().ok()?)?));
     Json(BudgetInfo {
+        disk_used_bytes: state.controls().taken_bytes(),
         names: set.persons.keys().filter_map(name).collect(),
         set,
         now,
@@ -127,6 +128,7 @@ fn set(shown: &Shown) -> Budget {
         upload_slots: budget.upload_slots,
         memory_bytes: shown.config.disk.memory,
         keep_free_bytes: shown.config.disk.keep_free,
+        disk_bytes: shown.config.disk.most,
         threads: shown.config.disk.threads.map(|threads| threads as u32),
         services: services.filter(|(_, share)| *share != Share::default()).collect(),
         persons: persons.filter(|(_, share)| *share != Share::default()).collect(),
@@ -147,6 +149,7 @@ fn now(shown: &Shown) -> Budget {
         upload_slots: limits.upload_slots,
         memory_bytes: Some(shown.resources.memory_bytes as u64),
         keep_free_bytes: Some(shown.resources.keep_free_bytes).filter(|bytes| *bytes > 0),
+        disk_bytes: shown.resources.most_bytes,
         threads: shown.resources.threads.map(|threads| threads as u32),
         ..set(shown)
     }

@@ -275,7 +275,12 @@ async fn start_session(home: &Path) -> (Session, db::Db) {
         folder: home.join("files"),
         incomplete: Incomplete::Suffix,
         preallocate: false,
-        resources: torrent::Resources { threads: Some(1), memory_bytes: 16 << 20, keep_free_bytes: 0 },
+        resources: torrent::Resources {
+            threads: Some(1),
+            memory_bytes: 16 << 20,
+            keep_free_bytes: 0,
+            most_bytes: None,
+        },
         limits: Limits::default(),
         client: "Compeer test".to_owned(),
         network: NetworkConfig::default(),

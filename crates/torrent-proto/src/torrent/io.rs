@@ -168,6 +168,8 @@ pub enum Command {
     Pause,
     /// Go on; after a failure, try again.
     Resume,
+    /// There may be more room on the disk: whoever waits for some asks again.
+    RoomMade,
     /// Hash everything on disk again.
     Recheck,
     /// Change how much files are wanted.
@@ -279,6 +281,8 @@ pub enum DiskOrder {
         /// For each file, whether it is wanted.
         wanted: Vec<bool>,
     },
+    /// Writing failed because there was no room: is there any now? Answered by `Room`.
+    Room,
     /// Make everything verified so far durable. Answered by `Flushed`, or `Failed`.
     Flush,
     /// All wanted files are complete and flushed: give them their final names. Answered by `Finished`, or `Failed`.
@@ -342,6 +346,8 @@ pub enum DiskAnswer {
         /// SHA-256 of each block.
         leaves: Option<Vec<[u8; 32]>>,
     },
+    /// Whether there is room to write, as far as can be told without writing.
+    Room(Result<(), DiskError>),
     /// A flush is done: everything written before it is durable.
     Flushed,
     /// The files have their final names.

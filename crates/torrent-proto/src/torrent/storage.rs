@@ -53,6 +53,7 @@ impl Torrent {
             DiskAnswer::Checked { piece, good } => self.checked(piece, good),
             DiskAnswer::CheckDone => self.check_done(),
             DiskAnswer::Leaves { piece, leaves } => self.leaves_read(piece, leaves.as_deref()),
+            DiskAnswer::Room(room) => self.room(room),
             DiskAnswer::Flushed => self.flushed(),
             DiskAnswer::Finished => self.finished(),
             DiskAnswer::Failed { blocks, piece, error } => {

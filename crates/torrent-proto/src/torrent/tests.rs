@@ -254,6 +254,21 @@ fn a_full_disk_stops_the_torrent_until_there_is_room() {
     assert_eq!(status.state, State::Failed);
     assert!(status.error.is_some_and(|e| e.full) && world.nodes[bob].torrent.peers().is_empty());
     assert_eq!(status.down_rate_bytes_per_s, 0, "what has stopped has no rate");
+    let wanted = world.nodes[bob].wanted;
+    world.pass(40);
+    assert_eq!(
+        (world.nodes[bob].torrent.status().state, world.nodes[bob].wanted),
+        (State::Failed, wanted),
+        "it only asks"
+    );
+    world.nodes[bob].disk_full = false;
+    world.input(bob, Input::Command(Command::RoomMade));
+    world.pass(1);
+    assert_eq!(world.nodes[bob].torrent.status().state, State::Downloading, "who says that there is room is heard");
+    world.nodes[bob].disk_full = true;
+    world.connect(bob, alice, Source::Hint);
+    world.pass(2);
+    assert_eq!(world.nodes[bob].torrent.status().state, State::Failed);
     world.nodes[bob].disk_full = false;
     world.pass(20);
     assert_eq!(world.nodes[bob].torrent.status().state, State::Downloading);

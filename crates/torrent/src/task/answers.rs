@@ -71,6 +71,7 @@ impl TorrentTask {
             }
             Ask::GlobalLimits => self.apply_limits(),
             Ask::Held => self.held_changed(),
+            Ask::RoomMade => self.command(Command::RoomMade),
             Ask::MoveTo(folder, reply) => self.move_to(folder, reply),
             Ask::Moved(folder) => {
                 self.record.folder = folder;
@@ -163,6 +164,7 @@ impl TorrentTask {
         let Some(storage) = self.storage.get() else {
             self.record.folder = folder;
             self.save();
+            self.count_unopened();
             return answer(reply, Ok(()));
         };
         let asks = self.own_asks.clone();

@@ -131,6 +131,7 @@ impl TorrentTask {
     fn disk_order(&mut self, order: DiskOrder) {
         match order {
             DiskOrder::Open { info } => {
+                self.counted = None;
                 self.storage.set(self.open_storage(info));
             }
             order => match self.storage.get() {

@@ -98,7 +98,12 @@ pub async fn open_with(home: &Path, change: impl FnOnce(&mut SessionConfig)) -> 
         folder: home.join("files"),
         incomplete: Incomplete::Suffix,
         preallocate: false,
-        resources: torrent::Resources { threads: Some(1), memory_bytes: 16 << 20, keep_free_bytes: 0 },
+        resources: torrent::Resources {
+            threads: Some(1),
+            memory_bytes: 16 << 20,
+            keep_free_bytes: 0,
+            most_bytes: None,
+        },
         limits: Limits::default(),
         client: "Compeer test".to_owned(),
         network: NetworkConfig::default(),

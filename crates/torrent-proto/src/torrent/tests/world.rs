@@ -337,6 +337,7 @@ impl Node {
                 answers.push(DiskAnswer::CheckDone);
                 answers
             }
+            DiskOrder::Room => vec![DiskAnswer::Room(if self.disk_full { Err(full) } else { Ok(()) })],
             DiskOrder::Flush if self.flush_fails => {
                 vec![DiskAnswer::Failed { blocks: Vec::new(), piece: None, error: full }]
             }
