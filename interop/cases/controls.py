@@ -422,6 +422,21 @@ def _(t):
             finally:
                 node.send_signal(signal.SIGINT)
                 node.communicate(timeout=20)
+        with t.case("the report that it wants is written at once and at the end, for root's eyes"):
+            home, reports = t.sub("erin"), t.sub("reports")
+            reports.chmod(0o1733)
+            node = up("644", home, f'report = "{reports}"\n')
+            try:
+                runs(node, home)
+                wait("the report is there", lambda: list(reports.glob("*.json")), 30)
+                (report,) = reports.iterdir()
+                require(report.stat().st_mode & 0o777 == 0o600 and report.name.startswith("0-"), f"{report}")
+                before = json.loads(report.read_text())
+            finally:
+                node.send_signal(signal.SIGINT)
+                node.communicate(timeout=20)
+            after = json.loads(report.read_text())
+            require(after["home"] == str(home) and after["written"] > before["written"] and after["days"] == [], f"{before} {after}")
         with t.case("one that others could write is refused aloud"):
             node = up("666", t.sub("bob"))
             _, said = node.communicate(timeout=20)

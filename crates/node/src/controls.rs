@@ -8,6 +8,7 @@
 
 mod admin;
 mod edit;
+mod report;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How many looks pass between two writes of what was used. A crash loses what is not written.
 const WRITE_EVERY: u32 = 60;
+
+/// How many looks pass between two reports for the administrator, beside the first of each day and the last of a run.
+const REPORT_EVERY: u32 = 60 * 60;
 
 /// All services by name, with what they are.
 pub(crate) const SERVICES: &[(&str, &str)] = &[
@@ -203,15 +207,20 @@ impl Controls {
     }
 
     async fn follow(self) {
-        let mut looks = 0;
+        let (mut looks, mut reported) = (0_u32, None);
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             self.0.gate.usage().sample();
             self.look().await;
-            looks += 1;
+            looks = looks.wrapping_add(1);
             if looks % WRITE_EVERY == 0 {
                 self.write_usage().await;
             }
+            let wanted = self.report_folder().map(|folder| (folder, today()));
+            if wanted.is_some() && (wanted != reported || looks % REPORT_EVERY == 0) {
+                self.hand_in().await;
+            }
+            reported = wanted;
         }
     }
 
@@ -220,6 +229,27 @@ impl Controls {
         let used = self.0.gate.usage().take();
         if let Err(error) = self.0.ledger.add(today(), used).await {
             tracing::warn!(%error, "what was used is not written down");
+        }
+    }
+
+    /// Returns where the administrator wants a report.
+    fn report_folder(&self) -> Option<PathBuf> {
+        self.state().admin.report.clone()
+    }
+
+    /// Writes the report that the administrator wants, if one is wanted.
+    pub(crate) async fn hand_in(&self) {
+        let Some(folder) = self.report_folder() else { return };
+        let home = self.0.path.parent().map(Path::to_owned).unwrap_or_default();
+        let handed = match self.report(report::DAYS).await {
+            Ok(used) => {
+                let write = move || report::Report::new(&home, used).hand_in(&folder, &home);
+                tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(error.to_string()))
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(reason) = handed {
+            tracing::warn!(%reason, "the report that the administrator wants cannot be written");
         }
     }
 

@@ -176,6 +176,7 @@ impl Node {
         }
         self.state.session().shutdown().await;
         self.state.controls().write_usage().await;
+        self.state.controls().hand_in().await;
         self.server.abort();
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Admin {
     block: Vec<String>,
     /// Files with such addresses.
     pub(crate) lists: Vec<PathBuf>,
+    /// A folder into which every node of this computer writes what it used by day.
+    pub(crate) report: Option<PathBuf>,
     /// The hours in which anything may be exchanged; empty: always.
     hours: Vec<Hours>,
     /// The time zone of those hours, as `Europe/Berlin`; by default the system's.
@@ -109,6 +111,9 @@ impl Admin {
         }
         if admin.threads == Some(0) || admin.connections == Some(0) || admin.connections_per_torrent == Some(0) {
             return Err("0 threads or connections would stop everything; forbid services or give hours instead".into());
+        }
+        if let Some(folder) = admin.report.as_ref().filter(|folder| !folder.is_absolute()) {
+            return Err(format!("report: {} has to be an absolute path", folder.display()));
         }
         admin.found_zone = admin.zone.as_deref().map(named_zone).transpose()?;
         admin.hours.iter().try_for_each(|hours| hours.window().map(drop))?;
@@ -247,6 +252,7 @@ mod tests {
             ("forbid = [\"filez\"]", "no service \"filez\""),
             ("memory = \"1K\"", "memory has to be"),
             ("threads = 0", "would stop everything"),
+            ("report = \"reports\"", "absolute path"),
             ("zone = \"Europe/Atlantis\"", "no time zone"),
             ("hours = [{ days = \"x\", from = \"1:00\", to = \"2:00\" }]", "names no days"),
         ] {
