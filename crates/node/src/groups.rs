@@ -6,6 +6,7 @@
 
 mod circle;
 mod meeting;
+mod places;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use tokio::sync::{Notify, watch};
 use crate::NodeError;
 use crate::people::{Circles, Off, People};
 use circle::{Circle, Settled};
+use places::Places;
 
 /// How many groups a node is in. Arbitrary; each may hold some megabytes.
 const MAX_GROUPS: usize = 256;
@@ -110,6 +112,8 @@ struct Inner {
     /// Groups that were left: members who have not heard of it call us back in vain.
     left: Mutex<BTreeSet<GroupId>>,
     gossip: Option<Gossip>,
+    /// Who is talked to as if groups were here that are not.
+    pretending: Places<GroupId>,
     /// Counts the changes of who belongs to what.
     changed: watch::Sender<u64>,
     /// Wakes the task that looks for members.
@@ -134,6 +138,7 @@ impl Groups {
         };
         let groups = Groups(Arc::new(Inner {
             gossip: people.overlay().map(Gossip::start),
+            pretending: streams::pretending(),
             left: Mutex::new(store.left().await?),
             people,
             identity: Mutex::new(identity.clone()),
@@ -152,8 +157,9 @@ impl Groups {
         groups.0.people.set_circles(Arc::new(groups.clone()));
         if let Some(overlay) = groups.0.people.overlay() {
             overlay.serve(Arc::new(streams::GroupService::new(groups.clone())));
-            tokio::spawn(meeting::run(Arc::downgrade(&groups.0)));
         }
+        // Without the overlay, too: it stores again what could not be stored.
+        tokio::spawn(meeting::run(Arc::downgrade(&groups.0)));
         Ok(groups)
     }
 
@@ -403,7 +409,11 @@ impl Groups {
         circle: &Arc<Circle>,
         act: impl FnOnce(&mut Replica) -> T,
     ) -> Result<(T, Settled), DbError> {
-        let (result, settled) = circle.drive(&self.0.store, act).await?;
+        let driven = circle.drive(&self.0.store, act).await;
+        if driven.is_err() && circle.is_unstored().await {
+            self.0.wake.notify_one();
+        }
+        let (result, settled) = driven?;
         self.settled(circle, settled).await?;
         Ok((result, settled))
     }

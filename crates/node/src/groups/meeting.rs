@@ -78,6 +78,7 @@ pub(super) async fn run(inner: Weak<Inner>) {
 impl Groups {
     /// Visits members' nodes, if few are met; returns when to look again.
     fn seek(&self, circle: &Arc<Circle>) -> Option<Duration> {
+        self.0.people.overlay()?;
         let own = self.0.people.key().id();
         let view = circle.view();
         let candidates: Vec<NodeId> = match (&view.roster, view.standing) {

@@ -11,14 +11,15 @@ use overlay::{Hint, Peer, Service, Stream};
 use people::proto::group::message::{
     Fellow, MAX_FELLOW_HINTS, MAX_FELLOWS, MAX_FIRST_MESSAGE_BYTES, MAX_MESSAGE_BYTES, tag,
 };
-use people::proto::group::replica::{MAX_BAD, PROOF_PATIENCE};
+use people::proto::group::replica::{MAX_BAD, MAX_OUTSIDERS, PROOF_PATIENCE};
 use people::proto::group::{Command, GroupLink, Input, JoinRequest, Kind, Message, Refusal, Replica};
 use people::proto::{LinkNode, ShownList, SignedNodeList};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::circle::{Circle, MAX_EARLY, Order};
+use super::places::{Place, Places};
 use super::{GroupError, Groups, now, random};
 use crate::frames;
 
@@ -28,9 +29,12 @@ pub(super) const SERVICE: &str = "group";
 /// How long the other end may take to greet, and to answer.
 const GREETING: Duration = Duration::from_secs(20);
 
-/// How many strangers are listened to at a time, until they have said what they want. Arbitrary: each may hold a short
-/// frame and some seconds.
+/// How many streams of strangers are listened to at a time, until they have shown that they belong here. Arbitrary: each
+/// may hold a short frame and some seconds.
 const MAX_STRANGERS: usize = 16;
+
+/// How many of them one node may have. Arbitrary: a stream for a greeting that comes to nothing, and one for the next.
+const MAX_OF_STRANGER: usize = 2;
 
 /// How many groups are taken on somebody's word, before a member has shown their log. Arbitrary: a person who was restored
 /// hears of all of theirs at once.
@@ -42,15 +46,21 @@ const WRITING: Duration = Duration::from_secs(60);
 /// How long the other end is listened to after we said all. Arbitrary.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Returns places for those who name a group that is not here: as many of each as one that is here has for outsiders.
+pub(super) fn pretending() -> Places<base::GroupId> {
+    // Bounded by the streams, of which strangers have few.
+    Places::new(usize::MAX, MAX_OUTSIDERS)
+}
+
 /// Receives streams.
 pub(super) struct GroupService {
     groups: Groups,
-    strangers: Arc<Semaphore>,
+    strangers: Places<NodeId>,
 }
 
 impl GroupService {
     pub(super) fn new(groups: Groups) -> GroupService {
-        GroupService { groups, strangers: Arc::new(Semaphore::new(MAX_STRANGERS)) }
+        GroupService { groups, strangers: Places::new(MAX_STRANGERS, MAX_OF_STRANGER) }
     }
 }
 
@@ -64,9 +74,9 @@ impl Service for GroupService {
             let stranger = match peer.person {
                 Some(_) => None,
                 // One too many is let go: it tries again.
-                None => match self.strangers.clone().try_acquire_owned() {
-                    Ok(permit) => Some(permit),
-                    Err(_) => return,
+                None => match self.strangers.take(peer.node) {
+                    Some(place) => Some(place),
+                    None => return,
                 },
             };
             // A stranger, and somebody who names a group that is not here, gets the end of the stream and nothing else.
@@ -75,6 +85,15 @@ impl Service for GroupService {
             }
         })
     }
+}
+
+/// Whoever is not known to be a member when a stream begins.
+#[derive(Default)]
+struct Newcomer {
+    /// What was told of nodes until then.
+    early: Vec<Fellow>,
+    /// The place that is held until then.
+    stranger: Option<Place<NodeId>>,
 }
 
 /// Why nobody let us in.
@@ -104,12 +123,7 @@ impl From<DbError> for Knock {
 
 impl Groups {
     /// `stranger`: kept for as long as the other end is one.
-    async fn receive(
-        &self,
-        node: NodeId,
-        mut stream: Stream,
-        stranger: Option<OwnedSemaphorePermit>,
-    ) -> io::Result<()> {
+    async fn receive(&self, node: NodeId, mut stream: Stream, stranger: Option<Place<NodeId>>) -> io::Result<()> {
         let own = self.0.people.key().id();
         let greeting = timeout(GREETING, read(&mut stream, MAX_FIRST_MESSAGE_BYTES)).await??;
         let find =
@@ -132,7 +146,7 @@ impl Groups {
                 }
                 drop(stranger);
                 self.welcome(&mut stream, roster.is_none_or(|roster| roster.has(&claimed))).await?;
-                self.run(circle, node, claimed, stream, None, Vec::new()).await
+                self.run(circle, node, claimed, stream, None, Newcomer::default()).await
             }
             Message::Join { tag, request, list } => {
                 let Some(circle) = find(&tag) else { return Ok(()) };
@@ -145,13 +159,12 @@ impl Groups {
                 }
                 let Some(person) = self.recognise(node, &list).await? else { return Ok(()) };
                 let Some(circle) = self.0.circle(group).filter(|circle| circle.view().roster.is_some()) else {
-                    return self.pretend(stream).await;
+                    return self.pretend(group, stream).await;
                 };
-                drop(stranger);
                 self.welcome(&mut stream, self.is_member(group, person)).await?;
                 // Of use as soon as the person has shown to be a member.
                 let shown = Fellow { list, hints: Vec::new() };
-                self.run(circle, node, person, stream, None, vec![shown]).await
+                self.run(circle, node, person, stream, None, Newcomer { early: vec![shown], stranger }).await
             }
             _ => Ok(()),
         }
@@ -170,11 +183,12 @@ impl Groups {
     }
 
     /// Behaves as to somebody who is no member, though the group is not here: nobody learns which groups are.
-    async fn pretend(&self, mut stream: Stream) -> io::Result<()> {
+    async fn pretend(&self, group: base::GroupId, mut stream: Stream) -> io::Result<()> {
         self.welcome(&mut stream, false).await?;
+        let place = self.0.pretending.take(group);
         let talk = async {
             let mut bad = 0;
-            while bad < MAX_BAD as usize {
+            while place.is_some() && bad < MAX_BAD as usize {
                 match read(&mut stream, MAX_MESSAGE_BYTES).await? {
                     Message::Have(_) => write(&mut stream, &Message::Have(Vec::new())).await?,
                     Message::Changes(changes) => bad += changes.len(),
@@ -182,9 +196,17 @@ impl Groups {
                     _ => bad += 1,
                 }
             }
-            Ok(())
+            Ok::<_, io::Error>(())
         };
-        timeout(PROOF_PATIENCE, talk).await.unwrap_or(Ok(()))
+        if let Ok(Err(error)) = timeout(PROOF_PATIENCE, talk).await {
+            return Err(error);
+        }
+        drop(place);
+        // As one leaves who is in the way, or has proven nothing.
+        stream.shutdown().await?;
+        let listen = async { while read(&mut stream, MAX_MESSAGE_BYTES).await.is_ok() {} };
+        let _ = timeout(LAST_WORDS, listen).await;
+        Ok(())
     }
 
     /// Takes a group that a fellow member named: its members will tell whether we belong to it.
@@ -203,7 +225,7 @@ impl Groups {
         request: JoinRequest,
         list: &[u8],
         mut stream: Stream,
-        stranger: Option<OwnedSemaphorePermit>,
+        stranger: Option<Place<NodeId>>,
     ) -> io::Result<()> {
         let person = request.person;
         let Some(shown) = ShownList::read(list).ok().filter(|list| list.person() == person) else { return Ok(()) };
@@ -233,7 +255,7 @@ impl Groups {
             return Ok(());
         }
         self.welcome(&mut stream, true).await?;
-        self.run(circle, node, person, stream, None, Vec::new()).await
+        self.run(circle, node, person, stream, None, Newcomer::default()).await
     }
 
     async fn welcome(&self, stream: &mut Stream, known: bool) -> io::Result<()> {
@@ -318,7 +340,7 @@ impl Groups {
         self.0.people.update(|book, _| book.learn_hints(node, &hints)).await?;
         let groups = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = groups.run(circle, node, person, stream, None, Vec::new()).await {
+            if let Err(error) = groups.run(circle, node, person, stream, None, Newcomer::default()).await {
                 tracing::debug!(?node, %error, "a stream of the service group ended");
             }
         });
@@ -336,7 +358,7 @@ impl Groups {
         let Some(person) = self.welcomed(node, &mut stream).await else {
             return self.show(circle, node, limit).await;
         };
-        if let Err(error) = self.run(circle, node, person, stream, limit, Vec::new()).await {
+        if let Err(error) = self.run(circle, node, person, stream, limit, Newcomer::default()).await {
             tracing::debug!(?node, %error, "a stream of the service group ended");
         }
         true
@@ -365,14 +387,13 @@ impl Groups {
         }
         let Some(person) = self.welcomed(node, &mut stream).await else { return false };
         let since = Instant::now();
-        if let Err(error) = self.run(circle, node, person, stream, limit, Vec::new()).await {
+        if let Err(error) = self.run(circle, node, person, stream, limit, Newcomer::default()).await {
             tracing::debug!(?node, %error, "a stream of the service group ended");
         }
         since.elapsed() > 2 * PROOF_PATIENCE
     }
 
-    /// Serves a stream between two members until it ends, or until `limit` is over. `early`: what was told of nodes before
-    /// it was known that the other end is a member.
+    /// Serves a stream between two members until it ends, or until `limit` is over.
     async fn run(
         &self,
         circle: Arc<Circle>,
@@ -380,7 +401,7 @@ impl Groups {
         person: PersonId,
         stream: Stream,
         limit: Option<Duration>,
-        early: Vec<Fellow>,
+        newcomer: Newcomer,
     ) -> io::Result<()> {
         let (session, orders, settled) = circle.connect(&self.0.store, person).await.map_err(io::Error::other)?;
         self.settled(&circle, settled).await.map_err(io::Error::other)?;
@@ -393,7 +414,7 @@ impl Groups {
             }
         };
         let result = tokio::select! {
-            result = converse(self.listen(&circle, (node, person), session, reading, early), speak(orders, writing)) => result,
+            result = converse(self.listen(&circle, (node, person), session, reading, newcomer), speak(orders, writing)) => result,
             () = over => Ok(()),
         };
         let settled = circle.close(&self.0.store, session).await.map_err(io::Error::other)?;
@@ -408,8 +429,9 @@ impl Groups {
         (node, person): (NodeId, PersonId),
         session: u64,
         mut stream: impl AsyncRead + Unpin,
-        mut early: Vec<Fellow>,
+        newcomer: Newcomer,
     ) -> io::Result<()> {
+        let Newcomer { mut early, mut stranger } = newcomer;
         let is_member = || circle.view().roster.is_some_and(|roster| roster.has(&person));
         // Who proves nothing is not met: the group goes on seeking members. Whoever lets us in is, before the roster is here.
         let counts = || circle.view().roster.is_none() || is_member();
@@ -436,6 +458,7 @@ impl Groups {
             }
             if !told && is_member() {
                 told = true;
+                drop(stranger.take());
                 circle.tell(Some(session), &self.fellows(circle)).await;
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! Whoever came in while we were away is such an *outsider*, and so is whoever only knows what the group is called. None
 //! of them hears anything of the group. Outsiders who say what they have are told that we have nothing: a member's copy
-//! then sends all, in order, and that shows that its person belongs to the group. There are few such sessions, and they
-//! end after a while; a member's always finds room.
+//! then sends all, in order, and that shows that its person belongs to the group. There are few such sessions, beside those
+//! of members, and they end after a while.
 
 use std::time::Duration;
 
@@ -33,20 +33,11 @@ impl Replica {
     pub(super) fn connected(&mut self, now: Now, session: SessionId, person: PersonId) {
         // Until the first change is here nobody is known: the driver takes those whom a link or a fellow named.
         let outside = self.roster.is_some() && !self.has(&person);
-        let others = || self.sessions.iter().filter(|(_, session)| session.outside_until.is_some()).map(|(id, _)| *id);
-        let full = self.sessions.len() >= MAX_SESSIONS;
-        let surplus = if outside && (full || others().count() >= MAX_OUTSIDERS) {
-            Some(session)
-        } else if full {
-            others().next().or(Some(session))
-        } else {
-            None
-        };
-        if let Some(surplus) = surplus {
-            self.sessions.remove(&surplus);
-            self.outputs.push_back(Output::Disconnect { session: surplus, blame: false });
-        }
-        if surplus == Some(session) {
+        // Each has places of its own: how many members are here makes no difference to an outsider.
+        let others = self.sessions.values().filter(|session| session.outside_until.is_some()).count();
+        let full = if outside { others >= MAX_OUTSIDERS } else { self.sessions.len() - others >= MAX_SESSIONS };
+        if full {
+            self.outputs.push_back(Output::Disconnect { session, blame: false });
             return;
         }
         let outside_until = outside.then(|| now.mono + PROOF_PATIENCE);
