@@ -306,6 +306,11 @@ impl Gate {
         self.0.addresses.subscribe()
     }
 
+    /// Tells whether everything is paused.
+    pub fn is_paused(&self) -> bool {
+        self.0.addresses.borrow().paused
+    }
+
     /// Waits until everything is paused, or no longer. Cancel safe.
     pub async fn paused(&self, wanted: bool) {
         let mut policy = self.0.addresses.subscribe();

@@ -5,9 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base::{NodeId, PersonId};
-use net::{Asking, Direction, Gate, Pass};
+use net::{Asking, Direction, Gate, Pass, Refusal};
 
 use crate::{Directory, Hint, OpenError};
+
+/// What a relay does for us, where the gate asks for a service. Nobody offers it by this name.
+const RELAYING: &str = "relaying";
 
 /// Asks the directory and the gate.
 #[derive(Clone)]
@@ -38,6 +41,17 @@ impl Admission {
     /// Whether anything may go to or come from an address.
     pub(crate) fn admits_address(&self, address: SocketAddr) -> bool {
         !self.gate.refuses_address(address.ip())
+    }
+
+    /// Whether everything rests.
+    pub(crate) fn rests(&self) -> bool {
+        self.gate.is_paused()
+    }
+
+    /// Whether a node may relay: it is not met for its own sake, so that only a block keeps it away.
+    pub(crate) fn lets_relay(&self, node: NodeId) -> bool {
+        let asking = Asking::node(node, RELAYING, Direction::Outgoing);
+        self.gate.refuses(&asking) != Some(Refusal::Blocked)
     }
 
     /// Asks before a node is dialled, or served a stream over a connection that stands: no address is known yet, or it

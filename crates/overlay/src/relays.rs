@@ -132,9 +132,10 @@ impl KnownRelays {
     }
 }
 
-/// Whether the gate lets anything go to a relay: to its address, where the URL has one.
+/// Whether the gate lets anything go to a relay: to its address and its node, where the URL names them.
 fn may_dial(relay: &Relay, admission: &Admission) -> bool {
     relay.address().is_none_or(|address| admission.admits_address(address))
+        && relay.node().is_none_or(|node| admission.lets_relay(node))
 }
 
 /// Returns a relay as iroh wants it. A relay of a node without a port for address discovery gets no probes for it.
@@ -259,5 +260,25 @@ mod tests {
         assert!(!known.admits(settings[0].as_iroh(), &admission));
         let left = keeper::start(&settings, false, &admission);
         assert!(left.into_keys().eq([settings[1].as_iroh().clone()]));
+    }
+
+    #[test]
+    fn a_blocked_node_is_no_relay_and_in_a_pause_none_is_looked_at() {
+        let (gate, admission) = admission();
+        let settings = [relay("192.0.2.1", Some(CAROL)), relay("192.0.2.2", Some(MALLORY)), relay("192.0.2.3", None)];
+        let known = KnownRelays::new(OWN, &settings, false);
+        let blocks =
+            net::Policy { block: [net::Target::Node(MALLORY)].into_iter().collect(), ..net::Policy::default() };
+        gate.set_policy(blocks);
+        assert!(!known.admits(settings[1].as_iroh(), &admission));
+        let left = keeper::start(&settings, false, &admission);
+        assert!(left.into_keys().eq([&settings[0], &settings[2]].map(|relay| relay.as_iroh().clone())));
+        assert!(!keeper::start(&[], true, &admission).is_empty(), "the public ones");
+        gate.set_policy(net::Policy { paused: true, ..net::Policy::default() });
+        assert!(
+            keeper::start(&settings, true, &admission).is_empty() && keeper::start(&[], true, &admission).is_empty()
+        );
+        gate.set_policy(net::Policy { meet: net::Meet::Contacts, ..net::Policy::default() });
+        assert_eq!(keeper::start(&settings, false, &admission).len(), 3, "who relays is not met");
     }
 }

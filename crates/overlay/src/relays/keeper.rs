@@ -46,7 +46,7 @@ pub(crate) async fn run(
             known.borrow_and_update().iter().filter(|relay| may_dial(relay, &admission)).cloned(),
         );
         choice.look(Instant::now(), &now(&endpoint));
-        let wanted = wanted(&choice);
+        let wanted = wanted(&choice, &admission);
         for url in chosen.keys().filter(|url| !wanted.contains_key(*url)) {
             tracing::debug!(%url, "a relay is no longer used");
             endpoint.remove_relay(url).await;
@@ -69,10 +69,14 @@ pub(crate) async fn run(
 pub(crate) fn start(known: &[Relay], public: bool, admission: &Admission) -> BTreeMap<RelayUrl, Arc<RelayConfig>> {
     let mut choice = Choice::new(Instant::now(), public);
     choice.know(Instant::now(), known.iter().filter(|relay| may_dial(relay, admission)).cloned());
-    wanted(&choice)
+    wanted(&choice, admission)
 }
 
-fn wanted(choice: &Choice) -> BTreeMap<RelayUrl, Arc<RelayConfig>> {
+/// Returns the relays to measure and to use. In a pause none: nothing is sent to find out which is near.
+fn wanted(choice: &Choice, admission: &Admission) -> BTreeMap<RelayUrl, Arc<RelayConfig>> {
+    if admission.rests() {
+        return BTreeMap::new();
+    }
     let known = choice.usable().map(|relay| (relay.as_iroh().clone(), Arc::new(config(relay))));
     let map = RelayMode::Default.relay_map();
     let public = map.relays::<Vec<_>>().into_iter().map(|config| (config.url.clone(), config));
