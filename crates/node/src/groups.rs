@@ -6,7 +6,6 @@
 
 mod circle;
 mod meeting;
-mod places;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -21,6 +20,7 @@ use base::{GroupId, NodeId, Now, PersonId, WallTime};
 use db::{Db, DbError};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use net::Places;
 use overlay::gossip::Gossip;
 use people::GroupStore;
 use people::proto::group::change::link_key;
@@ -33,7 +33,6 @@ use tokio::sync::{Notify, watch};
 use crate::NodeError;
 use crate::people::{Circles, Off, People};
 use circle::{Circle, Settled};
-use places::Places;
 
 /// How many groups a node is in. Arbitrary; each may hold some megabytes.
 const MAX_GROUPS: usize = 256;

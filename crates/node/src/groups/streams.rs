@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use base::{NodeId, PersonId};
 use db::DbError;
 use futures_util::future::BoxFuture;
+use net::{Place, Places};
 use overlay::{Hint, Peer, Service, Stream};
 use people::proto::group::message::{
     Fellow, MAX_FELLOW_HINTS, MAX_FELLOWS, MAX_FIRST_MESSAGE_BYTES, MAX_MESSAGE_BYTES, tag,
@@ -19,7 +20,6 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::circle::{Circle, MAX_EARLY, Order};
-use super::places::{Place, Places};
 use super::{GroupError, Groups, now, random};
 use crate::frames;
 
