@@ -38,15 +38,8 @@ pub async fn run(command: Group, context: &Context) -> Result<u8> {
             let role = if command.role == RoleName::Admin { GroupRole::Admin } else { GroupRole::Member };
             let path = format!("/groups/{}/members/{}", group.info.id, member.person);
             client.tell(Method::PUT, &path, Some(&GroupRoleRequest { role })).await?;
-            done(client, &group, context, || {
-                format!(
-                    "{} is {} {} now.",
-                    name_of(member),
-                    if role == GroupRole::Admin { "an" } else { "a" },
-                    shown(role)
-                )
-            })
-            .await?;
+            let now = if role == GroupRole::Admin { "an admin" } else { "a member" };
+            done(client, &group, context, || format!("{} is {now} now.", name_of(member))).await?;
         }
         Group::Remove(command) => {
             let group = detail(client, &command.group).await?;

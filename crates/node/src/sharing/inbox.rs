@@ -196,10 +196,10 @@ impl Sharing {
         magnet.name = Some(notice.name.clone());
         if let Some(id) = self.0.session.find(&magnet.hashes) {
             let status = self.0.session.status(id).await?;
-            let there = status.folder;
+            let (is_complete, there) = (status.is_complete(), status.folder);
             if folder.as_ref().is_some_and(|folder| *folder != there) {
                 return Err(SharingError::Input(format!(
-                    "it was fetched into {} before: `compeer remove {}` first, then it can go elsewhere (`--delete-files` \
+                    "it was fetched into {} before: `compeer remove {}` first, then it can go elsewhere (`--with-data` \
                      also deletes what is there)",
                     there.display(),
                     &id.to_string()[..8],
@@ -207,7 +207,7 @@ impl Sharing {
             }
             self.0.session.resume(id).await?;
             // It was deleted by other means: what is not there any more is fetched again.
-            if let Some(path) = status.path.filter(|_| status.progress >= 1.0)
+            if let Some(path) = is_complete.then_some(status.path).flatten()
                 && !tokio::fs::try_exists(&path).await.unwrap_or(true)
             {
                 self.0.session.recheck(id).await?;
