@@ -113,6 +113,8 @@ struct Inner {
     gossip: Option<Gossip>,
     /// Who is talked to as if groups were here that are not.
     pretending: Places<GroupId>,
+    /// Who shows groups that are not here.
+    showing: Places<NodeId>,
     /// Counts the changes of who belongs to what.
     changed: watch::Sender<u64>,
     /// Wakes the task that looks for members.
@@ -138,6 +140,7 @@ impl Groups {
         let groups = Groups(Arc::new(Inner {
             gossip: people.overlay().map(Gossip::start),
             pretending: streams::pretending(),
+            showing: streams::showing(),
             left: Mutex::new(store.left().await?),
             people,
             identity: Mutex::new(identity.clone()),

@@ -13,7 +13,7 @@ use people::proto::group::message::{
     Fellow, MAX_FELLOW_HINTS, MAX_FELLOWS, MAX_FIRST_MESSAGE_BYTES, MAX_MESSAGE_BYTES, tag,
 };
 use people::proto::group::replica::{MAX_BAD, MAX_OUTSIDERS, PROOF_PATIENCE};
-use people::proto::group::{Command, GroupLink, Input, JoinRequest, Kind, Message, Refusal, Replica};
+use people::proto::group::{Command, GroupLink, Input, JoinRequest, Kind, Message, Refusal, Replica, Shown};
 use people::proto::{LinkNode, ShownList, SignedNodeList};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
@@ -36,9 +36,10 @@ const MAX_STRANGERS: usize = 16;
 /// How many of them one node may have. Arbitrary: a stream for a greeting that comes to nothing, and one for the next.
 const MAX_OF_STRANGER: usize = 2;
 
-/// How many groups are taken on somebody's word, before a member has shown their log. Arbitrary: a person who was restored
-/// hears of all of theirs at once.
-const MAX_UNSEEN: usize = 64;
+/// How many contacts and fellow members may show groups at a time, and how many one node of theirs. Arbitrary: a log may
+/// hold some megabytes, and whoever finds no place comes again.
+const MAX_SHOWING: usize = 16;
+const MAX_SHOWING_OF_ONE: usize = 4;
 
 /// How long a message may take to be written: whoever does not read for so long is gone.
 const WRITING: Duration = Duration::from_secs(60);
@@ -50,6 +51,11 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(super) fn pretending() -> Places<base::GroupId> {
     // Bounded by the streams, of which strangers have few.
     Places::new(usize::MAX, MAX_OUTSIDERS)
+}
+
+/// Returns places for those who show groups that are not here.
+pub(super) fn showing() -> Places<NodeId> {
+    Places::new(MAX_SHOWING, MAX_SHOWING_OF_ONE)
 }
 
 /// Receives streams.
@@ -153,13 +159,9 @@ impl Groups {
                 self.let_in(circle, node, *request, &list, stream, stranger).await
             }
             Message::Belongs { group, list } => {
-                if self.0.circle(group).is_none() && self.believes(node, group) {
-                    tracing::debug!(?node, "a fellow member names a group that we belong to");
-                    return self.adopt(group, node).await.map_err(io::Error::other);
-                }
                 let Some(person) = self.recognise(node, &list).await? else { return Ok(()) };
                 let Some(circle) = self.0.circle(group).filter(|circle| circle.view().roster.is_some()) else {
-                    return self.pretend(group, stream).await;
+                    return self.pretend(group, (node, person), stream).await;
                 };
                 self.welcome(&mut stream, self.is_member(group, person)).await?;
                 // Of use as soon as the person has shown to be a member.
@@ -170,28 +172,41 @@ impl Groups {
         }
     }
 
-    /// Whether a node's word is enough to take a group: nothing of a stranger is believed, and of others no more than some
-    /// groups that no member has shown yet.
-    fn believes(&self, node: NodeId, group: base::GroupId) -> bool {
+    /// Whether somebody may show that we belong to a group that is not here: a contact, a fellow member or a node of ours,
+    /// and there is room for it.
+    fn listens(&self, (node, person): (NodeId, PersonId), group: base::GroupId) -> Option<(Place<NodeId>, Shown)> {
         let is_friend = {
             let book = self.0.people.book();
-            book.admits(&node) && book.person_of(&node).is_some_and(|person| book.is_of_interest(&person))
+            book.person_of(&node) == Some(person) && book.is_of_interest(&person)
         };
-        let unseen = self.0.all().iter().filter(|circle| circle.view().roster.is_none()).count();
-        let is_room = unseen < MAX_UNSEEN && self.0.lock_circles().len() < super::MAX_GROUPS;
-        is_friend && is_room && !self.0.lock_left().contains(&group)
+        let circles = self.0.lock_circles();
+        let is_wanted = !circles.contains_key(&group) && circles.len() < super::MAX_GROUPS;
+        let is_new = is_friend && is_wanted && !self.0.lock_left().contains(&group);
+        is_new.then(|| self.0.showing.take(node)).flatten().map(|place| (place, Shown::new(group)))
     }
 
-    /// Behaves as to somebody who is no member, though the group is not here: nobody learns which groups are.
-    async fn pretend(&self, group: base::GroupId, mut stream: Stream) -> io::Result<()> {
+    /// Behaves as to somebody who is no member, though the group is not here: nobody learns which groups are. Whoever shows
+    /// that we belong to it is believed.
+    async fn pretend(&self, group: base::GroupId, from: (NodeId, PersonId), mut stream: Stream) -> io::Result<()> {
         self.welcome(&mut stream, false).await?;
         let place = self.0.pretending.take(group);
+        let mut shown = self.listens(from, group);
+        let (own, (node, person)) = (self.person(), from);
         let talk = async {
             let mut bad = 0;
             while place.is_some() && bad < MAX_BAD as usize {
                 match read(&mut stream, MAX_MESSAGE_BYTES).await? {
                     Message::Have(_) => write(&mut stream, &Message::Have(Vec::new())).await?,
-                    Message::Changes(changes) => bad += changes.len(),
+                    Message::Changes(changes) => match &mut shown {
+                        Some((_, shown)) => {
+                            bad += shown.take_in(&changes);
+                            if shown.has_both(&own, &person) {
+                                tracing::debug!(?node, "a fellow member shows a group that we belong to");
+                                return self.adopt(group, node).await.map_err(io::Error::other);
+                            }
+                        }
+                        None => bad += changes.len(),
+                    },
                     Message::Want(_) | Message::People(_) => {}
                     _ => bad += 1,
                 }
@@ -201,7 +216,7 @@ impl Groups {
         if let Ok(Err(error)) = timeout(PROOF_PATIENCE, talk).await {
             return Err(error);
         }
-        drop(place);
+        drop((place, shown));
         // As one leaves who is in the way, or has proven nothing.
         stream.shutdown().await?;
         let listen = async { while read(&mut stream, MAX_MESSAGE_BYTES).await.is_ok() {} };
@@ -209,7 +224,7 @@ impl Groups {
         Ok(())
     }
 
-    /// Takes a group that a fellow member named: its members will tell whether we belong to it.
+    /// Takes a group that a fellow member has shown: its members tell the rest.
     async fn adopt(&self, group: base::GroupId, node: NodeId) -> Result<(), GroupError> {
         let identity = self.0.identity().clone();
         self.0.store.add(group, vec![node]).await?;

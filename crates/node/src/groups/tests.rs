@@ -63,8 +63,9 @@ impl Person {
         self.groups().person()
     }
 
-    /// Opens a stream to another's groups, says something, and returns the answer to it until the other end ends it.
-    async fn says(&self, to: &Person, messages: &[Message]) -> Vec<u8> {
+    /// Opens a stream to another's groups, says something, and returns the answer to it until the other end ends it, and
+    /// whether it ended it in good order.
+    async fn says(&self, to: &Person, messages: &[Message]) -> (Vec<u8>, bool) {
         let theirs = to.groups().people().overlay().unwrap();
         let ours = self.groups().people().overlay().unwrap();
         let mut stream = ours.open(theirs.node(), "group", &theirs.own_hints()).await.unwrap();
@@ -73,8 +74,8 @@ impl Person {
             let _ = crate::frames::write(&mut stream, &message.encode()).await;
         }
         let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
-        answer
+        let in_order = stream.read_to_end(&mut answer).await.is_ok();
+        (answer, in_order)
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&Groups) -> bool) {
@@ -161,28 +162,48 @@ async fn a_key_that_a_passphrase_seals_is_unlocked_for_groups() {
     assert!(alice.groups().is_member(group, alice.id()));
 }
 
+/// What somebody hears who names a group in each way that there is, and says all that there is to say.
+async fn hears_of(who: &Person, alice: &Person, group: GroupId) -> [(Vec<u8>, bool); 2] {
+    let list = who.groups().0.own_list().unwrap().encode();
+    let node = |person: &Person| person.groups().people().overlay().unwrap().node();
+    let hello = Message::Hello { tag: tag(group, node(who), node(alice)), list: list.clone() };
+    let belongs = Message::Belongs { group, list: list.clone() };
+    let first = ChangeId(group.0);
+    let fellow = people::proto::group::message::Fellow { list, hints: Vec::new() };
+    let asks = [Message::People(vec![fellow]), Message::Have(vec![first]), Message::Want(vec![first])];
+    let garbage = [Message::Changes(vec![Arc::from([7].as_slice()); 4])];
+    let shown = [&[belongs], asks.as_slice(), &garbage].concat();
+    [who.says(alice, &[hello]).await, who.says(alice, &shown).await]
+}
+
 #[tokio::test]
 async fn who_only_knows_what_a_group_is_called_hears_what_they_would_of_none() {
     let (alice, mallory) = tokio::join!(Person::new("Alice", None), Person::new("Mallory", None));
-    let group = alice.groups().create(&Name::new("Tea").unwrap(), Kind::Private).await.unwrap();
-    let list = mallory.groups().0.own_list().unwrap().encode();
-    let node = |person: &Person| person.groups().people().overlay().unwrap().node();
-    let mut heard = Vec::new();
-    for group in [group, GroupId([9; 32])] {
-        let hello = Message::Hello { tag: tag(group, node(&mallory), node(&alice)), list: list.clone() };
-        let belongs = Message::Belongs { group, list: list.clone() };
-        let first = ChangeId(group.0);
-        let fellow = people::proto::group::message::Fellow { list: list.clone(), hints: Vec::new() };
-        let asks = [Message::People(vec![fellow]), Message::Have(vec![first]), Message::Want(vec![first])];
-        let garbage = [Message::Changes(vec![Arc::from([7].as_slice()); 4])];
-        let shown = [&[belongs], asks.as_slice(), &garbage].concat();
-        heard.push((mallory.says(&alice, &[hello]).await, mallory.says(&alice, &shown).await));
-    }
-    let [of_group, of_none] = heard.try_into().unwrap();
-    assert!(of_group.0.is_empty(), "silence");
+    let (group, none) =
+        (alice.groups().create(&Name::new("Tea").unwrap(), Kind::Private).await.unwrap(), GroupId([9; 32]));
+    let (of_group, of_none) = tokio::join!(hears_of(&mallory, &alice, group), hears_of(&mallory, &alice, none));
+    assert!(of_group[0].0.is_empty(), "silence");
     assert_eq!(of_group, of_none);
     assert!(!alice.groups().is_member(group, mallory.id()));
     assert!(alice.groups().people().book().person(&mallory.id()).is_none());
+}
+
+#[tokio::test]
+async fn a_contact_does_not_learn_either_which_groups_are_here() {
+    let (alice, bob) = tokio::join!(Person::new("Alice", None), Person::new("Bob", None));
+    let list = bob.groups().0.own_list().unwrap();
+    let known = alice.groups().people().update(|book, now| {
+        book.accept(bob.id(), now).unwrap();
+        book.learn(&list)
+    });
+    assert!(known.await.unwrap());
+    let (group, none) =
+        (alice.groups().create(&Name::new("Tea").unwrap(), Kind::Private).await.unwrap(), GroupId([9; 32]));
+    let (of_group, of_none) = tokio::join!(hears_of(&bob, &alice, group), hears_of(&bob, &alice, none));
+    assert!(of_group[0].0.is_empty(), "silence");
+    assert_eq!(of_group, of_none);
+    // Nothing is taken on a contact's word, who would else be called back about it.
+    assert!(alice.groups().0.circle(none).is_none());
 }
 
 /// A stream that stays, on which somebody names a group.

@@ -15,6 +15,7 @@ pub mod log;
 pub mod message;
 pub mod replica;
 pub mod roster;
+pub mod shown;
 
 mod contest;
 mod session;
@@ -28,6 +29,7 @@ pub use log::{Insert, Log};
 pub use message::Message;
 pub use replica::Replica;
 pub use roster::{Member, Roster};
+pub use shown::Shown;
 
 /// What the fuzz targets call.
 pub mod fuzzing {
