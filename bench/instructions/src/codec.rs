@@ -1,5 +1,7 @@
 //! Frames of a connection that carries payload both ways.
 
+use std::time::Duration;
+
 use bytes::{BufMut, BytesMut};
 use metainfo::{BLOCK_LEN, Block, PieceIndex};
 use torrent_proto::wire::{LOCAL_IDS, Message, decode, encode, encode_piece_header, split_frame};
@@ -10,7 +12,7 @@ const ROUNDS: u32 = 500;
 const REQUESTS: u32 = 16;
 
 /// Splits and reads what a peer sends: a block, a Have and some requests in each round.
-pub fn decode_messages() -> u64 {
+pub fn decode_messages() -> (u64, Duration) {
     let mut stream = BytesMut::new();
     let mut frame = Vec::new();
     for round in 0..ROUNDS {
@@ -21,7 +23,7 @@ pub fn decode_messages() -> u64 {
         stream.put_bytes(0, BLOCK_LEN as usize);
     }
     let mut count = 0;
-    counted(&mut || {
+    let took = counted(&mut || {
         while let Ok(Some(length)) = split_frame(&stream) {
             let message = decode(stream.split_to(length).freeze());
             assert!(std::hint::black_box(message).is_ok());
@@ -29,14 +31,14 @@ pub fn decode_messages() -> u64 {
         }
     });
     assert_eq!(count, u64::from(ROUNDS * (REQUESTS + 2)));
-    count
+    (count, took)
 }
 
 /// Writes the same, without the blocks.
-pub fn encode_messages() -> u64 {
+pub fn encode_messages() -> (u64, Duration) {
     let mut frame = Vec::with_capacity(64 << 10);
     let mut count = 0;
-    counted(&mut || {
+    let took = counted(&mut || {
         for round in 0..ROUNDS {
             frame.clear();
             messages(round, |message| {
@@ -48,7 +50,7 @@ pub fn encode_messages() -> u64 {
             std::hint::black_box(&frame);
         }
     });
-    count
+    (count, took)
 }
 
 fn messages(round: u32, mut each: impl FnMut(&Message)) {

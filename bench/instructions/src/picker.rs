@@ -1,6 +1,7 @@
 //! A download by the picker alone, from 50 peers.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use base::Bitfield;
 use metainfo::{BLOCK_LEN, Block};
@@ -17,7 +18,7 @@ const BATCH: usize = 16;
 const BLOCKS: u64 = 15_000;
 
 /// One seed, and peers that have half of the pieces each.
-pub fn download(pieces: u32, blocks_a_piece: u32) -> u64 {
+pub fn download(pieces: u32, blocks_a_piece: u32) -> (u64, Duration) {
     let mut rng = fastrand::Rng::with_seed(1);
     let mut picker = Picker::new((0..pieces).map(|_| blocks_a_piece * BLOCK_LEN), &Bitfield::new(pieces));
     let mut peers: Vec<(PeerKey, Bitfield, VecDeque<Block>)> = Vec::new();
@@ -31,7 +32,7 @@ pub fn download(pieces: u32, blocks_a_piece: u32) -> u64 {
     }
     let mut done = 0;
     let mut new = Vec::new();
-    counted(&mut || {
+    let took = counted(&mut || {
         while done < BLOCKS {
             for (peer, has, queue) in &mut peers {
                 new.clear();
@@ -50,5 +51,5 @@ pub fn download(pieces: u32, blocks_a_piece: u32) -> u64 {
             }
         }
     });
-    done
+    (done, took)
 }

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Instant, Now, WallTime};
+use base::{Bitfield, Instant, Now, WallTime};
 use bytes::Bytes;
 use metainfo::{BLOCK_LEN, Block, Info, PieceIndex, PieceLayers};
 use torrent_proto::torrent::{
-    Connected, Direction, DiskAnswer, DiskOrder, Input, Output, PeerKey, PeerKind, Source, Torrent, TorrentConfig,
-    VerifyOutcome,
+    Connected, Direction, DiskAnswer, DiskOrder, Input, Output, PeerKey, PeerKind, Reason, Source, Torrent,
+    TorrentConfig, VerifyOutcome,
 };
 use torrent_proto::wire::{Message, PeerId, Reserved};
 
@@ -19,10 +19,20 @@ use crate::counted;
 const PEERS: u32 = 50;
 /// How many blocks one read brings.
 const BATCH: usize = 16;
+const BLOCKS_A_PIECE: u32 = 16;
 /// As many blocks of each torrent are counted.
-const BLOCKS: u64 = 15_000;
+pub const COUNTED: u64 = 15_000;
 /// How long passes from one read to the next.
 const STEP: Duration = Duration::from_micros(200);
+
+/// How the pieces lie over the peers.
+#[derive(Clone, Copy)]
+pub enum Spread {
+    /// All have all.
+    Seeds,
+    /// A seed, and peers with half of the pieces each.
+    Halves,
+}
 
 /// A torrent and what its driver would hold for it.
 struct World {
@@ -36,12 +46,27 @@ struct World {
     written: u64,
 }
 
-/// Downloads from 50 seeds; counts what each block costs from its arrival to the verified piece.
-pub fn leech(pieces: u32, blocks_a_piece: u32) -> u64 {
-    let mut world = World::new(pieces, blocks_a_piece, false);
-    (0..PEERS).for_each(|peer| world.receive(PeerKey(peer), vec![Message::HaveAll, Message::Unchoke]));
-    counted(&mut || {
-        while world.written < BLOCKS {
+/// Downloads from 50 peers until `blocks` were written, or all; counts what each block costs from its arrival to the verified
+/// piece.
+pub fn leech(pieces: u32, blocks: u64, spread: Spread) -> (u64, Duration) {
+    let mut world = World::new(pieces, false);
+    let mut rng = fastrand::Rng::with_seed(1);
+    for peer in 0..PEERS {
+        let mut has = Bitfield::new(pieces);
+        let has = match spread {
+            Spread::Halves if peer > 0 => {
+                (0..pieces).filter(|_| rng.bool()).for_each(|piece| {
+                    has.set(piece);
+                });
+                Message::Bitfield(Bytes::copy_from_slice(has.as_bytes()))
+            }
+            _ => Message::HaveAll,
+        };
+        world.receive(PeerKey(peer), vec![has, Message::Unchoke]);
+    }
+    let blocks = blocks.min(u64::from(pieces) * u64::from(BLOCKS_A_PIECE));
+    let took = counted(&mut || {
+        while world.written < blocks {
             for peer in 0..PEERS {
                 let queue = &mut world.asked[peer as usize];
                 let count = queue.len().min(BATCH);
@@ -55,12 +80,12 @@ pub fn leech(pieces: u32, blocks_a_piece: u32) -> u64 {
             }
         }
     });
-    world.written
+    (world.written, took)
 }
 
 /// Serves 50 leechers, each of which asks for 16 blocks at a time.
-pub fn seed() -> u64 {
-    let mut world = World::new(1_000, 16, true);
+pub fn seed() -> (u64, Duration) {
+    let mut world = World::new(1_000, true);
     (0..PEERS).for_each(|peer| world.receive(PeerKey(peer), vec![Message::HaveNone, Message::Interested]));
     // The choker has its say.
     for _ in 0..30 {
@@ -68,7 +93,7 @@ pub fn seed() -> u64 {
         world.input(Input::Timeout);
     }
     let mut sent = 0;
-    counted(&mut || {
+    let took = counted(&mut || {
         for round in 0..20 {
             for peer in 0..PEERS {
                 let piece = PieceIndex((round * PEERS + peer) % 1_000);
@@ -82,12 +107,12 @@ pub fn seed() -> u64 {
         }
     });
     assert!(sent > 0, "somebody is unchoked");
-    sent
+    (sent, took)
 }
 
 impl World {
-    fn new(pieces: u32, blocks_a_piece: u32, complete: bool) -> World {
-        let info = info(pieces, blocks_a_piece * BLOCK_LEN);
+    fn new(pieces: u32, complete: bool) -> World {
+        let info = info(pieces, BLOCKS_A_PIECE * BLOCK_LEN);
         let config = TorrentConfig {
             hashes: info.hashes(),
             info: Some(info),
@@ -180,6 +205,8 @@ impl World {
             }
             Output::Disk(DiskOrder::Flush) => self.answers.push_back(DiskAnswer::Flushed),
             Output::Disk(DiskOrder::Finish) => self.answers.push_back(DiskAnswer::Finished),
+            // The whole torrent is here.
+            Output::Disconnect { reason: Reason::BothSeeds, .. } => {}
             Output::Disconnect { peer, reason } => panic!("{peer:?} is dropped: {reason:?}"),
             _ => {}
         }
