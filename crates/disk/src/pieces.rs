@@ -91,6 +91,33 @@ impl Files {
         Ok(())
     }
 
+    /// Reads like [`Files::read`] without ever waiting: only from files that are open, and what the system holds in memory.
+    /// Returns whether all of it was there.
+    pub(crate) fn read_cached(&self, piece: PieceIndex, offset: u32, buffer: &mut [u8]) -> bool {
+        let block = Block { piece, offset, length: buffer.len() as u32 };
+        let mut filled = 0;
+        for segment in self.layout().file_ranges(block) {
+            let from = segment.block_offset as usize;
+            filled = from + segment.length as usize;
+            let part = &mut buffer[from..filled];
+            let there = match segment.file {
+                Some(file) => self
+                    .handles
+                    .find((self.storage, file.0), false)
+                    .is_some_and(|open| positional::read_cached(&open, part, segment.file_offset)),
+                None => {
+                    part.fill(0);
+                    true
+                }
+            };
+            if !there {
+                return false;
+            }
+        }
+        buffer[filled..].fill(0);
+        true
+    }
+
     fn read_segment(&self, piece: PieceIndex, offset: u32, segment: Segment, part: &mut [u8]) -> Result<(), DiskError> {
         let Some(file) = segment.file else {
             part.fill(0);

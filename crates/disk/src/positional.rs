@@ -75,6 +75,23 @@ pub(crate) fn read_exact(file: &File, buffer: &mut [u8], offset: u64) -> io::Res
     }
 }
 
+/// Fills `buffer` from `offset` on with what the system holds in memory, without waiting for a disk. Returns whether all of
+/// it was there; the buffer's content is arbitrary if not. Systems and file systems that cannot say (tmpfs) say no.
+pub(crate) fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::io::ReadWriteFlags;
+        let length = buffer.len();
+        let read = rustix::io::preadv2(file, &mut [io::IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT);
+        read == Ok(length)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (file, buffer, offset);
+        false
+    }
+}
+
 /// Tells whether anything was ever written in a range of a file; where the file system cannot say, whether the file
 /// reaches into it.
 pub(crate) fn holds_data(file: &File, range: Range<u64>) -> bool {

@@ -98,7 +98,9 @@ impl Storage {
     }
 
     /// Reads blocks for an upload: contiguous ones are read at once, and share a buffer. The reply holds one entry a
-    /// block, in the order asked. It waits while the budget for reads is used up by bytes not yet sent.
+    /// block, in the order asked. What the system holds in memory is read at once, and the reply called before this returns:
+    /// the way to a disk thread and back costs more than the copy. Otherwise it waits for that thread, and while the
+    /// budget for reads is used up by bytes not yet sent.
     pub fn read(&self, blocks: Vec<Block>, reply: impl FnOnce(Result<Vec<Bytes>, DiskError>) + Send + 'static) {
         let runs = runs(&blocks);
         let lens: Vec<usize> = runs.iter().map(|run| run.length as usize).collect();
@@ -106,6 +108,9 @@ impl Storage {
         if let Some(&run) = runs.iter().find(|run| run.length as usize > LARGE) {
             let message = format!("{run:?} is too long to be read at once");
             return reply(Err(DiskError { full: false, message }));
+        }
+        if let Some(bytes) = self.0.read_cached(&runs) {
+            return reply(Ok(cut(&blocks, &runs, &bytes)));
         }
         self.0.disk.reads.acquire_all_then(lens, move |buffers| {
             let disk = inner.disk.clone();
@@ -201,6 +206,16 @@ impl Inner {
 
     pub(crate) fn is_stopped(&self, check: u64) -> bool {
         check <= self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Reads all of `runs` if that needs no waiting, neither for a disk nor for memory.
+    fn read_cached(&self, runs: &[Block]) -> Option<Vec<Bytes>> {
+        let read = |run: &Block| {
+            let len = run.length as usize;
+            let mut buffer = self.disk.reads.try_acquire(len)?;
+            self.files.read_cached(run.piece, run.offset, &mut buffer[..len]).then(|| buffer.freeze(len))
+        };
+        runs.iter().map(read).collect()
     }
 
     fn order_write(self: &Arc<Self>, blocks: Vec<(Block, Bytes)>) {

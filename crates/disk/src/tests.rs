@@ -69,6 +69,27 @@ fn an_album_is_fetched_marked_until_done_and_named_at_the_end() {
 }
 
 #[test]
+fn what_is_read_at_once_is_what_a_thread_reads() {
+    let home = tempfile::tempdir().unwrap();
+    let content = Content::v1(&ALBUM, 32768);
+    let mut trial = Trial::open(&content, home.path());
+    trial.fetch_all(&content);
+    trial.finish();
+    // The first time the files have to be opened, the second time they may be read at once.
+    for _ in 0..2 {
+        for piece in 0..content.pieces.len() as u32 {
+            let (blocks, bytes): (Vec<Block>, Vec<Bytes>) = content.blocks(piece).into_iter().unzip();
+            assert_eq!(trial.read(&blocks), bytes);
+        }
+    }
+    // What the thread has to say of a file that was cut is said.
+    fs::File::options().write(true).open(home.path().join("album/c")).unwrap().set_len(10).unwrap();
+    let blocks = content.blocks(5).into_iter().map(|(block, _)| block).collect();
+    let message = trial.reply(|storage, reply| storage.read(blocks, reply)).unwrap_err().message;
+    assert!(message.contains("album/c is shorter than it was"), "{message}");
+}
+
+#[test]
 fn complete_data_that_is_there_already_is_found_and_used() {
     let home = tempfile::tempdir().unwrap();
     let content = Content::v1(&ALBUM, 32768);

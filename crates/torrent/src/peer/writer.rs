@@ -23,6 +23,10 @@ const MAX_CONTROL: usize = 64 * 1024;
 /// How many blocks go out in one write. Measured: the gain ends there.
 const BLOCKS_A_WRITE: usize = 16;
 
+/// How many blocks are read at once for a fast peer. Measured: each read that a disk thread does wakes both it and us, so
+/// that reads of 16 blocks cost a seeder a quarter more.
+const BLOCKS_A_FAST_READ: usize = 64;
+
 /// How many blocks are read at once for a peer that is slow or new: what the pool has a buffer of its own size for.
 const BLOCKS_A_SLOW_READ: usize = 2;
 
@@ -88,7 +92,7 @@ impl Writer {
     /// Takes the next blocks to read, if the socket has no more than one read's worth ahead of it: one is written while
     /// the next is read.
     pub(crate) fn next_read(&mut self) -> Option<Vec<Block>> {
-        let most = if self.fast { BLOCKS_A_WRITE } else { BLOCKS_A_SLOW_READ };
+        let most = if self.fast { BLOCKS_A_FAST_READ } else { BLOCKS_A_SLOW_READ };
         if self.todo.is_empty() || self.stalled || self.blocks.len() > most {
             return None;
         }
@@ -298,7 +302,7 @@ mod tests {
         assert_eq!(read(&mut writer, start), 4, "a new peer is given little");
         let mut now = start + Duration::from_millis(1);
         take(&mut writer, usize::MAX, now);
-        assert_eq!(read(&mut writer, now), 32, "one that takes it at once is fast");
+        assert_eq!(read(&mut writer, now), 128, "one that takes it at once is fast");
         for _ in 0..20 {
             now += Duration::from_millis(20);
             take(&mut writer, BLOCK_LEN as usize, now);
