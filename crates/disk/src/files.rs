@@ -8,7 +8,6 @@
 //! Lock order: a file's state, then `roots`, then the handle cache.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -21,7 +20,7 @@ use crate::LARGE;
 use crate::below::{self, Access};
 use crate::config::{Incomplete, StorageConfig};
 use crate::error::failure;
-use crate::handles::Handles;
+use crate::handles::{Handles, Open};
 use crate::positional;
 
 /// The slot of the part file in the handle cache and the list of dirty files.
@@ -54,7 +53,7 @@ pub(crate) struct FileState {
 
 /// Where bytes go or come from.
 pub(crate) enum Target {
-    File(Arc<File>),
+    File(Arc<Open>),
     /// The part file.
     Parts,
 }
@@ -381,7 +380,7 @@ impl Files {
     }
 
     /// Opens the part file; `None`: there is none, and it was not to be created.
-    pub(crate) fn parts_file(&self, create: bool) -> Result<Option<Arc<File>>, DiskError> {
+    pub(crate) fn parts_file(&self, create: bool) -> Result<Option<Arc<Open>>, DiskError> {
         if let Some(open) = self.handles.find((self.storage, PARTS), create) {
             return Ok(Some(open));
         }

@@ -2,10 +2,23 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::{self, IoSlice};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::positional;
 
 /// A file of a storage: the storage's number and the file's slot in it.
 pub(crate) type Key = (u64, u32);
+
+/// An open file.
+#[derive(Debug)]
+pub(crate) struct Open {
+    file: File,
+    /// Held by whoever writes. The system lets one write to a file at a time anyway (Linux' inode lock), but whoever waits
+    /// there spins. Measured on ext4, two threads behind a fast peer: 1.38 CPU s a GiB instead of 1.48.
+    writing: Mutex<()>,
+}
 
 /// The cache. Invariant: it holds at most `limit` files.
 pub(crate) struct Handles {
@@ -20,9 +33,25 @@ struct State {
 }
 
 struct Entry {
-    file: Arc<File>,
+    file: Arc<Open>,
     writable: bool,
     used: u64,
+}
+
+impl Open {
+    /// Writes all of `slices` at `offset`, as [`positional::write_all`], once nobody else writes to the file.
+    pub(crate) fn write_all(&self, slices: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        positional::write_all(&self.file, slices, offset)
+    }
+}
+
+impl Deref for Open {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.file
+    }
 }
 
 impl Handles {
@@ -36,7 +65,7 @@ impl Handles {
     }
 
     /// Returns an open file; one that is only readable does not do for `write`.
-    pub(crate) fn find(&self, key: Key, write: bool) -> Option<Arc<File>> {
+    pub(crate) fn find(&self, key: Key, write: bool) -> Option<Arc<Open>> {
         let mut state = self.lock();
         state.tick += 1;
         let tick = state.tick;
@@ -46,8 +75,8 @@ impl Handles {
     }
 
     /// Keeps an open file, in place of the one kept under the same key.
-    pub(crate) fn keep(&self, key: Key, file: File, writable: bool) -> Arc<File> {
-        let file = Arc::new(file);
+    pub(crate) fn keep(&self, key: Key, file: File, writable: bool) -> Arc<Open> {
+        let file = Arc::new(Open { file, writing: Mutex::default() });
         let mut state = self.lock();
         state.tick += 1;
         let entry = Entry { file: file.clone(), writable, used: state.tick };

@@ -63,14 +63,14 @@ impl Files {
     fn write_run(&self, mut run: Run<'_>) -> Result<(), DiskError> {
         match self.writer(run.file)? {
             Target::File(file) => {
-                let written = positional::write_all(&file, &mut run.slices, run.offset);
+                let written = file.write_all(&mut run.slices, run.offset);
                 // Afterwards: a flush in between must not take the note away without the bytes.
                 self.touched(run.file.0);
                 written.map_err(|error| failure("write", &self.path(run.file.0 as usize), &error))
             }
             Target::Parts => {
                 let Some(parts) = self.parts_file(true)? else { return Ok(()) };
-                let written = positional::write_all(&parts, &mut run.slices, run.parts_offset);
+                let written = parts.write_all(&mut run.slices, run.parts_offset);
                 self.touched(PARTS);
                 written.map_err(|error| self.parts_failure("write", &error))
             }
