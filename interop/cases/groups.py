@@ -1,12 +1,15 @@
 """Groups of people, with a real node each: who belongs, who is told, who can read, and how copies come together that changed apart."""
+import contextlib
 import json
+import random
+import sqlite3
 import threading
 import time
 import urllib.request
 
 import drivers
 import people      # noqa: F401  adds the client "person"
-from harness import Failed, require, suite
+from harness import Failed, require, require_same, suite
 
 SOON = 20       # seconds that something which has to happen may take on a busy computer
 
@@ -34,6 +37,12 @@ def kill(person):
     """As a power failure would."""
     person.proc.kill()
     person.proc.wait()
+
+
+def changes(person):
+    """The changes of all groups that a node has stored."""
+    with contextlib.closing(sqlite3.connect(f"file:{person.home / 'compeer.db'}?mode=ro", uri=True)) as database:
+        return [id for (id,) in database.execute("SELECT id FROM groups_changes")]
 
 
 class Member:
@@ -213,3 +222,50 @@ def _(t):
         t.note(revoked_everywhere_after_s=round(took, 2))
         time.sleep(3)
         require(not any(x["node"] == node for m in (carol, dora) for x in m.run("connections")), "it is back")
+
+
+@suite("groups of a person with two nodes", limit=100)
+def _(t):
+    alice, bob = [t.start("person", called=name) for name in ("alice", "bob")]
+    group = alice.run("group", "create", "Tea", "--private")["id"]
+    bob.run("group", "join", alice.run("group", "invite", "Tea")["link"])
+    phone = t.start("person", called="phone", joins=bob)
+    p, others = Member(phone, group), [Member(person, group) for person in (alice, bob)]
+
+    with t.case("the second node, added by a code, is in the group too and reads what it is called"):
+        soon("the phone reads it", lambda: p.name() == "Tea")
+        alice.run("group", "rename", "Tea", "Coffee")
+        soon("and what changes", lambda: p.name() == "Coffee")
+        require("on another of your computers" in refused(phone, "group", "leave", "Coffee"), "it left without the person's key")
+
+    with t.case("what is shared with the group arrives at both"):
+        content = t.sub("source") / "leaves.bin"
+        content.write_bytes(random.Random(4).randbytes(1 << 20))
+        id = alice.share(content, groups=["Coffee"])
+        for node in (bob, phone):
+            entry = node.hears_of(id)
+            require((entry["from"], entry["group"]) == ("alice", "Coffee"), f"{node.name}: {entry}")
+            node.accept(id, t.sub(node.name))
+        for node in (bob, phone):
+            node.wait_done(id, 30)
+            require_same(content, t.sub(node.name) / content.name)
+
+    with t.case("it shares with the group itself, and reads all after a restart while the first one is off"):
+        bob.stop()
+        phone.stop()
+        phone.start(keep_home=True)
+        require(p.name() == "Coffee", f"{p.info()}")
+        mine = t.sub("source") / "mine.bin"
+        mine.write_bytes(random.Random(5).randbytes(1 << 16))
+        id = phone.share(mine, groups=["Coffee"])
+        entry = alice.hears_of(id)
+        require((entry["from"], entry["group"]) == ("bob", "Coffee"), f"{entry}")
+        bob.start(keep_home=True)
+
+    with t.case("when it is revoked the key changes, and it gets no other"):
+        epochs = len(changes(bob))
+        bob.run("node", "revoke", "phone")
+        soon("Bob's change reaches Alice", lambda: len(changes(alice)) > epochs)
+        alice.run("group", "rename", "Coffee", "Milk")
+        soon("the others read on", lambda: all(m.name() == "Milk" for m in others))
+        require(p.name() == "Coffee", f"the revoked node reads on: {p.info()}")

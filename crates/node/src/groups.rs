@@ -152,7 +152,8 @@ impl Groups {
         for stored in groups.0.store.load().await? {
             let changes = stored.changes.iter().map(Vec::as_slice);
             let seed = random().map_err(|error| NodeError::Random(error.to_string()))?;
-            let replica = Replica::restore(stored.id, identity.clone(), seed, changes, now());
+            let mut replica = Replica::restore(stored.id, identity.clone(), seed, changes, now());
+            replica.recall(stored.secrets);
             groups.insert(replica, stored.nodes);
         }
         groups.0.watch_members().await?;
@@ -237,6 +238,19 @@ impl Groups {
             self.drive(&circle, |replica| replica.unlock(key, now())).await?;
         }
         Ok(())
+    }
+
+    /// Hands out new keys of all groups: a node of ours that was revoked has the present ones.
+    pub(crate) async fn renew_keys(&self, key: &PersonKey) {
+        for circle in self.0.all().into_iter().filter(|circle| circle.view().standing == Standing::Member) {
+            let key = key.clone();
+            let renewed = self.drive(&circle, |replica| replica.command_with(key, now(), Command::NewEpoch)).await;
+            match renewed {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a group's keys stay those that the revoked node has"),
+                Err(error) => tracing::warn!(%error, "a group's new keys are not stored"),
+            }
+        }
     }
 
     /// Begins a group and returns it.

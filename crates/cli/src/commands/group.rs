@@ -161,7 +161,10 @@ fn show_all(groups: &[GroupInfo], context: &Context) -> Result<()> {
     }
     table.print()?;
     if groups.iter().any(|group| group.locked && group.name.is_none()) {
-        eprintln!("Where no name is shown, your key is needed to read it: `compeer group unlock`.");
+        eprintln!(
+            "Where no name is shown, your key is needed to read it: `compeer group unlock`, or, if your phrase is on another of \
+             your computers, start that one: it gives this one the groups' keys."
+        );
     }
     Ok(())
 }
@@ -180,10 +183,15 @@ async fn show_one(client: &Client, meant: &str, context: &Context) -> Result<()>
     if admins == 1 && group.people.len() > 1 {
         out::line("admins   only one, without whom nothing can change: `compeer group role` makes another")?;
     }
-    if info.locked {
-        out::line("key      locked, or on another computer: `compeer group unlock`")?;
-    } else if !info.has_key {
-        out::line("key      not here yet")?;
+    match (info.has_key, info.locked) {
+        (true, false) => {}
+        (true, true) => {
+            out::line("key      here to read; yours, to change anything, is locked or on another computer")?
+        }
+        (false, true) => {
+            out::line("key      locked (`compeer group unlock`), or on another computer, which gives it to this one")?
+        }
+        (false, false) => out::line("key      not here yet")?,
     }
     out::line("")?;
     members(&group.people)?;

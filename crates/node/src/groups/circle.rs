@@ -301,6 +301,12 @@ impl Live {
                     self.unstored = changes;
                     self.store(group, store).await?;
                 }
+                Output::Keep(secrets) => {
+                    // What is lost comes again from the node that gave it.
+                    if let Err(error) = store.keep(group, secrets).await {
+                        tracing::warn!(%error, "keys of a group that another node of yours gave are not stored: is the disk full?");
+                    }
+                }
                 Output::Send { session, message } => {
                     let full =
                         |(_, queue): &(PersonId, mpsc::Sender<Order>)| queue.try_send(Order::Send(message)).is_err();

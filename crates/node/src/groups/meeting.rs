@@ -2,6 +2,7 @@
 //!
 //! One task. It awaits its notification and the clock; each visit is a task of its own.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -78,8 +79,13 @@ pub(super) async fn run(inner: Weak<Inner>) {
 impl Groups {
     /// Visits members' nodes, if few are met; returns when to look again.
     fn seek(&self, circle: &Arc<Circle>) -> Option<Duration> {
-        self.0.people.overlay()?;
+        let overlay = self.0.people.overlay()?;
         let own = self.0.people.key().id();
+        let connected: BTreeSet<NodeId> = overlay.connections().into_iter().map(|connection| connection.node).collect();
+        let siblings: BTreeSet<NodeId> = {
+            let book = self.0.people.book();
+            book.own().map(|own| own.nodes().map(|(node, _)| *node).collect()).unwrap_or_default()
+        };
         let view = circle.view();
         let candidates: Vec<NodeId> = match (&view.roster, view.standing) {
             (Some(_), Standing::Member | Standing::Left) => self.member_nodes(circle),
@@ -96,6 +102,8 @@ impl Groups {
         let is_due = |node: &NodeId| match nodes.tried.get(node) {
             None => true,
             Some((_, u32::MAX)) => false,
+            // A node of our own that has come is told soon, however long it was away.
+            Some((at, _)) if siblings.contains(node) && connected.contains(node) => at.elapsed() >= PATIENCE,
             Some((at, failures)) => at.elapsed() >= patience(*failures),
         };
         let mut free: Vec<NodeId> =
@@ -103,7 +111,12 @@ impl Groups {
         let waiting = !free.is_empty();
         free.retain(is_due);
         fastrand::shuffle(&mut free);
-        for node in free.into_iter().take(room) {
+        // A node of our own has the key that this one lacks: it is met beside the others.
+        let lacks_key = view.standing == Standing::Member && !view.has_key;
+        let (ours, others): (Vec<NodeId>, Vec<NodeId>) =
+            free.into_iter().partition(|node| lacks_key && siblings.contains(node));
+        let room = room.max(ours.len().min(VISITS.saturating_sub(under_way)));
+        for node in ours.into_iter().chain(others).take(room) {
             self.begin_visit(circle, &mut nodes, node, None);
         }
         (waiting && room > 0).then_some(PATIENCE)

@@ -185,6 +185,9 @@ pub(crate) async fn revoke_node(
     let signed = key.sign(list).map_err(|error| ApiError::conflict(error.to_string()))?;
     people.update(|book, _| book.learn(&signed)).await.map_err(local)?;
     people.has_news();
+    if let Some(groups) = state.groups() {
+        groups.renew_keys(&key).await;
+    }
     nodes(State(state)).await
 }
 

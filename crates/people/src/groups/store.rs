@@ -7,7 +7,7 @@ use base::{GroupId, NodeId};
 use db::{Db, DbError};
 use rusqlite::Connection;
 
-use crate::proto::group::ChangeId;
+use crate::proto::group::{ChangeId, EpochSecret};
 
 const MIGRATIONS: &[&str] = &[
     "
@@ -18,6 +18,12 @@ const MIGRATIONS: &[&str] = &[
     );
 ",
     "CREATE TABLE groups_left (n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE);",
+    "
+    CREATE TABLE groups_secrets (
+        grp BLOB NOT NULL REFERENCES groups_groups ON DELETE CASCADE, epoch BLOB NOT NULL, secret BLOB NOT NULL,
+        PRIMARY KEY (grp, epoch)
+    ) WITHOUT ROWID;
+",
 ];
 
 /// How many groups that were left are remembered. Arbitrary: members who have not heard of it call back for some days.
@@ -32,6 +38,8 @@ pub struct StoredGroup {
     pub nodes: Vec<NodeId>,
     /// Its changes, in the order in which they were persisted.
     pub changes: Vec<Vec<u8>>,
+    /// Secrets of epochs that another node of the person gave.
+    pub secrets: Vec<(ChangeId, EpochSecret)>,
 }
 
 /// Where groups are kept. Cheap to clone.
@@ -91,6 +99,20 @@ impl GroupStore {
             .await
     }
 
+    /// Keeps secrets of epochs of a group.
+    pub async fn keep(&self, group: GroupId, secrets: Vec<(ChangeId, EpochSecret)>) -> Result<(), DbError> {
+        self.db
+            .call(move |connection| {
+                let transaction = connection.transaction()?;
+                for (epoch, secret) in &secrets {
+                    let sql = "INSERT OR REPLACE INTO groups_secrets VALUES (?1, ?2, ?3)";
+                    transaction.execute(sql, (group.0, epoch.0, secret.bytes()))?;
+                }
+                transaction.commit()
+            })
+            .await
+    }
+
     /// Forgets a group and its changes, and remembers that it was left.
     pub async fn remove(&self, group: GroupId) -> Result<(), DbError> {
         self.db
@@ -109,6 +131,8 @@ impl GroupStore {
 fn load(connection: &mut Connection) -> Result<Vec<StoredGroup>, rusqlite::Error> {
     let mut groups = connection.prepare("SELECT id, nodes FROM groups_groups ORDER BY id")?;
     let mut changes = connection.prepare("SELECT bytes FROM groups_changes WHERE grp = ?1 ORDER BY n")?;
+    let mut secrets = connection.prepare("SELECT epoch, secret FROM groups_secrets WHERE grp = ?1 ORDER BY epoch")?;
+    let secret = |row: &rusqlite::Row<'_>| Ok((ChangeId(row.get(0)?), EpochSecret::from_bytes(row.get(1)?)));
     let rows = groups.query_map((), |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
     let mut found = Vec::new();
     for row in rows {
@@ -117,6 +141,7 @@ fn load(connection: &mut Connection) -> Result<Vec<StoredGroup>, rusqlite::Error
             id: GroupId(id),
             nodes: nodes.as_chunks::<32>().0.iter().map(|node| NodeId(*node)).collect(),
             changes: changes.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?,
+            secrets: secrets.query_map([id], secret)?.collect::<Result<_, _>>()?,
         });
     }
     Ok(found)
@@ -141,6 +166,9 @@ mod tests {
             assert_eq!((loaded[0].id, loaded[0].changes.len()), (one, 0));
             assert_eq!(loaded[1].nodes, [NodeId([7; 32]), NodeId([8; 32])]);
             assert_eq!(loaded[1].changes, [[9], [3], [1]]);
+            let secret = (ChangeId([9; 32]), EpochSecret::from_bytes([5; 32]));
+            store.keep(two, vec![secret.clone()]).await.unwrap();
+            assert_eq!(store.load().await.unwrap()[1].secrets, [secret]);
             store.remove(two).await.unwrap();
             assert_eq!(store.load().await.unwrap().len(), 1);
             assert_eq!(store.left().await.unwrap(), [two].into());

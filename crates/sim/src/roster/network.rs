@@ -286,6 +286,8 @@ impl RosterSim {
         while let Some(output) = self.nodes[node].replica.poll_output() {
             match output {
                 Output::Persist(changes) => self.nodes[node].stored.extend(changes),
+                // Each person has one node here, with the key.
+                Output::Keep(_) => {}
                 Output::Send { session, message } => self.send(node, session, message),
                 Output::Disconnect { session, blame } => {
                     self.note(node, format_args!("ends stream {session}, blame: {blame}"));

@@ -134,6 +134,11 @@ async fn join(command: NodeJoin, options: &NodeOptions, context: &Context) -> Re
     .await?;
     if !context.json {
         eprintln!("This computer is one of {}'s nodes now. `compeer up` runs it.", clean(&info.name));
+        eprintln!(
+            "Your recovery phrase stays where it is. This computer meets your contacts, is in your groups and gets what is \
+             shared with you; to change groups or your list of nodes, use a computer that has the phrase. Groups' keys come \
+             from there: when they change, this computer reads on once it has met that one."
+        );
     }
     id::print(&info, context)
 }
@@ -145,8 +150,13 @@ async fn revoke(command: NodeRevoke, options: &NodeOptions, context: &Context) -
     .await?;
     if !context.json {
         eprintln!(
-            "{} is refused by whoever hears of it; your contacts are told as they are met.",
+            "{} is refused by whoever hears of it; your contacts are told as they are met. Your groups have new keys, which it \
+             does not get.",
             clean(&command.name)
+        );
+        eprintln!(
+            "If it was made by `compeer init` or `compeer id restore`, it holds the secret of your recovery phrase, which no \
+             list takes away: whoever has that computer, and your passphrase if there is one, can be you on another."
         );
     }
     print(&nodes, context)

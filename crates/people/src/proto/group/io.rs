@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::PersonId;
 
 use super::change::{ChangeId, Invitee, JoinRequest, MAX_MEMBERS, Role};
-use super::keys::KeyError;
+use super::keys::{EpochSecret, KeyError};
 use super::log::{MAX_CHANGES, MAX_CHANGES_OF_ONE};
 use super::message::Message;
 use crate::proto::name::Name;
@@ -46,6 +46,8 @@ pub enum Input {
 pub enum Output {
     /// Store these changes, in this order, before anything that follows.
     Persist(Vec<(ChangeId, Arc<[u8]>)>),
+    /// Store these secrets of epochs, which another node of the person gave. Those that are lost come again.
+    Keep(Vec<(ChangeId, EpochSecret)>),
     /// Send a message.
     Send {
         /// On which stream.

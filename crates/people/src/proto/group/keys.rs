@@ -95,6 +95,16 @@ impl EpochSecret {
         EpochSecret(secret)
     }
 
+    /// Takes what was kept of one, or came from another node of the same person.
+    pub fn from_bytes(bytes: [u8; 32]) -> EpochSecret {
+        EpochSecret(Zeroizing::new(bytes))
+    }
+
+    /// Returns the secret itself.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Seals it to one member. `author` is who will sign the epoch; `None` if the member's key is no key.
     pub fn seal_to(
         &self,

@@ -11,6 +11,7 @@ use base::{GroupId, NodeId};
 use sha2::{Digest, Sha256};
 
 use super::change::{ChangeId, JoinRequest, MAX_CHANGE_BYTES};
+use super::keys::EpochSecret;
 use crate::proto::codec::{DecodeError, Reader, Writer};
 use crate::proto::nodes::MAX_LIST_BYTES;
 
@@ -22,6 +23,9 @@ pub const BATCH_BYTES: usize = 64 << 10;
 
 /// How many changes travel in one message: the shortest take some 140 bytes. Arbitrary.
 pub const MAX_BATCH: usize = 512;
+
+/// How many secrets travel in one message. Arbitrary.
+pub const MAX_SECRETS: usize = 512;
 
 /// How many fellow members one message tells of. Arbitrary.
 pub const MAX_FELLOWS: usize = 8;
@@ -86,6 +90,8 @@ pub enum Message {
     Want(Vec<ChangeId>),
     /// Which nodes members have, and where those may be reached. May come at any time after the welcome.
     People(Vec<Fellow>),
+    /// Secrets of epochs: from one node of a person to another one of the same person alone.
+    Secrets(Vec<(ChangeId, EpochSecret)>),
 }
 
 /// What a member tells of a fellow member.
@@ -132,6 +138,12 @@ impl Message {
                 }
             }
             Message::Want(ids) => write_ids(to.u8(7), ids),
+            Message::Secrets(secrets) => {
+                to.u8(9).u16(secrets.len() as u16);
+                for (epoch, secret) in secrets {
+                    to.fixed(&epoch.0).fixed(secret.bytes());
+                }
+            }
             Message::People(fellows) => {
                 to.u8(8).u16(fellows.len() as u16);
                 for fellow in fellows {
@@ -170,6 +182,11 @@ impl Message {
             8 => {
                 let count = limited(from.u16()?, MAX_FELLOWS)?;
                 Message::People((0..count).map(|_| read_fellow(&mut from)).collect::<Result<_, _>>()?)
+            }
+            9 => {
+                let count = limited(from.u16()?, MAX_SECRETS)?;
+                let one = |_| Ok((ChangeId(from.fixed()?), EpochSecret::from_bytes(from.fixed()?)));
+                Message::Secrets((0..count).map(one).collect::<Result<_, DecodeError>>()?)
             }
             _ => return Err(DecodeError::Value),
         };
@@ -215,6 +232,7 @@ mod tests {
         let changes = vec![Arc::from([1, 2, 3].as_slice()), Arc::from([].as_slice())];
         for message in [
             Message::Hello { tag: [7; 32], list: vec![1, 2] },
+            Message::Secrets(vec![(ChangeId([8; 32]), EpochSecret::from_bytes([9; 32]))]),
             Message::People(vec![Fellow { list: vec![3], hints: vec![(NodeId([4; 32]), "[::1]:1".into())] }]),
             Message::Belongs { group: GroupId([3; 32]), list: vec![4] },
             Message::Welcome { list: Vec::new() },

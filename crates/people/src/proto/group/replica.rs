@@ -8,12 +8,15 @@
 //! * writes that it saw an expulsion of an admin, which is what decides when two expel one another ([`super::contest`]);
 //! * ties loose ends together when there are many.
 //!
+//! To other nodes of the same person it gives what they need to read ([`own_nodes`]).
+//!
 //! What it writes is published ([`live`]); a session is ended when its person is no longer a member ([`parting`]).
 //! [`Output::Persist`] comes before what depends on it.
 
 mod live;
 mod naming;
 mod outsiders;
+mod own_nodes;
 mod parting;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -151,6 +154,7 @@ impl Replica {
         if let Some((epoch, _)) = self.epoch() {
             self.outputs.push_back(Output::Event(Event::Epoch(epoch)));
         }
+        self.give_all_secrets();
         self.plan(now);
     }
 
@@ -331,6 +335,7 @@ impl Replica {
                 let person = session.person;
                 session.told(&self.log, &ids);
                 self.send_missing(id);
+                self.give_secrets(id);
                 self.part(id);
                 self.ask_for_proof(id);
                 self.end_if_expelled(id);
@@ -346,6 +351,7 @@ impl Replica {
                     self.outputs.push_back(Output::Send { session: id, message });
                 }
             }
+            Message::Secrets(secrets) => self.take_secrets(id, secrets),
             // What opens a stream does not come later; what is about people is the driver's.
             _ => session.bad += 1,
         }
@@ -475,6 +481,7 @@ impl Replica {
         self.take_in_outsiders();
         let live: Vec<SessionId> = self.sessions.keys().copied().collect();
         live.into_iter().for_each(|session| self.send_missing(session));
+        self.give_all_secrets();
         self.plan(now);
     }
 

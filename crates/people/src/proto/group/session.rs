@@ -6,6 +6,7 @@
 //! within a factor of two of where both parted, so that few changes travel twice, and none is needed to be right: what
 //! comes twice is known.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base::{Instant, PersonId};
@@ -37,13 +38,16 @@ pub(super) struct Session {
     waiting: Waiting,
     /// Bad changes that came.
     pub bad: u32,
+    /// Of which epochs the other end, a node of our own, has the secret.
+    pub given: BTreeSet<ChangeId>,
     /// Until when a person who is no member, as far as is known, has to show the contrary; `None` for a member.
     pub outside_until: Option<Instant>,
 }
 
 impl Session {
     pub fn new(person: PersonId, outside_until: Option<Instant>) -> Session {
-        Session { person, theirs: Places::default(), told: false, waiting: Waiting::default(), bad: 0, outside_until }
+        let (theirs, waiting, given) = Default::default();
+        Session { person, theirs, told: false, waiting, bad: 0, given, outside_until }
     }
 
     /// Says what we have.
@@ -61,6 +65,11 @@ impl Session {
             back += step;
         }
         Message::Have(ids)
+    }
+
+    /// Whether the other end said what it has.
+    pub fn is_told(&self) -> bool {
+        self.told
     }
 
     /// Takes in what the other end has.

@@ -4,6 +4,7 @@ mod copies;
 mod disputes;
 mod hostile;
 mod outsiders;
+mod own_nodes;
 
 use std::sync::Arc;
 

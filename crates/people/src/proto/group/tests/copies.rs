@@ -119,7 +119,7 @@ impl Circle {
                             }
                         }
                         Output::Behind => self.behind.push(self.copies[from].0),
-                        Output::Persist(_) | Output::Publish(_) => {}
+                        Output::Persist(_) | Output::Keep(_) | Output::Publish(_) => {}
                     }
                 }
             }
