@@ -6,7 +6,9 @@ import threading
 import time
 from pathlib import Path
 
-import people  # noqa: F401  its driver
+import people
+from cases.private_nat import blob, own_relay, ping, send
+from cases.way_out import sniffing
 from harness import Failed, require, suite
 from network import Host, Lan
 
@@ -128,3 +130,61 @@ def offered(compeer):
 
 def listens(host):
     return f":{PORT} " in host.run("ss", "-ltn")
+
+
+GONE = 2        # seconds within which a change has to hold
+
+
+def to_relay(host):
+    """The TCP connections that a host has to the relay: the addresses that they leave from."""
+    lines = host.run("ss", "-Htn", "state", "established", "state", "syn-sent", "dport", "=", f":{PORT}").splitlines()
+    return [line.split()[3].rsplit(":", 1)[0] for line in lines]
+
+
+@suite("a relay that is refused", limit=120)
+def _(t):
+    # as above; and Dave, whom the system would let leave from another address than the one of his settings
+    left, right = Lan("left"), Lan("right")
+    public = Host("public").plug(left, "11.0.1.1/24").plug(right, "11.0.2.1/24")
+    ada, bob, dave = Host("ada").plug(left, "11.0.1.2/24"), Host("bob").plug(right, "11.0.2.2/24"), Host("dave").plug(left, "11.0.1.4/24", "11.0.1.5/24")
+    bob.run("ip", "route", "add", "11.0.1.1/32", "via", "11.0.2.1")
+    dave.run("ip", "route", "replace", "11.0.1.0/24", "dev", "eth0", "src", dave.ips[1])
+    carol = t.start("person", called="carol", on=public, listen="0.0.0.0:4001", options=("--offer", "relay"), config='[offer.relay]\npublic = ["11.0.1.1:3340"]\n')
+    alice, bob_, dave_ = (t.start("person", called=name, on=host, listen=f"{at}:4001", config=config) for name, host, at, config in (
+        ("alice", ada, "0.0.0.0", ""), ("bob", bob, "0.0.0.0", ""), ("dave", dave, dave.ip, f'[network]\naddress = "{dave.ip}"\n')))
+    for person in (alice, bob_, dave_):
+        people.befriend(carol, person)
+    for person in (alice, bob_, dave_):
+        until(f"{person.name} has a relay", lambda: own_relay(person), 40)
+    with t.case("who has nothing else in common meets by the relay, and a share arrives as it was"):
+        people.befriend(alice, bob_)
+        _, seen = send(t, alice, bob_, blob(t, "relayed.bin", 4 << 20))
+        require(seen and all(way.get("relayed") for way in seen), f"{seen}")
+    with t.case("it is spoken to from the address that everything leaves from"), sniffing(dave, "eth0") as sniffer:
+        require(set(to_relay(dave)) == {dave.ip}, f"{to_relay(dave)}")
+        until("something is said", lambda: ("TCP", "11.0.1.1", PORT) in sniffer.seen, 40)
+        require(sniffer.sources == {dave.ip}, f"{sniffer.sources}: {sniffer.seen}")
+    with t.case("in a pause nothing is left of it, and after it all is back"), sniffing(ada, "eth0") as sniffer:
+        require(to_relay(ada), "alice is not connected")
+        alice.run("pause", "--everything")
+        until("the connection is gone", lambda: not to_relay(ada), GONE)
+        # what asks for our own address (QUIC, over UDP) is hung up
+        until("no more is asked", lambda: ("UDP", "11.0.1.1", PORT) in sniffer.seen)
+        time.sleep(1)
+        before = dict(sniffer.seen)
+        time.sleep(4)
+        require(sniffer.seen == before, f"something was said: {before} {sniffer.seen}")
+        alice.run("resume", "--everything")
+        until("alice is back", lambda: to_relay(ada) and own_relay(alice), 30)
+        until("bob reaches her", lambda: ping(bob_, "alice"), 60)
+    for words, rule in (("the address", "11.0.1.1"), ("whoever runs it", "carol")):
+        with t.case(f"{words} is blocked while it is connected: gone within two seconds"), sniffing(ada, "eth0") as sniffer:
+            require(to_relay(ada), "alice is not connected")
+            alice.run("block", rule)
+            until("the connection is gone", lambda: not to_relay(ada), GONE)
+            time.sleep(1)
+            before = dict(sniffer.seen)
+            time.sleep(3)
+            require(sniffer.seen == before and not to_relay(ada), f"something was said: {before} {sniffer.seen}")
+            alice.run("block", "--remove", rule)
+            until("alice is back", lambda: to_relay(ada) and own_relay(alice), 40)

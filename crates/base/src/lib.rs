@@ -2,6 +2,7 @@
 
 mod bitfield;
 pub mod id;
+pub mod secret;
 pub mod time;
 pub mod units;
 

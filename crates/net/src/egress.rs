@@ -138,8 +138,11 @@ impl Egress {
         Ok(placed)
     }
 
-    /// Opens a TCP connection, through the proxy if there is one.
-    pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    /// Opens a TCP connection, through the proxy if there is one. Has no time limit of its own. Cancel safe.
+    ///
+    /// # Errors
+    /// When nobody answers, or the address is of another family than the one that everything leaves from.
+    pub async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let Some(proxy) = &self.proxy else { return self.connect_directly(address).await };
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for at in self.lookup_text(&proxy.host).await? {
@@ -155,8 +158,14 @@ impl Egress {
         let socket =
             if address.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
         self.bind_device(socket2::SockRef::from(&socket))?;
-        if let Some(ip) = self.address.filter(|ip| ip.is_ipv4() == address.is_ipv4()) {
-            socket.bind(SocketAddr::new(ip, 0))?;
+        match self.address {
+            Some(ip) if ip.is_ipv4() == address.is_ipv4() => socket.bind(SocketAddr::new(ip, 0))?,
+            // What stays on this computer leaves from nowhere.
+            Some(ip) if !address.ip().is_loopback() => {
+                let words = format!("{address} cannot be reached from {ip}, from which everything is to leave");
+                return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, words));
+            }
+            _ => {}
         }
         socket.connect(address).await
     }
@@ -205,6 +214,20 @@ mod tests {
             let error = bound.place(&at(&["0.0.0.0:7", other])).unwrap_err();
             assert!(error.to_string().starts_with(&format!("{other} is not the address 192.0.2.7")), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_leaves_from_an_address_of_another_family() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let bound = Egress { address: Some("127.0.0.7".parse().unwrap()), ..Egress::default() };
+        let (dialled, accepted) =
+            tokio::join!(bound.connect(listener.local_addr().unwrap()), async { listener.accept().await.unwrap() });
+        assert_eq!((accepted.1.ip(), accepted.1), (bound.address.unwrap(), dialled.unwrap().local_addr().unwrap()));
+        let error = bound.connect("[2001:db8::1]:9".parse().unwrap()).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "[2001:db8::1]:9 cannot be reached from 127.0.0.7, from which everything is to leave"
+        );
     }
 
     #[test]

@@ -53,6 +53,10 @@ pub const FILES: &str = "files";
 /// The service of confined torrents: their peers are nodes of the overlay.
 pub const WIRE: &str = "wire";
 
+/// What relays do for us. Nobody offers it by this name. Who relays is not met: it carries what others say, so that lists keep
+/// one away and modes ("contacts only") do not.
+pub const RELAYING: &str = "relaying";
+
 impl Asking {
     /// Describes a connection of a public torrent's peer, of whom only the address is known.
     pub fn peer(address: SocketAddr, carrier: Carrier, direction: Direction) -> Asking {

@@ -26,8 +26,8 @@ pub use dial::{CarrierPolicy, DIAL_TIMEOUT, Dialler, MAX_DIALS, Via};
 pub use egress::{Contradiction, Egress, ParseProxyError, Proxy};
 pub use gate::{
     Acquaintances, AddressRange, Addresses, Asking, Audience, Direction, FILES, Gate, GateLimits, ListError,
-    MAX_LISTED, Meet, MostlyStrangers, Offer, ParseRangeError, ParseTargetError, Pass, Policy, Refusal, Rules, Target,
-    WIRE, read_list, read_lists, subscriber,
+    MAX_LISTED, Meet, MostlyStrangers, Offer, ParseRangeError, ParseTargetError, Pass, Policy, RELAYING, Refusal,
+    Rules, Target, WIRE, read_list, read_lists, subscriber,
 };
 pub use http::{Body, Http, HttpError};
 pub use limiter::{Bucket, Limiter, Meter};

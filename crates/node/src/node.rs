@@ -100,7 +100,7 @@ impl Node {
                     let mut overlay = config.overlay.clone();
                     let placed = overlay.listen.map(|listen| egress.place(&listen)).transpose();
                     overlay.listen = placed.map_err(|error| contradiction("overlay.listen", error))?;
-                    people.start(&home, &overlay, &network, listen, &session).await?;
+                    people.start(&home, &overlay, &network, (listen, &egress), &session).await?;
                 }
             }
         }

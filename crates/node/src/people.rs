@@ -128,6 +128,7 @@ struct Ground {
     mdns: bool,
     map_port: bool,
     listen: Option<IpAddr>,
+    egress: net::Egress,
     dht: Option<net::Dht>,
     gate: net::Gate,
 }
@@ -137,6 +138,7 @@ impl Ground {
         overlay::Settings {
             secret,
             bind,
+            egress: self.egress.clone(),
             relays: overlay::Relays { known: self.config.relays.clone(), public: self.public_relays },
             publish: self.config.publish,
             mdns: self.mdns,
@@ -192,7 +194,7 @@ impl People {
         home: &Home,
         config: &OverlayConfig,
         network: &NetworkConfig,
-        listen: Option<IpAddr>,
+        (listen, egress): (Option<IpAddr>, &net::Egress),
         session: &torrent::Session,
     ) -> Result<(), NodeError> {
         let ground = self.0.ground.get_or_init(|| Ground {
@@ -201,6 +203,7 @@ impl People {
             mdns: network.lsd,
             map_port: network.mapping,
             listen,
+            egress: egress.clone(),
             dht: session.dht(),
             gate: session.gate(),
         });

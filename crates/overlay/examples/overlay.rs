@@ -30,6 +30,7 @@ async fn main() -> Result<(), Failure> {
         Settings {
             secret: [seed; 32],
             bind: parse(&settings["bind"])?,
+            egress: net::Egress::default(),
             relays: Relays { known: parse(&settings["relays"])?, public: false },
             publish: settings["publish"] == true,
             mdns: settings["mdns"] == true,

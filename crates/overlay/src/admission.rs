@@ -5,18 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base::{NodeId, PersonId};
-use net::{Asking, Direction, Gate, Pass, Refusal};
+use net::{Asking, Carrier, Direction, Gate, Pass, RELAYING, Refusal};
+use tokio::sync::watch;
 
 use crate::{Directory, Hint, OpenError};
-
-/// What a relay does for us, where the gate asks for a service. Nobody offers it by this name.
-const RELAYING: &str = "relaying";
 
 /// Asks the directory and the gate.
 #[derive(Clone)]
 pub(crate) struct Admission {
     gate: Gate,
     directory: Arc<dyn Directory>,
+    /// Told when the directory admits others than before.
+    reviews: Arc<watch::Sender<()>>,
 }
 
 /// A connection that was admitted; counted by the gate until it is dropped.
@@ -35,7 +35,22 @@ impl fmt::Debug for Admission {
 
 impl Admission {
     pub(crate) fn new(gate: Gate, directory: Arc<dyn Directory>) -> Admission {
-        Admission { gate, directory }
+        Admission { gate, directory, reviews: Arc::new(watch::Sender::new(())) }
+    }
+
+    /// Has those look again who hold what the directory admitted.
+    pub(crate) fn review(&self) {
+        self.reviews.send_replace(());
+    }
+
+    /// Tells whenever there is something to look at again.
+    pub(crate) fn reviews(&self) -> watch::Receiver<()> {
+        self.reviews.subscribe()
+    }
+
+    /// Whether the directory admits a node to a service.
+    pub(crate) fn knows(&self, node: NodeId, service: &str) -> bool {
+        self.directory.admits(node, service)
     }
 
     /// Whether anything may go to or come from an address.
@@ -48,10 +63,28 @@ impl Admission {
         self.gate.is_paused()
     }
 
-    /// Whether a node may relay: it is not met for its own sake, so that only a block keeps it away.
+    /// Waits until the pause is over, if there is one. Cancel safe.
+    pub(crate) async fn awake(&self) {
+        self.gate.paused(false).await;
+    }
+
+    /// Whether a node may relay, outside of a pause.
     pub(crate) fn lets_relay(&self, node: NodeId) -> bool {
-        let asking = Asking::node(node, RELAYING, Direction::Outgoing);
-        self.gate.refuses(&asking) != Some(Refusal::Blocked)
+        matches!(self.refuses_relay(Some(node)), None | Some(Refusal::Paused))
+    }
+
+    /// Asks before the host of a relay is looked up, and again while it is connected.
+    pub(crate) fn refuses_relay(&self, node: Option<NodeId>) -> Option<Refusal> {
+        if node.is_some_and(|node| !self.knows(node, RELAYING)) {
+            return Some(Refusal::Blocked);
+        }
+        self.gate.refuses(&relaying(node, None))
+    }
+
+    /// Asks for a connection to a relay. What it carries is counted, and drawn from the budget, where streams are read and
+    /// written: the pass counts no bytes.
+    pub(crate) fn admit_relay(&self, node: Option<NodeId>, address: SocketAddr) -> Result<Pass, Refusal> {
+        self.gate.admit(&relaying(node, Some(address)))
     }
 
     /// Asks before a node is dialled, or served a stream over a connection that stands: no address is known yet, or it
@@ -85,4 +118,10 @@ impl Admission {
     pub(crate) fn hints(&self, node: NodeId) -> Vec<Hint> {
         self.directory.hints(node)
     }
+}
+
+/// Describes a connection to a relay. `node`: who runs it, where that is known.
+fn relaying(node: Option<NodeId>, address: Option<SocketAddr>) -> Asking {
+    let (person, service) = (None, RELAYING);
+    Asking { address, node, person, service, carrier: Carrier::Tcp, direction: Direction::Outgoing }
 }

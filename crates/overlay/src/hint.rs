@@ -79,10 +79,16 @@ impl Relay {
         self.url.host_str().unwrap_or_default()
     }
 
+    /// Returns the port of the URL.
+    pub(crate) fn port(&self) -> u16 {
+        // Both schemes have one by default.
+        self.url.port_or_known_default().unwrap_or_default()
+    }
+
     /// Returns the address, where the host is one.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         let ip: IpAddr = self.host().trim_matches(['[', ']']).parse().ok()?;
-        Some(SocketAddr::new(ip, self.url.port_or_known_default()?))
+        Some(SocketAddr::new(ip, self.port()))
     }
 
     pub(crate) fn as_iroh(&self) -> &RelayUrl {

@@ -1,6 +1,7 @@
 //! The overlay itself: starts the endpoint, opens streams, tells what stands.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use iroh::endpoint::{
     BindOpts, Builder, ConnectError, ConnectWithOptsError, ConnectionError, NetReportConfig, PortmapperConfig,
     ReadError, ReadExactError, WriteError, presets,
 };
-use iroh::{Endpoint, EndpointId, RelayMode, SecretKey};
+use iroh::{Endpoint, EndpointId, RelayMap, RelayMode, SecretKey};
 use net::{Direction, PortMapping};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -24,7 +25,9 @@ use crate::hint::{Hint, MAX_HINTS, Relay};
 use crate::lookup::{LocalNetwork, Lookup};
 use crate::mapping;
 use crate::ping::{self, Pong};
-use crate::relays::{KnownRelays, keeper, names};
+use crate::relays::keeper::{self, Keeper};
+use crate::relays::proxy::Proxy;
+use crate::relays::{KnownRelays, names};
 use crate::router::{HELLO, Router, WELCOME, protocol};
 use crate::service::Service;
 use crate::settings::{Settings, transport};
@@ -94,7 +97,17 @@ impl Overlay {
             protocols = router.serve(service);
         }
         let refused = |reason: String| StartError::Bind { addresses: settings.bind.clone(), reason };
-        let builder = bind(builder(&settings, &known, &admission), &settings.bind).map_err(refused)?;
+        let map = relay_map(&settings, &admission);
+        let mut builder = builder(&settings, map.clone(), &known, &admission);
+        let proxy = match uses_relays(&settings) {
+            true => Some(proxy(&settings, &admission, &known).await?),
+            false => None,
+        };
+        if let Some((_, url)) = &proxy {
+            // A URL by the way it was made.
+            builder = builder.proxy_url(url.parse().expect("a URL"));
+        }
+        let builder = bind(builder, &settings.bind).map_err(refused)?;
         let builder = builder.alpns(protocols).address_lookup(lookup.clone());
         let endpoint = builder.bind().await.map_err(|error| refused(format!("{error:#}")))?;
         if settings.mdns && everywhere(&settings.bind) {
@@ -106,8 +119,10 @@ impl Overlay {
         lookup.start_publishing(endpoint.secret_key().clone(), chosen(&settings.bind));
         let relays = watch::Sender::new(settings.relays.known.clone());
         let public = uses_public_relays(&settings);
-        if uses_relays(&settings) {
-            tokio::spawn(keeper::run(endpoint.clone(), relays.subscribe(), public, admission));
+        if let Some((proxy, _)) = proxy {
+            let keeper = Keeper { endpoint: endpoint.clone(), map, public, admission, cuts: proxy.cuts() };
+            tokio::spawn(keeper.run(relays.subscribe()));
+            tokio::spawn(proxy.serve(endpoint.closed()));
         }
         let mapping = settings.map_port.then(|| mapping::start(&endpoint));
         tokio::spawn(router.clone().accept(endpoint.clone()));
@@ -232,14 +247,17 @@ impl Overlay {
         infos
     }
 
-    /// Closes all connections with a node at once, and the streams with them. To keep it away, the directory or the gate
-    /// has to refuse it first.
-    pub fn close(&self, node: NodeId) {
+    /// Ends at once what the directory no longer admits: connections with the streams over them, and those to relays. To be
+    /// called when it changed.
+    pub fn review(&self) {
+        let admission = self.shared.router.admission();
         for connection in self.shared.router.table().all() {
-            if connection.key().0 == node {
+            let (node, service) = connection.key();
+            if !admission.knows(*node, service) {
                 connection.close(REFUSED, "no longer admitted");
             }
         }
+        admission.review();
     }
 
     /// Replaces the relays to choose from, from now on: those of the settings, of people and groups. Connections that go by
@@ -388,14 +406,8 @@ fn dial_error(error: &ConnectError) -> OpenError {
 }
 
 /// Sets what does not depend on the addresses.
-fn builder(settings: &Settings, known: &KnownRelays, admission: &Admission) -> Builder {
-    let relays = if uses_relays(settings) {
-        let start = keeper::start(&settings.relays.known, uses_public_relays(settings), admission);
-        RelayMode::Custom(start.into_values().collect())
-    } else {
-        RelayMode::Disabled
-    };
-
+fn builder(settings: &Settings, map: RelayMap, known: &KnownRelays, admission: &Admission) -> Builder {
+    let relays = if uses_relays(settings) { RelayMode::Custom(map) } else { RelayMode::Disabled };
     let mut report = NetReportConfig::default();
     // Asks a public address over plain HTTP, for the sake of hotels.
     report.captive_portal_check = false;
@@ -404,7 +416,7 @@ fn builder(settings: &Settings, known: &KnownRelays, admission: &Admission) -> B
         .transport_config(transport())
         .relay_mode(relays)
         .ca_tls_config(known.tls())
-        .dns_resolver(names::resolver(admission.clone()))
+        .dns_resolver(names::resolver(settings.egress.clone(), admission.clone()))
         // The node maps the port itself.
         .portmapper_config(PortmapperConfig::Disabled)
         .net_report_config(report)
@@ -417,14 +429,31 @@ fn add_lookup(endpoint: &Endpoint, lookup: LocalNetwork) {
     }
 }
 
-/// Whether relays may be used: they are spoken to from whatever address the system chooses.
+/// Returns the relays that the endpoint starts with.
+fn relay_map(settings: &Settings, admission: &Admission) -> RelayMap {
+    keeper::start(&settings.relays.known, uses_public_relays(settings), admission).into_values().collect()
+}
+
+/// Opens the way to relays, with the URL by which it is used.
+async fn proxy(settings: &Settings, admission: &Admission, known: &KnownRelays) -> Result<(Proxy, String), StartError> {
+    let opened = async {
+        let proxy = Proxy::open(admission.clone(), settings.egress.clone(), known.clone()).await?;
+        let url = proxy.url()?;
+        Ok((proxy, url))
+    };
+    let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    opened.await.map_err(|error: io::Error| StartError::Bind { addresses: vec![here], reason: error.to_string() })
+}
+
+/// Whether relays may be used: without a way out of one's own they are spoken to from whatever address the system chooses.
 fn uses_relays(settings: &Settings) -> bool {
-    chosen(&settings.bind).iter().all(IpAddr::is_loopback)
+    settings.egress.address.is_some() || chosen(&settings.bind).iter().all(IpAddr::is_loopback)
 }
 
 /// Whether the public relays may be: they see nothing of who listens on this computer alone.
 fn uses_public_relays(settings: &Settings) -> bool {
-    settings.relays.public && chosen(&settings.bind).is_empty()
+    let leaves = settings.egress.address.is_some_and(|address| !address.is_loopback());
+    settings.relays.public && (leaves || chosen(&settings.bind).is_empty())
 }
 
 /// Whether the user left it to the system which addresses are used.

@@ -7,11 +7,12 @@
 //!
 //! The user's word comes first: a host that the settings name is spoken to as they say, whatever other people or records
 //! say of it. And the gate is asked for each address: for those in URLs here and by `keeper`, for those behind names by
-//! `names`.
+//! `names`, and by `proxy` for every connection to one, which it ends when the gate no longer admits it.
 
 mod choice;
 pub(crate) mod keeper;
 pub(crate) mod names;
+pub(crate) mod proxy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,19 +55,22 @@ struct Shared {
     /// The hosts of iroh's public relays.
     public_hosts: BTreeSet<String>,
     /// How relays prove themselves on the hosts that the settings name: by these keys, `None` like a web server.
-    trusted: BTreeMap<String, BTreeSet<Option<NodeId>>>,
+    trusted: Hosts<Option<NodeId>>,
     /// The keys by host of what people and groups named. Bounded by them.
-    named: Mutex<BTreeMap<String, BTreeSet<NodeId>>>,
+    named: Mutex<Hosts<NodeId>>,
     /// The same of what other nodes' records named.
-    heard: Mutex<BTreeMap<String, BTreeSet<NodeId>>>,
+    heard: Mutex<Hosts<NodeId>>,
 }
+
+/// The keys on each host, with the ports at which they are.
+type Hosts<K> = BTreeMap<String, BTreeSet<(K, u16)>>;
 
 impl KnownRelays {
     /// `relays`: those of the settings.
     pub(crate) fn new(own: NodeId, relays: &[Relay], public: bool) -> KnownRelays {
-        let mut trusted: BTreeMap<String, BTreeSet<Option<NodeId>>> = BTreeMap::new();
+        let mut trusted: Hosts<Option<NodeId>> = BTreeMap::new();
         for relay in relays {
-            trusted.entry(host(relay)).or_default().insert(relay.node());
+            trusted.entry(host(relay)).or_default().insert((relay.node(), relay.port()));
         }
         let public_hosts = RelayMode::Default.relay_map().urls::<Vec<_>>();
         let public_hosts = public_hosts.iter().filter_map(|url| url.host_str().map(str::to_owned)).collect();
@@ -76,10 +80,10 @@ impl KnownRelays {
 
     /// Takes the keys of the relays that people and groups named, instead of those of the last time.
     pub(crate) fn name(&self, relays: &[Relay]) {
-        let mut named: BTreeMap<String, BTreeSet<NodeId>> = BTreeMap::new();
+        let mut named: Hosts<NodeId> = BTreeMap::new();
         for relay in relays {
             if let Some(node) = relay.node() {
-                named.entry(host(relay)).or_default().insert(node);
+                named.entry(host(relay)).or_default().insert((node, relay.port()));
             }
         }
         *self.shared.named.lock().unwrap_or_else(PoisonError::into_inner) = named;
@@ -95,7 +99,7 @@ impl KnownRelays {
             return false;
         }
         if let Some(trusted) = self.shared.trusted.get(&host(&relay)) {
-            return trusted.contains(&relay.node()) || relay.node() == Some(self.shared.own);
+            return trusted.iter().any(|(node, _)| *node == relay.node()) || relay.node() == Some(self.shared.own);
         }
         if let Some(node) = relay.node() {
             let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,9 +110,23 @@ impl KnownRelays {
             if keys.len() >= MAX_KEYS {
                 keys.clear();
             }
-            keys.insert(node);
+            keys.insert((node, relay.port()));
         }
         true
+    }
+
+    /// Returns who runs the relay at a port of a host, by those whose word counts most; `None` where that is not known, or
+    /// they say different things.
+    fn runner(&self, host: &str, port: u16) -> Option<NodeId> {
+        let host = host.trim_matches(['[', ']']);
+        if let Some(trusted) = self.shared.trusted.get(host) {
+            return only(trusted.iter().filter(|(_, at)| *at == port).filter_map(|(node, _)| *node));
+        }
+        let find = |keys: &Mutex<Hosts<NodeId>>| {
+            let keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
+            only(keys.get(host)?.iter().filter(|(_, at)| *at == port).map(|(node, _)| *node))
+        };
+        find(&self.shared.named).or_else(|| find(&self.shared.heard))
     }
 
     /// Returns how relays are checked.
@@ -122,14 +140,19 @@ impl KnownRelays {
 
     fn has(&self, host: &str, node: NodeId) -> bool {
         if let Some(trusted) = self.shared.trusted.get(host) {
-            return trusted.contains(&Some(node)) || node == self.shared.own;
+            return trusted.iter().any(|(key, _)| *key == Some(node)) || node == self.shared.own;
         }
-        let has = |keys: &Mutex<BTreeMap<String, BTreeSet<NodeId>>>| {
+        let has = |keys: &Mutex<Hosts<NodeId>>| {
             let keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
-            keys.get(host).is_some_and(|keys| keys.contains(&node))
+            keys.get(host).is_some_and(|keys| keys.iter().any(|(key, _)| *key == node))
         };
         has(&self.shared.named) || has(&self.shared.heard)
     }
+}
+
+/// Returns the one that there is, if there is one alone.
+fn only(mut nodes: impl Iterator<Item = NodeId>) -> Option<NodeId> {
+    nodes.next().filter(|_| nodes.next().is_none())
 }
 
 /// Whether the gate lets anything go to a relay: to its address and its node, where the URL names them.
@@ -248,6 +271,20 @@ mod tests {
         assert!(
             known.admits(relay("192.0.2.9", Some(MALLORY)).as_iroh(), &admission) && known.has("192.0.2.9", MALLORY)
         );
+    }
+
+    #[test]
+    fn who_runs_a_relay_is_known_by_those_whose_word_counts_most() {
+        let (_gate, admission) = admission();
+        let known = KnownRelays::new(OWN, &[relay("[2001:db8::1]", Some(CAROL)), relay("relay.example", None)], false);
+        assert_eq!(known.runner("[2001:db8::1]", 3340), Some(CAROL));
+        assert_eq!((known.runner("[2001:db8::1]", 80), known.runner("relay.example", 3340)), (None, None));
+        assert!(known.admits(relay("192.0.2.1", Some(MALLORY)).as_iroh(), &admission));
+        assert_eq!(known.runner("192.0.2.1", 3340), Some(MALLORY));
+        known.name(&[relay("192.0.2.1", Some(CAROL))]);
+        assert_eq!(known.runner("192.0.2.1", 3340), Some(CAROL), "of people we know rather than of records");
+        known.name(&[relay("192.0.2.1", Some(CAROL)), relay("192.0.2.1", Some(OWN))]);
+        assert_ne!(known.runner("192.0.2.1", 3340), Some(CAROL), "they say different things");
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Settings {
     pub secret: [u8; 32],
     /// The UDP addresses to listen on, and to send from; a port 0 takes any. Empty: any port of every interface.
     pub bind: Vec<SocketAddr>,
+    /// By which way connections to relays leave, and names are asked for.
+    pub egress: net::Egress,
     /// The relays to use.
     pub relays: Relays,
     /// Whether the node's addresses are published in the DHT under its id.
@@ -53,8 +55,8 @@ pub struct Settings {
 
 /// The relays to use. With none, only direct connections are made, and addresses behind a NAT are not found out.
 ///
-/// A relay is spoken to over TCP, from whatever address the system chooses: who listens on certain addresses only
-/// (other than loopback's) uses none, so that nothing leaves past them.
+/// A relay is spoken to over TCP, from the address of the way out, or whatever one the system chooses. So who listens on
+/// certain addresses only (other than loopback's), and has no such way, uses none: nothing leaves past them.
 #[derive(Clone, Debug, Default)]
 pub struct Relays {
     /// Relays that the user, people or groups named.
@@ -67,6 +69,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("bind", &self.bind)
+            .field("egress", &self.egress)
             .field("relays", &self.relays)
             .field("publish", &self.publish)
             .field("mdns", &self.mdns)

@@ -76,10 +76,10 @@ impl Service for Stuck {
 
 /// Knows what the test tells.
 #[derive(Debug, Default)]
-struct Book {
+pub(crate) struct Book {
     persons: Mutex<BTreeMap<NodeId, PersonId>>,
     hints: Mutex<BTreeMap<NodeId, Vec<Hint>>>,
-    revoked: Mutex<Vec<NodeId>>,
+    pub(crate) revoked: Mutex<Vec<NodeId>>,
 }
 
 impl Directory for Book {
@@ -122,6 +122,7 @@ impl Node {
         let mut settings = Settings {
             secret: [seed; 32],
             bind: vec!["127.0.0.1:0".parse().unwrap()],
+            egress: net::Egress::default(),
             relays: Relays::default(),
             publish: false,
             mdns: false,
@@ -228,7 +229,7 @@ async fn a_node_that_is_revoked_while_connected_is_gone() {
     let mut stream = alice.open(&bob, "echo").await.unwrap();
     exchange(&mut stream, "hello").await;
     bob.book.revoked.lock().unwrap().push(alice.id());
-    bob.overlay.close(alice.id());
+    bob.overlay.review();
     let mut byte = [0];
     assert!(timeout(LONG, stream.read_exact(&mut byte)).await.expect("the connection ends").is_err());
     assert_eq!(alice.open(&bob, "echo").await.unwrap_err(), OpenError::Refused);

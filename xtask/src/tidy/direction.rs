@@ -36,7 +36,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
 /// Heavy or fenced foreign crates, and the only crates of ours that may name them.
 const FENCED: &[(&str, &[&str])] = &[
     ("axum", &["node"]),
-    ("hyper", &["tracker"]),
+    ("hyper", &["overlay", "tracker"]),
     ("rusqlite", &["db", "people", "sharing", "torrent"]),
     ("reqwest", &["net", "torrent", "cli"]),
     ("iroh", &["overlay"]),

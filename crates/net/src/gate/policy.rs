@@ -14,7 +14,7 @@ use base::{GroupId, NodeId, PersonId};
 use torrent_proto::torrent::Direction;
 
 use super::counts::OwnLimits;
-use super::{AddressRange, Addresses, Asking, FILES, Refusal};
+use super::{AddressRange, Addresses, Asking, FILES, RELAYING, Refusal};
 
 /// What is known of persons; asked by the gate, outside of its lock. Answers at once, from memory.
 pub trait Acquaintances: fmt::Debug + Send + Sync {
@@ -213,7 +213,7 @@ impl Policy {
             (None, Some(_)) => return Err(Refusal::Blocked),
             (Some(_), _) => {}
             (None, None) if who.ip.is_some_and(|ip| self.listed.contains(ip)) => return Err(Refusal::Blocked),
-            (None, None) if !self.meets(&who) => return Err(Refusal::Stranger),
+            (None, None) if asking.service != RELAYING && !self.meets(&who) => return Err(Refusal::Stranger),
             (None, None) => {}
         }
         match offer {

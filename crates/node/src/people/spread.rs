@@ -100,11 +100,8 @@ impl People {
         if let Some(gate) = self.0.gate.get() {
             gate.review();
         }
-        let Some(overlay) = self.overlay() else { return };
-        for node in overlay.connections().into_iter().map(|connection| connection.node).collect::<BTreeSet<_>>() {
-            if !self.book().admits(&node) {
-                overlay.close(node);
-            }
+        if let Some(overlay) = self.overlay() {
+            overlay.review();
         }
     }
 }

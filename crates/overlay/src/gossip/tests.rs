@@ -46,6 +46,7 @@ async fn overlay(book: &Book, seed: u8) -> Overlay {
     let settings = Settings {
         secret: [seed; 32],
         bind: vec!["127.0.0.1:0".parse().unwrap()],
+        egress: net::Egress::default(),
         relays: Relays::default(),
         publish: false,
         mdns: false,

@@ -1,15 +1,16 @@
 //! Keeps the endpoint's relays in step with the choice. One task; it awaits the endpoint's news of its relays, what is
-//! known, and the clock.
+//! known, what the policy ended, and the clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use iroh::{Endpoint, RelayConfig, RelayMode, RelayUrl, Watcher as _};
+use iroh::{Endpoint, RelayConfig, RelayMap, RelayMode, RelayUrl, Watcher as _};
 use tokio::sync::watch;
 
 use super::choice::{Choice, Home};
+use super::proxy::NOWHERE;
 use super::{config, may_dial};
 use crate::Relay;
 use crate::admission::Admission;
@@ -30,50 +31,89 @@ pub(crate) fn homes(endpoint: &Endpoint) -> Vec<(Relay, bool, Option<String>)> {
     status.iter().filter_map(home).collect()
 }
 
-/// Runs until the endpoint is closed, or nobody tells what is known any more.
-pub(crate) async fn run(
-    endpoint: Endpoint,
-    mut known: watch::Receiver<Vec<Relay>>,
-    public: bool,
-    admission: Admission,
-) {
-    let mut choice = Choice::new(Instant::now(), public);
-    let mut chosen: BTreeMap<RelayUrl, Arc<RelayConfig>> = start(&known.borrow(), public, &admission);
-    let mut status = endpoint.home_relay_status().stream();
-    loop {
-        choice.know(
-            Instant::now(),
-            known.borrow_and_update().iter().filter(|relay| may_dial(relay, &admission)).cloned(),
-        );
-        choice.look(Instant::now(), &now(&endpoint));
-        let wanted = wanted(&choice, &admission);
-        for url in chosen.keys().filter(|url| !wanted.contains_key(*url)) {
+/// The task's surroundings.
+pub(crate) struct Keeper {
+    pub(crate) endpoint: Endpoint,
+    /// The endpoint's own list, which it shares.
+    pub(crate) map: RelayMap,
+    /// Whether the settings allow the public ones.
+    pub(crate) public: bool,
+    pub(crate) admission: Admission,
+    /// Told whenever the policy ended a connection.
+    pub(crate) cuts: watch::Receiver<()>,
+}
+
+impl Keeper {
+    /// Runs until the endpoint is closed, or nobody tells what is known any more.
+    pub(crate) async fn run(mut self, mut known: watch::Receiver<Vec<Relay>>) {
+        let mut choice = Choice::new(Instant::now(), self.public);
+        let mut status = self.endpoint.home_relay_status().stream();
+        // What stood before somebody looked does not matter.
+        self.cuts.mark_unchanged();
+        let mut anew = false;
+        loop {
+            let relays: Vec<Relay> = known.borrow_and_update().clone();
+            choice.know(Instant::now(), relays.into_iter().filter(|relay| may_dial(relay, &self.admission)));
+            choice.look(Instant::now(), &now(&self.endpoint));
+            self.put(wanted(&choice, &self.admission), anew).await;
+            anew = false;
+            tokio::select! {
+                () = self.endpoint.closed() => return,
+                changed = known.changed() => if changed.is_err() { return },
+                news = status.next() => if news.is_none() { return },
+                // An address behind a name may be blocked, which the list does not show.
+                cut = self.cuts.changed() => anew = cut.is_ok(),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Makes the endpoint's list what is wanted. Where that is news, or `anew`, the endpoint measures all of it, and ends what
+    /// it measured the others by (QUIC address discovery stands otherwise, also when the list is empty).
+    async fn put(&self, mut wanted: Relays, anew: bool) {
+        let before: Vec<RelayUrl> = self.map.urls();
+        if wanted.is_empty() && !before.is_empty() {
+            wanted.extend(nowhere());
+        }
+        let gone: Vec<_> = before.iter().filter(|url| !wanted.contains_key(*url)).collect();
+        let fresh: Vec<_> = wanted.iter().filter(|(url, _)| !before.contains(url)).collect();
+        if gone.is_empty() && fresh.is_empty() && !anew {
+            return;
+        }
+        // The endpoint is told when all is done: after each step it would measure those that are left.
+        for url in gone {
             tracing::debug!(%url, "a relay is no longer used");
-            endpoint.remove_relay(url).await;
+            self.map.remove(url);
         }
-        for (url, config) in wanted.iter().filter(|(url, _)| !chosen.contains_key(*url)) {
+        for (url, config) in fresh {
             tracing::debug!(%url, "a relay may be used");
-            endpoint.insert_relay(url.clone(), config.clone()).await;
+            self.map.insert(url.clone(), config.clone());
         }
-        chosen = wanted;
-        tokio::select! {
-            () = endpoint.closed() => return,
-            changed = known.changed() => if changed.is_err() { return },
-            news = status.next() => if news.is_none() { return },
-            () = tokio::time::sleep(LOOK) => {}
+        if let Some((url, config)) = wanted.into_iter().next() {
+            self.endpoint.insert_relay(url, config).await;
         }
     }
 }
 
+/// Relays, as the endpoint wants them.
+type Relays = BTreeMap<RelayUrl, Arc<RelayConfig>>;
+
+/// Stands in the list while no relay may be used: with an empty one the endpoint would not look, and keep what it has. It
+/// is never reached, so that it never becomes the endpoint's.
+fn nowhere() -> Option<(RelayUrl, Arc<RelayConfig>)> {
+    let url: RelayUrl = format!("http://{NOWHERE}/").parse().ok()?;
+    Some((url.clone(), Arc::new(RelayConfig::new(url, None))))
+}
+
 /// Returns what the endpoint starts with.
-pub(crate) fn start(known: &[Relay], public: bool, admission: &Admission) -> BTreeMap<RelayUrl, Arc<RelayConfig>> {
+pub(crate) fn start(known: &[Relay], public: bool, admission: &Admission) -> Relays {
     let mut choice = Choice::new(Instant::now(), public);
     choice.know(Instant::now(), known.iter().filter(|relay| may_dial(relay, admission)).cloned());
     wanted(&choice, admission)
 }
 
 /// Returns the relays to measure and to use. In a pause none: nothing is sent to find out which is near.
-fn wanted(choice: &Choice, admission: &Admission) -> BTreeMap<RelayUrl, Arc<RelayConfig>> {
+fn wanted(choice: &Choice, admission: &Admission) -> Relays {
     if admission.rests() {
         return BTreeMap::new();
     }

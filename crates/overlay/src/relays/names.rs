@@ -1,11 +1,14 @@
-//! Looks names up for the endpoint, and leaves out the addresses that the gate refuses: a relay that is named by its host
-//! is dialled at none of them.
+//! Looks names up for the endpoint, by the way that everything leaves, and leaves out the addresses that the gate refuses:
+//! a relay that is named by its host is asked at none of them for our own address. (`proxy` dials.)
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use iroh::dns::{BoxIter, DnsError, DnsResolver, Resolver, TxtRecordData};
+use net::Egress;
+use tokio::time::timeout;
 
 use crate::admission::Admission;
 
@@ -14,66 +17,69 @@ const LOOK_UP: Duration = Duration::from_secs(10);
 
 /// Looks up, and asks the gate.
 #[derive(Clone, Debug)]
-pub(super) struct GatedNames {
-    names: DnsResolver,
+struct GatedNames {
+    egress: Egress,
     admission: Admission,
 }
 
-/// Returns what looks names up as the system does, within what the gate lets through.
-pub(crate) fn resolver(admission: Admission) -> DnsResolver {
-    DnsResolver::custom(GatedNames { names: DnsResolver::new(), admission })
+/// Returns what looks names up within what the gate lets through.
+pub(crate) fn resolver(egress: Egress, admission: Admission) -> DnsResolver {
+    DnsResolver::custom(GatedNames { egress, admission })
+}
+
+/// Returns the addresses of a host.
+pub(super) async fn lookup(egress: &Egress, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if egress.proxy.is_some() && host.trim_matches(['[', ']']).parse::<IpAddr>().is_err() {
+        // It would have to be asked past the proxy.
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "behind a proxy relays are named by their addresses"));
+    }
+    egress.lookup(host, port).await
 }
 
 impl GatedNames {
-    /// Leaves out what is refused, and what is of another family.
+    /// Returns what is admitted of one family; nothing where nobody knows the name.
     fn admitted<T: Send + 'static>(
         &self,
-        found: impl Iterator<Item = IpAddr>,
-        of_family: impl Fn(IpAddr) -> Option<T>,
-    ) -> BoxIter<T> {
-        let admits = |ip: &IpAddr| self.admission.admits_address(SocketAddr::new(*ip, 0));
-        let found: Vec<T> = found.filter(admits).filter_map(of_family).collect();
-        Box::new(found.into_iter())
+        host: String,
+        of_family: impl Fn(IpAddr) -> Option<T> + Send + 'static,
+    ) -> BoxFuture<'static, Result<BoxIter<T>, DnsError>> {
+        let all = self.clone();
+        Box::pin(async move {
+            let found = timeout(LOOK_UP, lookup(&all.egress, &host, 0)).await.map_err(io::Error::from);
+            let found = found.flatten().unwrap_or_else(|error| {
+                tracing::debug!(host, %error, "the name of a relay is not known");
+                Vec::new()
+            });
+            let admits = |address: &SocketAddr| all.admission.admits_address(*address);
+            let found: Vec<T> = found.into_iter().filter(admits).filter_map(|it| of_family(it.ip())).collect();
+            Ok(Box::new(found.into_iter()) as BoxIter<T>)
+        })
     }
 }
 
 impl Resolver for GatedNames {
     fn lookup_ipv4(&self, host: String) -> BoxFuture<'static, Result<BoxIter<Ipv4Addr>, DnsError>> {
-        let all = self.clone();
-        Box::pin(async move {
-            let found = all.names.lookup_ipv4(host, LOOK_UP).await?;
-            Ok(all.admitted(found, |ip| match ip {
-                IpAddr::V4(ip) => Some(ip),
-                IpAddr::V6(_) => None,
-            }))
+        self.admitted(host, |ip| match ip {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
         })
     }
 
     fn lookup_ipv6(&self, host: String) -> BoxFuture<'static, Result<BoxIter<Ipv6Addr>, DnsError>> {
-        let all = self.clone();
-        Box::pin(async move {
-            let found = all.names.lookup_ipv6(host, LOOK_UP).await?;
-            Ok(all.admitted(found, |ip| match ip {
-                IpAddr::V6(ip) => Some(ip),
-                IpAddr::V4(_) => None,
-            }))
+        self.admitted(host, |ip| match ip {
+            IpAddr::V6(ip) => Some(ip),
+            IpAddr::V4(_) => None,
         })
     }
 
-    fn lookup_txt(&self, host: String) -> BoxFuture<'static, Result<BoxIter<TxtRecordData>, DnsError>> {
-        let names = self.names.clone();
-        Box::pin(async move {
-            let found: Vec<TxtRecordData> = names.lookup_txt(host, LOOK_UP).await?.collect();
-            Ok(Box::new(found.into_iter()) as BoxIter<TxtRecordData>)
-        })
+    /// Nodes are looked up in no such records.
+    fn lookup_txt(&self, _: String) -> BoxFuture<'static, Result<BoxIter<TxtRecordData>, DnsError>> {
+        Box::pin(async { Ok(Box::new(std::iter::empty()) as BoxIter<TxtRecordData>) })
     }
 
-    fn clear_cache(&self) {
-        self.names.clear_cache();
-    }
+    fn clear_cache(&self) {}
 
     fn reset(&self) -> Box<dyn Resolver> {
-        self.names.reset();
         Box::new(self.clone())
     }
 }
@@ -87,43 +93,30 @@ mod tests {
     use super::*;
     use crate::EmptyDirectory;
 
-    /// A name server that knows one name by heart.
-    #[derive(Debug)]
-    struct ByHeart;
+    fn names(gate: &Gate, egress: Egress) -> DnsResolver {
+        resolver(egress, Admission::new(gate.clone(), Arc::new(EmptyDirectory)))
+    }
 
-    impl Resolver for ByHeart {
-        fn lookup_ipv4(&self, _: String) -> BoxFuture<'static, Result<BoxIter<Ipv4Addr>, DnsError>> {
-            let found = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
-            Box::pin(async move { Ok(Box::new(found.into_iter()) as BoxIter<Ipv4Addr>) })
-        }
-
-        fn lookup_ipv6(&self, _: String) -> BoxFuture<'static, Result<BoxIter<Ipv6Addr>, DnsError>> {
-            Box::pin(async move { Ok(Box::new([Ipv6Addr::LOCALHOST].into_iter()) as BoxIter<Ipv6Addr>) })
-        }
-
-        fn lookup_txt(&self, _: String) -> BoxFuture<'static, Result<BoxIter<TxtRecordData>, DnsError>> {
-            Box::pin(async move { Ok(Box::new(std::iter::empty()) as BoxIter<TxtRecordData>) })
-        }
-
-        fn clear_cache(&self) {}
-
-        fn reset(&self) -> Box<dyn Resolver> {
-            Box::new(ByHeart)
-        }
+    async fn found(names: &DnsResolver) -> Vec<IpAddr> {
+        // An error: there is none.
+        names.lookup_ipv4("localhost", LOOK_UP).await.map(Iterator::collect).unwrap_or_default()
     }
 
     #[tokio::test]
     async fn a_name_leads_to_no_address_that_is_blocked() {
         let gate = Gate::new(crate::tests::LIMITS);
-        let admission = Admission::new(gate.clone(), Arc::new(EmptyDirectory));
-        let names = DnsResolver::custom(GatedNames { names: DnsResolver::custom(ByHeart), admission });
-        let found = async || {
-            let found = names.lookup_ipv4_ipv6("relay.example", LOOK_UP).await.unwrap();
-            found.map(|ip| ip.to_string()).collect::<Vec<_>>()
-        };
-        assert_eq!(found().await.len(), 3);
-        gate.set_policy(crate::tests::block("192.0.2.1".parse().unwrap()));
-        assert!(!found().await.contains(&"192.0.2.1".to_owned()));
-        assert!(found().await.contains(&"192.0.2.2".to_owned()));
+        let names = names(&gate, Egress::default());
+        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+        assert_eq!(found(&names).await, [here]);
+        gate.set_policy(crate::tests::block(here));
+        assert!(found(&names).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn behind_a_proxy_no_name_is_asked_for() {
+        let gate = Gate::new(crate::tests::LIMITS);
+        let proxied = Egress { proxy: "socks5://127.0.0.1:1080".parse().ok(), ..Egress::default() };
+        assert!(found(&names(&gate, proxied.clone())).await.is_empty());
+        assert_eq!(lookup(&proxied, "[::1]", 7).await.unwrap(), ["[::1]:7".parse().unwrap()]);
     }
 }

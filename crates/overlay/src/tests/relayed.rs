@@ -41,6 +41,56 @@ async fn nodes_without_another_way_meet_by_a_relay_that_they_learnt_of_meanwhile
     exchange(&mut stream, "relayed").await;
 }
 
+/// Waits until a relay has this many clients.
+async fn has_clients(server: &Server, wanted: u64) {
+    let clients = || {
+        let metrics = &server.metrics().server;
+        metrics.accepts.get() - metrics.disconnects.get()
+    };
+    let wait = async {
+        while clients() != wanted {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LONG, wait).await.unwrap_or_else(|_| panic!("{} clients instead of {wanted}", clients()));
+}
+
+#[tokio::test]
+async fn in_a_pause_the_relay_is_left_and_after_it_found_again() {
+    let (server, relay) = foreign_relay().await;
+    let alice = Node::with(1, |settings| settings.relays.known = vec![relay.clone()]).await;
+    has_relay(&alice, &relay).await;
+    has_clients(&server, 1).await;
+    for _ in 0..2 {
+        alice.gate.set_policy(net::Policy { paused: true, ..net::Policy::default() });
+        has_clients(&server, 0).await;
+        assert_eq!(alice.gate.connections(), 0);
+        alice.gate.set_policy(net::Policy::default());
+        has_clients(&server, 1).await;
+        has_relay(&alice, &relay).await;
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_is_blocked_while_it_is_connected_is_left_for_another() {
+    let (server, relay) = foreign_relay().await;
+    let mut config = ServerConfig::default();
+    config.relay = Some(RelayConfig::new(SocketAddr::from(([127, 0, 0, 2], 0))));
+    let other = Server::spawn(config).await.unwrap();
+    let second: Relay = format!("http://{}/", other.http_addr().unwrap()).parse().unwrap();
+    let alice = Node::with(1, |settings| settings.relays.known = vec![relay.clone()]).await;
+    has_relay(&alice, &relay).await;
+    alice.overlay.set_relays(vec![relay.clone(), second.clone()]);
+    alice.gate.set_policy(block([127, 0, 0, 1].into()));
+    has_clients(&server, 0).await;
+    has_relay(&alice, &second).await;
+    // With none left nobody is reached, and what comes back is used.
+    alice.overlay.set_relays(vec![relay.clone()]);
+    alice.gate.set_policy(block([127, 0, 0, 2].into()));
+    has_clients(&other, 0).await;
+    has_relay(&alice, &relay).await;
+}
+
 #[tokio::test]
 async fn a_relay_that_a_node_offers_is_told_first() {
     let node = Node::start(1).await;

@@ -34,6 +34,7 @@ async fn start(world: &Arc<World>, number: u8, name: &'static str) -> (Person, O
         Settings {
             secret: [number; 32],
             bind: vec!["127.0.0.1:0".parse().unwrap()],
+            egress: net::Egress::default(),
             relays: Relays { known: Vec::new(), public: false },
             publish: false,
             mdns: false,
