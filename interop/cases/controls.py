@@ -341,6 +341,24 @@ def _(t):
             require(now["upload_bytes_per_s"] is None and now["connections"] == 7, f"{now}")
             require(say("schedule", "remove", "1") == [], "schedule remove")
             require(t.compeer("block", "alice", home=home, ok=False).returncode == 1, "nonsense is taken")
+            for words in (("block", "--remove", "192.0.2.77"), ("allow", "--remove", "192.0.2.77"), ("block", "--remove-list", "/x.p2p")):
+                require(t.compeer(*words, home=home, ok=False).returncode == 1, f"{words}: what is not there is taken away")
+            for words, said in ((("--from", "08:00", "--to", "08:00"), "begins and ends at 08:00"), (("--from", "25:00", "--to", "08:00"), 'from: "25:00"')):
+                refused = t.compeer("schedule", "add", *words, "--pause", home=home, ok=False)
+                require(refused.returncode == 1 and said in refused.stderr, f"{words}: {refused.stderr}")
+            # a mistake is told by whatever reads or changes the settings, with its line, until it is corrected
+            text = config.read_text()
+            config.write_text("[meat]\n" + text)
+            told = lambda *words: f"{config}: line 1: unknown field `meat`" in t.compeer(*words, home=home, ok=False).stderr
+            wait("the mistake is told", lambda: told("allow"), 30)
+            for words in (("budget",), ("who",), ("schedule",), ("offer",), ("block", "--json"), ("limit",), ("list",)):
+                require(told(*words), f"{words} says nothing of the mistake")
+            require("unknown field `meat`" in t.compeer("info", home=home).stdout, "info says nothing of the mistake")
+            refused = t.compeer("budget", "--up", "2M", home=home, ok=False)
+            require(refused.returncode == 1 and "correct that first: line 1" in refused.stderr, refused.stderr)
+            wait("the terminal of `up` tells it", lambda: "unknown field `meat`" in up.errors(), 30)
+            config.write_text(text)
+            wait("it is good again", lambda: not told("budget") and "all that is written holds" in up.errors(), 30)
             up.interrupt()
     with t.case("the report is read when no node runs"):
         require(json.loads(t.compeer("who", "--report", "--json", home=home).stdout) == [], "who --report")

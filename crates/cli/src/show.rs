@@ -131,6 +131,11 @@ pub fn rests(info: &rpc::SessionInfo) -> Option<&'static str> {
     }
 }
 
+/// Says that what is written in the settings does not hold.
+pub fn mistake(words: &str) -> String {
+    format!("{}. Until that is corrected, what held before goes on.", clean(words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -53,6 +53,16 @@ fn until(place: &Place, home: &str, words: &[&str], good: impl Fn(&Value) -> boo
 }
 
 #[test]
+fn a_folder_that_cannot_be_made_is_refused_before_anything_is() {
+    let place = Place::new();
+    std::fs::write(place.join("taken"), "a file").unwrap();
+    let folder = place.join("taken/inside").display().to_string();
+    let said = fail(&place, "ada", &["init", "--yes", "--no-passphrase", "--folder", &folder]);
+    assert!(said.contains("cannot be made a folder"), "{said}");
+    run(&place, "ada", &["init", "--yes", "--no-passphrase"]);
+}
+
+#[test]
 fn two_people_become_contacts_by_a_link() {
     let place = Place::new();
     let ada = run(&place, "ada", &["init", "--name", "Ada", "--node-name", "laptop", "--no-passphrase"]);

@@ -136,7 +136,8 @@ impl Config {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Config::default()),
             Err(source) => return Err(NodeError::File { path: path.to_owned(), action: "read", source }),
         };
-        Config::parse(&text).map_err(|reason| NodeError::Config { path: path.to_owned(), reason })
+        Config::parse(&text)
+            .map_err(|reason| NodeError::Config { path: path.to_owned(), reason: with_line(&text, reason) })
     }
 
     /// Reads the content of the file. The error is one sentence.
@@ -221,6 +222,24 @@ pub(crate) fn from_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T,
         let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         format!("line {line}: {}", error.message().lines().next().unwrap_or("not understood"))
     })
+}
+
+/// Puts the line before what is wrong with a text, where the reason begins with the name of a setting that is there.
+pub(crate) fn with_line(text: &str, reason: String) -> String {
+    if reason.starts_with("line ") {
+        return reason;
+    }
+    let name = reason.split([' ', ':']).next().unwrap_or_default();
+    let Ok(document) = toml_edit::Document::parse(text) else { return reason };
+    let (mut item, mut begins) = (Some(document.as_item()), None);
+    for part in name.split('.') {
+        item = item.and_then(|item| item.get(part));
+        begins = item.and_then(toml_edit::Item::span).map(|span| span.start).or(begins);
+    }
+    match begins {
+        Some(begins) => format!("line {}: {reason}", 1 + text[..begins.min(text.len())].matches('\n').count()),
+        None => reason,
+    }
 }
 
 /// Reads a number of bytes, or a text such as `"2M"`; 0 means nothing good.
@@ -325,11 +344,18 @@ mod tests {
             ("[network]\nencryption = \"strong\"", "line 2: unknown variant `strong`"),
             ("[network]\ntcp = false\nutp = false", "network: without TCP and uTP"),
             ("[network]\nbootstrap = [\"router\"]", "HOST:PORT"),
-            ("[meet]\nallow = [\"alice\"]", "meet.allow: \"alice\" is neither"),
+            ("[meet]\nallow = [\"alice\"]", "line 2: meet.allow: \"alice\" is neither"),
+            (
+                "[seed]\n\n[[schedule]]\nfrom = \"1:00\"\nto = \"1:00\"\npause = true",
+                "line 3: schedule: it begins and ends at 01:00",
+            ),
             ("[meet]\nwho = \"groups\"", "meet.groups"),
             ("[meet]\nlists = [\"a.p2p\"]", "absolute path"),
             ("[service.files]\nto = \"friends\"", "service.files.to"),
-            ("[service.Files]\noff = true", "there is no service \"Files\"; there are files, wire"),
+            (
+                "\n[service.Files]\noff = true",
+                "line 2: service.Files: there is no service \"Files\"; there are files, wire",
+            ),
             ("[[schedule]]\nfrom = \"8\"\nto = \"9:00\"\npause = true", "no time of the day"),
             ("[[schedule]]\nfrom = \"8:00\"\nto = \"9:00\"", "needs download"),
             ("[budget.person.x]\nupload = 1", "budget.person"),

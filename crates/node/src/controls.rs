@@ -21,7 +21,7 @@ use net::{Addresses, Gate, GateLimits, Moment, Policy, Rates, Shares};
 use tokio::sync::watch;
 use torrent::{Limits, Resources, Session};
 
-use crate::config::NO_LIMIT;
+use crate::config::{self, NO_LIMIT};
 use crate::{Config, Home, NodeError};
 use admin::Admin;
 pub(crate) use edit::EditError;
@@ -73,6 +73,8 @@ struct Inner {
     ledger: Ledger,
     /// Sent after each change of what is in force.
     applied: watch::Sender<()>,
+    /// Why what is written does not hold.
+    mistake: watch::Sender<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -87,7 +89,6 @@ struct State {
     stamps: Vec<Stamp>,
     /// The moment that is in force, as far as it matters.
     hour: Hour,
-    message: Option<String>,
 }
 
 /// What a file was when it was read.
@@ -161,7 +162,6 @@ impl Controls {
             forbidden: files.forbidden,
             given,
             stamps: files.stamps,
-            message: None,
         };
         state.hour = state.hour_of(Timestamp::now());
         let effective = state.effective();
@@ -171,7 +171,8 @@ impl Controls {
         let (session, editing) = Default::default();
         let state = Mutex::new(state);
         let applied = watch::Sender::new(());
-        Ok(Controls(Arc::new(Inner { path, policy, gate, session, state, editing, ledger, applied })))
+        let mistake = watch::Sender::new(None);
+        Ok(Controls(Arc::new(Inner { path, policy, gate, session, state, editing, ledger, applied, mistake })))
     }
 
     /// Returns the gate.
@@ -297,16 +298,16 @@ impl Controls {
                 state.listed = files.listed;
                 state.forbidden = files.forbidden;
                 state.stamps = files.stamps;
-                state.message = None;
+                self.0.mistake.send_if_modified(|mistake| mistake.take().is_some());
                 state.hour = state.hour_of(Timestamp::now());
                 true
             }
             Err(unread) => {
                 // The same mistake is not read again until the file changes.
                 state.stamps = old.iter().map(|stamp| Stamp::of(&stamp.path)).collect();
-                let words = unread.words();
+                let words = unread.words(&self.0.path);
                 tracing::warn!(%words, "the settings stay as they were");
-                state.message = Some(words);
+                self.0.mistake.send_replace(Some(words));
                 false
             }
         }
@@ -332,6 +333,11 @@ impl Controls {
         self.0.applied.subscribe()
     }
 
+    /// Follows why what is written does not hold; `None`: it does.
+    pub(crate) fn mistake(&self) -> watch::Receiver<Option<String>> {
+        self.0.mistake.subscribe()
+    }
+
     /// Returns what the API shows.
     pub(crate) fn shown(&self) -> Shown {
         let state = self.state();
@@ -350,7 +356,7 @@ impl Controls {
             resting: effective.policy.paused,
             rests: state.rests(),
             listed_ranges: state.listed.len() + state.forbidden.len(),
-            message: state.message.clone(),
+            message: self.0.mistake.borrow().clone(),
         }
     }
 
@@ -442,9 +448,9 @@ enum Unread {
 }
 
 impl Unread {
-    fn words(&self) -> String {
+    fn words(&self, path: &Path) -> String {
         match self {
-            Unread::Config(reason) => format!("config.toml: {reason}"),
+            Unread::Config(reason) => format!("{}: {reason}", path.display()),
             Unread::Other(reason) => reason.clone(),
         }
     }
@@ -454,7 +460,10 @@ async fn read_in_background(path: PathBuf, policy: PathBuf) -> Result<Files, Unr
     let read = tokio::task::spawn_blocking(move || {
         let text = read_text(&path).map_err(|error| Unread::Config(error.to_string()))?;
         let stamp = Stamp::of(&path);
-        read(stamp, &text, &policy)
+        read(stamp, &text, &policy).map_err(|unread| match unread {
+            Unread::Config(reason) => Unread::Config(config::with_line(&text, reason)),
+            other => other,
+        })
     });
     read.await.unwrap_or_else(|error| Err(Unread::Other(format!("reading the settings failed: {error}"))))
 }

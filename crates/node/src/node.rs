@@ -152,6 +152,11 @@ impl Node {
         self.state.groups()
     }
 
+    /// Follows why what is written in the settings does not hold; `None`: it does.
+    pub fn mistake(&self) -> tokio::sync::watch::Receiver<Option<String>> {
+        self.state.controls().mistake()
+    }
+
     /// Tells the trackers, makes everything durable and ends. Takes a few seconds at most.
     pub async fn shutdown(mut self) {
         self.home.remove_api_address();

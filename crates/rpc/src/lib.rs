@@ -42,7 +42,8 @@ pub use problem::Problem;
 pub use service::{RelayStats, ServiceInfo, TrackerRequests, TrackerStats};
 pub use session::{NodeMode, SessionInfo};
 pub use sharing::{
-    AcceptRequest, InboxEntry, InboxRule, InboxState, LibraryEntry, LibraryInfo, PrivateShare, TakeRequest,
+    AcceptRequest, InboxEntry, InboxRule, InboxRuleSet, InboxState, LibraryEntry, LibraryInfo, PrivateShare,
+    TakeRequest,
 };
 pub use torrent::{
     AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, FilePriority, Limits, MoveRequest, PeerInfo, ReadRequest,

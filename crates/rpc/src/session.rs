@@ -44,6 +44,9 @@ pub struct SessionInfo {
     /// Why everything rests now: `paused`, `schedule` or `administrator`; absent: it does not.
     #[serde(default)]
     pub rests: Option<String>,
+    /// Why a change of a file of settings does not hold: what held before it does; absent: all that is written holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mistake: Option<String>,
     /// How long it has been running.
     pub uptime_s: u64,
 }

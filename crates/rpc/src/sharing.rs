@@ -98,6 +98,15 @@ pub struct InboxRule {
     pub max_bytes: Option<u64>,
 }
 
+/// What came of setting a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct InboxRuleSet {
+    /// How many shares that waited in the inbox were taken up.
+    pub taken_up: u32,
+    /// How many it fits that could not be taken up: they wait on.
+    pub failed: u32,
+}
+
 /// A folder that people may look into.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -11,7 +11,7 @@ use rpc::{UsageInfo, UsageTotal};
 
 use super::Context;
 use crate::args::{self, ScheduleCommand};
-use crate::attach::attach;
+use crate::attach::{Attached, attach};
 use crate::client::part;
 use crate::out::{self, Table, clean};
 use crate::show;
@@ -35,6 +35,15 @@ pub async fn block(command: args::Block, context: &Context) -> Result<u8> {
     change_gate(GateChange { block: list(command.rule), lists, ..GateChange::default() }, context).await
 }
 
+/// Finds the node, and says if what is written in its settings does not hold.
+pub async fn reach(context: &Context) -> Result<Attached> {
+    let attached = attach(context.home.as_deref()).await?;
+    if let Some(mistake) = &attached.info.mistake {
+        eprintln!("warning: {}", show::mistake(mistake));
+    }
+    Ok(attached)
+}
+
 fn list(rule: args::Rule) -> ListChange {
     if rule.remove {
         ListChange { remove: rule.who, ..ListChange::default() }
@@ -53,7 +62,7 @@ fn paths(files: &[PathBuf]) -> Result<Vec<String>> {
 }
 
 async fn change_gate(change: GateChange, context: &Context) -> Result<u8> {
-    let attached = attach(context.home.as_deref()).await?;
+    let attached = reach(context).await?;
     let before: GateInfo = attached.client.get("/gate").await?;
     let allows = !change.allow.add.is_empty();
     let info: GateInfo = if change == GateChange::default() {
@@ -103,15 +112,12 @@ async fn change_gate(change: GateChange, context: &Context) -> Result<u8> {
             "Everything rests by the schedule or the administrator's hours."
         })?;
     }
-    if let Some(message) = &info.message {
-        eprintln!("The file as it is now does not hold: {}", clean(message));
-    }
     Ok(0)
 }
 
 /// Pauses everything, or no longer.
 pub async fn rest(paused: bool, context: &Context) -> Result<u8> {
-    let attached = attach(context.home.as_deref()).await?;
+    let attached = reach(context).await?;
     let change = GateChange { paused: Some(paused), ..GateChange::default() };
     let info: GateInfo = attached.client.call(Method::PATCH, "/gate", &change).await?;
     if context.json {
@@ -128,7 +134,7 @@ pub async fn rest(paused: bool, context: &Context) -> Result<u8> {
 
 /// Shows or changes to whom services are offered.
 pub async fn offer(command: args::Offer, context: &Context) -> Result<u8> {
-    let attached = attach(context.home.as_deref()).await?;
+    let attached = reach(context).await?;
     let off = (command.off || command.on).then_some(command.off);
     let change = OfferChange { off, to: (!command.to.is_empty()).then_some(command.to) };
     let offers: Vec<OfferInfo> = match &command.service {
@@ -181,7 +187,7 @@ pub async fn offer(command: args::Offer, context: &Context) -> Result<u8> {
 
 /// Shows or changes how much the node gives and takes.
 pub async fn budget(command: args::Budget, context: &Context) -> Result<u8> {
-    let attached = attach(context.home.as_deref()).await?;
+    let attached = reach(context).await?;
     // 0 takes a limit away.
     let rate = |limit: Option<args::RateLimit>| limit.map(|limit| limit.0.unwrap_or(0));
     let (download_bytes_per_s, upload_bytes_per_s) = (rate(command.down), rate(command.up));
@@ -257,7 +263,7 @@ pub async fn budget(command: args::Budget, context: &Context) -> Result<u8> {
 
 /// Shows or changes when other limits hold.
 pub async fn schedule(command: args::Schedule, context: &Context) -> Result<u8> {
-    let attached = attach(context.home.as_deref()).await?;
+    let attached = reach(context).await?;
     let mut windows: Vec<ScheduleWindow> = attached.client.get("/schedule").await?;
     if let Some(change) = command.command {
         match change {
@@ -320,7 +326,7 @@ pub async fn who(command: args::Who, context: &Context) -> Result<u8> {
             return report(&node::usage_report(&home, command.days).await?, context);
         }
     }
-    let attached = attach(context.home.as_deref()).await?;
+    let attached = reach(context).await?;
     if command.report {
         let days: Vec<UsageTotal> = attached.client.get(&format!("/usage/days?days={}", command.days)).await?;
         return report(&days, context);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use base::units::format_bytes;
 use reqwest::Method;
-use rpc::{AcceptRequest, InboxEntry, InboxRule, InboxState};
+use rpc::{AcceptRequest, InboxEntry, InboxRule, InboxRuleSet, InboxState};
 
 use super::Context;
 use crate::args::{Inbox, InboxCommand, InboxRuleCommand, InboxWhose};
@@ -64,10 +64,23 @@ pub async fn run(command: Inbox, context: &Context) -> Result<u8> {
                     folder: folder.display().to_string(),
                     max_bytes: rule.max_size,
                 };
-                client.tell(Method::PUT, "/inbox/rules", Some(&request)).await?;
-                match context.json {
-                    true => out::json(&request)?,
-                    false => out::line(format!("What {} goes into {}", said(&rule.whose), folder.display()))?,
+                let set: InboxRuleSet = client.call(Method::PUT, "/inbox/rules", &request).await?;
+                if context.json {
+                    let mut document = serde_json::to_value(&request)?;
+                    document["taken_up"] = set.taken_up.into();
+                    document["failed"] = set.failed.into();
+                    out::json(&document)?;
+                } else {
+                    out::line(format!("What {} goes into {}", said(&rule.whose), folder.display()))?;
+                    if set.taken_up > 0 {
+                        let waited =
+                            show::count(set.taken_up as usize, "share that waited is", "shares that waited are");
+                        out::line(format!("{waited} fetched now; `compeer inbox` shows them"))?;
+                    }
+                    if set.failed > 0 {
+                        let waits = show::count(set.failed as usize, "share waits", "shares wait");
+                        eprintln!("{waits} on, and cannot be fetched there: `compeer inbox accept` says why");
+                    }
                 }
             }
             InboxRuleCommand::Remove(whose) => {

@@ -51,6 +51,9 @@ fn show_node(info: &SessionInfo, network: &NetworkInfo) -> Result<()> {
     if let Some(rests) = show::rests(info) {
         field("rests", rests)?;
     }
+    if let Some(mistake) = &info.mistake {
+        field("settings", show::mistake(mistake))?;
+    }
     field("home", &info.home)?;
     field("downloads to", &info.download_folder)?;
     field("listens on", network.listen.join(", "))?;

@@ -4,14 +4,14 @@ use anyhow::Result;
 use reqwest::Method;
 use rpc::Limits;
 
+use super::controls::reach;
 use super::{Context, which};
 use crate::args::Limit;
-use crate::attach::attach;
 use crate::{out, show};
 
 /// Shows the limits of the node or of a torrent, after changing them.
 pub async fn run(command: Limit, context: &Context) -> Result<u8> {
-    let attached = attach(context.home.as_deref()).await?;
+    let attached = reach(context).await?;
     let path = match &command.torrent {
         None => "/limits".to_owned(),
         Some(meant) => format!("/torrents/{}/limits", which::find(&attached.client, meant).await?.id),

@@ -19,6 +19,9 @@ pub async fn run(context: &Context) -> Result<u8> {
     if let Some(rests) = show::rests(&attached.info) {
         eprintln!("Everything rests: {rests}.");
     }
+    if let Some(mistake) = &attached.info.mistake {
+        eprintln!("warning: {}", show::mistake(mistake));
+    }
     if torrents.is_empty() {
         eprintln!("No torrents yet: `compeer add LINK` or `compeer share PATH` brings the first.");
         return Ok(0);

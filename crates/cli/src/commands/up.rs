@@ -57,7 +57,19 @@ pub async fn run(up: Up, context: &Context) -> Result<u8> {
         }
         live.note("Ctrl-C stops it.");
     }
-    interrupt.wait().await;
+    let mut mistake = node.mistake();
+    loop {
+        tokio::select! {
+            () = interrupt.wait() => break,
+            changed = mistake.changed() => if changed.is_err() {
+                interrupt.wait().await;
+                break;
+            },
+        }
+        // Also with --json: it goes to stderr.
+        let words = mistake.borrow_and_update().as_deref().map(show::mistake);
+        eprintln!("settings: {}", words.as_deref().unwrap_or("corrected; all that is written holds."));
+    }
     node.shutdown().await;
     Ok(0)
 }

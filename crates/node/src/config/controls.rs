@@ -256,16 +256,19 @@ impl ServiceConfig {
 
 impl WindowConfig {
     pub(crate) fn window(&self) -> Result<Window, String> {
-        let words = |error: net::ParseWindowError| format!("schedule: {error}");
+        let words = |name: &str, error: net::ParseWindowError| format!("schedule: {name}: {error}");
         Ok(Window {
-            days: self.days.parse().map_err(words)?,
-            from: self.from.parse().map_err(words)?,
-            to: self.to.parse().map_err(words)?,
+            days: self.days.parse().map_err(|error| words("days", error))?,
+            from: self.from.parse().map_err(|error| words("from", error))?,
+            to: self.to.parse().map_err(|error| words("to", error))?,
         })
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
-        self.window()?;
+        let window = self.window()?;
+        if window.from == window.to {
+            return Err(format!("schedule: it begins and ends at {}; a whole day is from 00:00 to 24:00", window.from));
+        }
         let limits = self.download.is_some() || self.upload.is_some() || self.connections.is_some();
         if self.connections == Some(0) {
             return Err("schedule: 0 connections would stop everything; write pause = true".into());

@@ -9,6 +9,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value};
 
 use super::{Controls, Stamp, Unread, read, read_text};
 use crate::Service;
+use crate::config::{self, Config};
 
 /// Why a change was not made.
 #[derive(Debug)]
@@ -143,16 +144,24 @@ impl Controls {
             let local = |error: std::io::Error| EditError::Local(format!("{}: {error}", path.display()));
             let before = read_text(&path).map_err(local)?;
             let mut doc: DocumentMut = before.parse().map_err(|error: toml_edit::TomlError| {
-                let reason = error.message().lines().next().unwrap_or_default().to_owned();
+                let reason = error.message().lines().next().unwrap_or_default();
+                let line = error.span().map_or(1, |span| 1 + before[..span.start].matches('\n').count());
+                let reason = format!("line {line}: {reason}");
                 EditError::Refused(format!("{} has a mistake, correct that first: {reason}", path.display()))
             })?;
+            let stood = Config::parse(&before);
             change(&mut doc).map_err(EditError::Refused)?;
             let text = doc.to_string();
             // Read as it will be, before it is written.
             let files = read(Stamp::of(&path), &text, &policy);
             let mut files = files.map_err(|unread| {
-                EditError::Refused(match unread {
-                    Unread::Config(reason) | Unread::Other(reason) => reason,
+                // A mistake that was there before is not the change's.
+                EditError::Refused(match (unread, stood) {
+                    (Unread::Config(_), Err(reason)) => {
+                        let reason = config::with_line(&before, reason);
+                        format!("{} has a mistake, correct that first: {reason}", path.display())
+                    }
+                    (Unread::Config(reason) | Unread::Other(reason), _) => reason,
                 })
             })?;
             if text != before {

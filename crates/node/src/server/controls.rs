@@ -63,6 +63,7 @@ pub(crate) async fn gate(State(state): State<AppState>) -> Json<GateInfo> {
     (status = 200, description = "Whom the node meets now", body = GateInfo),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "What is to be taken away is not there", body = Problem),
 ))]
 pub(crate) async fn change_gate(
     State(state): State<AppState>,

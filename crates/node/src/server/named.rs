@@ -72,6 +72,7 @@ pub(super) async fn change_gate(state: &AppState, mut change: GateChange) -> Res
     for text in lists.into_iter().flatten() {
         *text = target(state, text)?.to_string();
     }
+    stands(state, &change)?;
     let persons = |texts: &[String]| -> Vec<PersonId> {
         let person = |text: &String| match text.parse() {
             Ok(Target::Person(person)) => Some(person),
@@ -92,6 +93,33 @@ pub(super) async fn change_gate(state: &AppState, mut change: GateChange) -> Res
     }
     state.controls().change_gate(change).await?;
     Ok(())
+}
+
+/// Refuses to take away what is not there: most likely it is a mistake in writing.
+fn stands(state: &AppState, change: &GateChange) -> Result<(), ApiError> {
+    let shown = state.controls().shown();
+    let meet = &shown.config.meet;
+    let same =
+        |a: &str, b: &str| a == b || a.parse::<Target>().is_ok_and(|a| b.parse::<Target>().is_ok_and(|b| a == b));
+    let is_listed = |list: &[String], text: &str| list.iter().any(|entry| same(entry, text));
+    let is_blocked = |text: &str| match (text.parse(), state.people()) {
+        (Ok(Target::Person(person)), Some(people)) => people.book().contact(&person).is_some_and(|it| it.blocked),
+        _ => false,
+    };
+    let missing = |text: &str, list: &str, command: &str| {
+        ApiError::not_found(format!("{text} is not {list}: `compeer {command}` shows what is"))
+    };
+    if let Some(text) = change.allow.remove.iter().find(|text| !is_listed(&meet.allow, text)) {
+        return Err(missing(text, "on the list of those who are met in any case", "allow"));
+    }
+    if let Some(text) = change.block.remove.iter().find(|text| !is_listed(&meet.block, text) && !is_blocked(text)) {
+        return Err(missing(text, "blocked", "block"));
+    }
+    let has_list = |text: &String| meet.lists.iter().any(|path| path.as_os_str() == text.as_str());
+    match change.lists.remove.iter().find(|text| !has_list(text)) {
+        Some(text) => Err(missing(text, "a list that is used", "block")),
+        None => Ok(()),
+    }
 }
 
 /// Blocks persons, or admits them again.

@@ -34,6 +34,7 @@ pub(crate) async fn info(State(state): State<AppState>) -> Json<SessionInfo> {
         upload_bytes_per_s: list.iter().map(|torrent| torrent.up_rate_bytes_per_s).sum(),
         services: parts.services.list(),
         rests: state.controls().shown().rests.map(str::to_owned),
+        mistake: state.controls().mistake().borrow().clone(),
         uptime_s: parts.begun.elapsed().as_secs(),
     })
 }

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use rpc::{
-    AcceptRequest, InboxEntry, InboxRule, Job, JobKind, LibraryEntry, LibraryInfo, PrivateShare, Problem, TakeRequest,
+    AcceptRequest, InboxEntry, InboxRule, InboxRuleSet, Job, JobKind, LibraryEntry, LibraryInfo, PrivateShare, Problem,
+    TakeRequest,
 };
 use serde::Deserialize;
 use sharing::InboxItem;
@@ -159,7 +160,7 @@ pub(crate) async fn rules(State(state): State<AppState>) -> Result<Json<Vec<Inbo
 
 /// Sets a rule, in place of one for the same person or group. What waits in the inbox already is taken up if it fits.
 #[utoipa::path(put, path = "/api/v1/inbox/rules", request_body = InboxRule, responses(
-    (status = 204, description = "It holds"),
+    (status = 200, description = "It holds", body = InboxRuleSet),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "No such person or group", body = Problem),
@@ -169,12 +170,12 @@ pub(crate) async fn rules(State(state): State<AppState>) -> Result<Json<Vec<Inbo
 pub(crate) async fn set_rule(
     State(state): State<AppState>,
     Body(request): Body<InboxRule>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Json<InboxRuleSet>, ApiError> {
     let sharing = state.sharing()?;
     let folder = absolute(&request.folder)?.display().to_string();
     let whose = whose(sharing, request.from.as_deref(), request.group.as_deref())?;
-    sharing.set_rule(Rule { whose, folder, max_bytes: request.max_bytes }).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let (taken_up, failed) = sharing.set_rule(Rule { whose, folder, max_bytes: request.max_bytes }).await?;
+    Ok(Json(InboxRuleSet { taken_up, failed }))
 }
 
 /// Removes a rule.

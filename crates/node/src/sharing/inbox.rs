@@ -237,8 +237,9 @@ impl Sharing {
         self.state().rules.clone()
     }
 
-    /// Sets a rule, in place of one for the same person or group. What waits already is taken up if it fits.
-    pub(crate) async fn set_rule(&self, rule: Rule) -> Result<(), SharingError> {
+    /// Sets a rule, in place of one for the same person or group. What waits already is taken up if it fits; returns how
+    /// many were, and how many could not be.
+    pub(crate) async fn set_rule(&self, rule: Rule) -> Result<(u32, u32), SharingError> {
         let replaces = self.rules().iter().any(|other| other.whose == rule.whose);
         if !replaces && self.rules().len() >= MAX_RULES {
             return Err(SharingError::Input(format!("there are {MAX_RULES} rules already: remove one")));
@@ -250,12 +251,20 @@ impl Sharing {
             state.rules.push(rule);
         }
         let rules = self.rules();
-        for item in self.inbox().into_iter().filter(|item| item.state == InboxState::Waiting) {
+        let (mut taken, mut failed) = (0, 0);
+        let waits = |item: &InboxItem| item.state == InboxState::Waiting && !item.notice.withdrawn;
+        for item in self.inbox().into_iter().filter(waits) {
             if let Some(folder) = folder_for(&rules, item.sharer, item.notice.group, item.notice.bytes) {
-                self.accept(item.sharer, item.id(), Some(folder.into())).await?;
+                match self.accept(item.sharer, item.id(), Some(folder.into())).await {
+                    Ok(_) => taken += 1,
+                    Err(error) => {
+                        tracing::warn!(%error, "a share that a rule takes up was not taken up");
+                        failed += 1;
+                    }
+                }
             }
         }
-        Ok(())
+        Ok((taken, failed))
     }
 
     /// Removes a rule.

@@ -31,6 +31,16 @@ pub fn line(question: &str, default: &str) -> Result<String> {
     Ok(if answer.trim().is_empty() { default.to_owned() } else { answer.trim().to_owned() })
 }
 
+/// Asks for a line until it is good; says what was wrong each time.
+pub fn good<T>(question: &str, default: &str, read: impl Fn(&str) -> Result<T>) -> Result<T> {
+    loop {
+        match read(&line(question, default)?) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => eprintln!("{error:#}"),
+        }
+    }
+}
+
 /// Asks for an existing passphrase.
 pub fn passphrase() -> Result<String> {
     if let Some(set) = variable() {
@@ -68,14 +78,16 @@ pub fn new_passphrase(choice: PassphraseChoice, ask: bool) -> Result<Option<Stri
             "and not at each start; until `compeer group unlock` the names of private groups cannot be read.",
         )?;
     }
-    let first = hidden("Passphrase (empty: none): ")?;
-    if first.is_empty() {
-        return Ok(None);
+    loop {
+        let first = hidden("Passphrase (empty: none): ")?;
+        if first.is_empty() {
+            return Ok(None);
+        }
+        if hidden("The same again: ")? == first {
+            return Ok(Some(first));
+        }
+        term.write_line("The two differ: once more.")?;
     }
-    if hidden("The same again: ")? != first {
-        bail!("the two passphrases differ: nothing was changed");
-    }
-    Ok(Some(first))
 }
 
 /// Reads a recovery phrase from the keyboard, or from what is piped in.

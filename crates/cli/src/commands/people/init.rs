@@ -33,28 +33,28 @@ pub async fn run(command: Init, context: &Context) -> Result<u8> {
     let config = home.config()?;
     let name = match command.name {
         Some(name) => name,
-        None if asking => Name::new(&ask::line("The name that others see", user_name().as_str())?)?,
+        None if asking => ask::good("The name that others see", user_name().as_str(), |answer| Ok(Name::new(answer)?))?,
         None => user_name(),
     };
     let folder = match command.folder {
-        Some(folder) => Some(absolute(&folder)?),
+        Some(folder) => Some(usable(&folder)?),
         None if asking && !has_config(&home) => {
             let default = config.download_folder.display().to_string();
-            let answer = ask::line("Where content goes when you do not say where", &default)?;
-            // What was not chosen stays open: another default of a later day holds.
-            if answer == default { None } else { Some(absolute(Path::new(&answer))?) }
+            ask::good("Where content goes when you do not say where", &default, |answer| {
+                // What was not chosen stays open: another default of a later day holds.
+                if answer == default { Ok(None) } else { usable(Path::new(answer)).map(Some) }
+            })?
         }
         None => None,
     };
     let give = match command.give {
         Some(give) => Some(give),
         None if asking && !has_config(&home) => {
-            let answer = ask::line("How many bytes a second others may have, for example 500K (0: no limit)", "0")?;
-            Some(Give(if answer == "0" {
-                None
-            } else {
-                Some(base::units::parse_bytes(&answer).map_err(anyhow::Error::msg)?)
-            }))
+            let question = "How many bytes a second others may have, for example 500K (0: no limit)";
+            Some(ask::good(question, "0", |answer| {
+                let rate = base::units::parse_bytes(answer).map_err(anyhow::Error::msg)?;
+                Ok(Give(Some(rate).filter(|rate| *rate > 0)))
+            })?)
         }
         None => None,
     };
@@ -92,8 +92,12 @@ pub async fn run(command: Init, context: &Context) -> Result<u8> {
     Ok(0)
 }
 
-fn absolute(folder: &Path) -> Result<PathBuf> {
-    std::path::absolute(folder).with_context(|| folder.display().to_string())
+/// Makes a folder's path absolute, and the folder, so that a path that cannot be one is told now and not at the first
+/// download.
+fn usable(folder: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(folder).with_context(|| folder.display().to_string())?;
+    std::fs::create_dir_all(&path).with_context(|| format!("{} cannot be made a folder", path.display()))?;
+    Ok(path)
 }
 
 /// Prints the words in four columns, with their numbers.
