@@ -7,7 +7,7 @@ mod upload;
 mod world;
 
 use base::Bitfield;
-use metainfo::{Block, FileIndex, PieceIndex};
+use metainfo::{BLOCK_LEN, Block, FileIndex, PieceIndex};
 
 use super::*;
 use crate::wire::{ExtensionHandshake, LOCAL_IDS, Message};
@@ -497,4 +497,25 @@ fn a_super_seed_shows_more_to_a_peer_that_wants_nothing_of_what_it_was_shown() {
     world.connect(bob, alice, Source::Hint);
     world.pass(600);
     assert!(world.nodes[bob].complete);
+}
+
+#[test]
+fn in_the_end_game_a_crowd_is_asked_for_little_twice() {
+    const BLOCKS: usize = 600;
+    let pieces = BLOCKS * BLOCK_LEN as usize / PIECE as usize;
+    let length = BLOCKS * BLOCK_LEN as usize;
+    let mut raw = format!("d6:lengthi{length}e4:name1:x12:piece lengthi{PIECE}e6:pieces{}:", 20 * pieces).into_bytes();
+    raw.resize(raw.len() + 20 * pieces, 0);
+    raw.push(b'e');
+    let info = Arc::new(Info::from_bytes(raw.into()).unwrap());
+    let mut world = World::default();
+    let bob = world.leech(&info);
+    for _ in 0..49 {
+        let seed = world.add(TorrentConfig { complete: true, ..config(9, &info) }, &info, Vec::new());
+        world.nodes[seed].silent = true;
+        world.connect(bob, seed, Source::Hint);
+    }
+    let asked: Vec<usize> = world.nodes[bob].torrent.peers().iter().map(|peer| peer.requests as usize).collect();
+    assert_eq!(asked.len(), 49);
+    assert!(asked[40..].iter().all(|&asked| (1..=2).contains(&asked)), "all were asked for once already: {asked:?}");
 }
