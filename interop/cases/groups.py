@@ -269,3 +269,11 @@ def _(t):
         alice.run("group", "rename", "Coffee", "Milk")
         soon("the others read on", lambda: all(m.name() == "Milk" for m in others))
         require(p.name() == "Coffee", f"the revoked node reads on: {p.info()}")
+
+    with t.case("it comes to know that it was revoked, says so, and is quiet"):
+        soon("the phone knows", lambda: phone.call("GET", "identity")["revoked"], timeout=40)
+        require(phone.run("info")["network"]["overlay"]["revoked"], "info does not say so")
+        require("was revoked" in refused(phone, "contact", "invite"), "it goes on as if nothing had happened")
+        soon("it is connected to nobody", lambda: not phone.run("connections"))
+        took = any(node["this"] and node["revoked"] for node in phone.run("node", "list"))
+        require(took, f"{phone.run('node', 'list')}")

@@ -9,12 +9,12 @@ import people
 from cases.discovery import Wire
 from cases.private import QUIET, blob, start
 from harness import Failed, require, suite
-from iroh_caller import HELLO, call, framed, key_of, list_of, questions
+from iroh_caller import HELLO, call, framed, key_of, list_of, questions, z32
 from network import hosts
 
 MIB = 1 << 20
 GONE = 5        # seconds in which a running transfer has to end
-REFUSED, WELCOME = 2, 1     # messages of the service `people`: crates/people/src/proto/exchange/message.rs
+REFUSED, WELCOME, REVOKED = 2, 1, 12     # messages of the service `people`: crates/people/src/proto/exchange/message.rs
 
 
 class Known:
@@ -31,13 +31,14 @@ class Known:
         if home is None:
             return call(self.node, self.hints, questions(self.hash))
         key, own = key_of(home), json.loads((home / "me.json").read_text())
-        certificate = list_of(home, own["person"])
+        certificate = bytes.fromhex(own["list"])
         return call(self.node, self.hints, questions(self.hash, certificate, self.group, own["node"], self.node), key)
 
 
 def remember(person):
-    """Keeps beside a home who it is, for when its node is down."""
-    (person.home / "me.json").write_text(json.dumps(person.call("GET", "identity")))
+    """Keeps beside a home who it is, with its list of nodes as it is now, for when its node is down."""
+    me = person.call("GET", "identity")
+    (person.home / "me.json").write_text(json.dumps(me | {"list": list_of(person.home, me["person"]).hex()}))
 
 
 def kind(said):
@@ -58,7 +59,17 @@ def require_no_stream(said, who):
     require(not any(said.values()), f"{who} has streams: {said}")
 
 
+def require_only_the_list(said, who, person, node):
+    """A revoked node is shown the list of its person by which it is revoked, and nothing else."""
+    answer = said["people"] or b""
+    require_no_stream(said | {"people": None}, who)
+    require(kind(answer) == REVOKED and answer == HELLO + framed(answer[5:]), f"{who} hears {answer}")
+    shown = answer[6 + 4:]
+    require(shown[:32] == z32(person) and z32(node) in shown, f"{who} is shown another list: {shown}")
+
+
 def fails(person, *words):
+    """What it says to a command that it does not carry out."""
     try:
         person.run(*words)
     except RuntimeError as error:
@@ -167,11 +178,17 @@ def _(t):
         fails(phone, "browse", "alice")
         fails(phone, "node", "meet", f"{known.node}@{known.hints[0]}")
         require([n for n in bob.run("node", "list") if n["id"] == node][0]["revoked"], "bob does not show it")
+        end = time.monotonic() + 40
+        while not phone.call("GET", "identity")["revoked"]:
+            require(time.monotonic() < end, "it does not come to know why")
+            time.sleep(0.1)
+        require("was revoked" in fails(phone, "contact", "invite"), "it does not say why")
 
     phone.stop()
-    with t.case("its key, its old certificate and the hints open no stream, with a contact or its own person"):
-        require_no_stream(known.asked_by(phone.home), "a revoked node")
-        require_no_stream(own.asked_by(phone.home), "a revoked node of one's own")
+    with t.case("its key, its old certificate and the hints open no stream, but to be told that it is revoked"):
+        person = bob.call("GET", "identity")["person"]
+        require_only_the_list(known.asked_by(phone.home), "a revoked node", person, node)
+        require_only_the_list(own.asked_by(phone.home), "a revoked node of one's own", person, node)
 
     with t.case("its person's other node gets what was shared"):
         alice.limit(0)

@@ -65,6 +65,8 @@ struct Inner {
     gate: OnceLock<net::Gate>,
     /// The person key, after somebody typed the passphrase for something that takes a while.
     unlocked: Mutex<Option<(PersonKey, Instant)>>,
+    /// When somebody was asked last why they refuse us.
+    asked_why: Mutex<Option<Instant>>,
     /// What a node that joins has to show.
     awaited: Mutex<Option<Awaited>>,
     /// What the overlay was started with.
@@ -101,6 +103,12 @@ pub(crate) enum Off {
         "this node meets no people and no other nodes: everything goes by a proxy (`proxy` in [network] of the settings), and no proxy carries that"
     )]
     Proxy,
+    /// This node was taken out of its person's list.
+    #[error(
+        "this node was revoked: no contact, no group and no other node of yours speaks to it any more; `compeer node join` with \
+         another --home makes this computer one of your nodes again"
+    )]
+    Revoked,
     /// The overlay's sockets are bound to addresses, not to interfaces.
     #[error(
         "this node meets no people and no other nodes: everything goes by one interface (`interface` in [network] of the settings), to which that cannot be bound; `address` instead of it can"
@@ -175,6 +183,7 @@ impl People {
             circles: OnceLock::new(),
             gate: OnceLock::new(),
             unlocked: Mutex::new(None),
+            asked_why: Mutex::new(None),
             awaited: Mutex::new(None),
             ground: OnceLock::new(),
             news: Notify::new(),
@@ -244,6 +253,9 @@ impl People {
 
     /// Returns the overlay, or why there is none.
     pub(crate) fn reach(&self) -> Result<&Overlay, Off> {
+        if self.book().is_out() {
+            return Err(Off::Revoked);
+        }
         self.overlay().ok_or_else(|| self.0.off.get().copied().unwrap_or(Off::Settings))
     }
 

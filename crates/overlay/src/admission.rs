@@ -53,6 +53,11 @@ impl Admission {
         self.directory.admits(node, service)
     }
 
+    /// Tells the directory that a node refuses us.
+    pub(crate) fn was_refused(&self, node: NodeId, service: &str) {
+        self.directory.was_refused(node, service);
+    }
+
     /// Whether anything may go to or come from an address.
     pub(crate) fn admits_address(&self, address: SocketAddr) -> bool {
         !self.gate.refuses_address(address.ip())

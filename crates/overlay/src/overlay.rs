@@ -160,6 +160,14 @@ impl Overlay {
     /// directory, the local network or the DHT say. Returns when the remote end has admitted it. Takes up to 40 s; not
     /// cancel safe in so far as the remote end may see a stream that ends at once.
     pub async fn open(&self, node: NodeId, service: &'static str, hints: &[Hint]) -> Result<Stream, OpenError> {
+        let opened = self.try_open(node, service, hints).await;
+        if matches!(opened, Err(OpenError::Refused)) {
+            self.shared.router.admission().was_refused(node, service);
+        }
+        opened
+    }
+
+    async fn try_open(&self, node: NodeId, service: &'static str, hints: &[Hint]) -> Result<Stream, OpenError> {
         self.shared.router.admission().admits(node, service, Direction::Outgoing)?;
         self.shared.lookup.tell(node, hints);
         let key: Key = (node, service);
@@ -245,6 +253,13 @@ impl Overlay {
         let mut infos: Vec<_> = connections.iter().filter(|c| c.is_alive()).map(Connection::info).collect();
         infos.sort_by_key(|info| (info.node, info.service));
         infos
+    }
+
+    /// Ends the connections with a node, of all services.
+    pub fn close(&self, node: NodeId) {
+        for connection in self.shared.router.table().all().into_iter().filter(|it| it.key().0 == node) {
+            connection.close(REFUSED, "refused");
+        }
     }
 
     /// Ends at once what the directory no longer admits: connections with the streams over them, and those to relays. To be

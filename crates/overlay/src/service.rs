@@ -70,6 +70,9 @@ pub trait Directory: Send + Sync + 'static {
     /// Whether the node may use a service at all, in either direction: not if it is revoked or its person is blocked.
     /// Asked before the gate.
     fn admits(&self, node: NodeId, service: &str) -> bool;
+
+    /// Hears that a node refuses to speak to us.
+    fn was_refused(&self, _node: NodeId, _service: &str) {}
 }
 
 /// A directory that knows nobody and admits everybody.

@@ -94,6 +94,9 @@ pub struct OverlayInfo {
     /// Whether the DHT tells whoever knows the node's id where it is.
     #[serde(default)]
     pub published: bool,
+    /// Whether this node was revoked: nobody that it knows speaks to it any more.
+    #[serde(default)]
+    pub revoked: bool,
 }
 
 /// The relay by which others reach a node.

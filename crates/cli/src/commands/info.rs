@@ -67,6 +67,9 @@ fn show_node(info: &SessionInfo, network: &NetworkInfo) -> Result<()> {
     field("hole punching", part(&network.holepunch))?;
     if let Some(overlay) = &network.overlay {
         field("node id", &overlay.node)?;
+        if overlay.revoked {
+            field("revoked", show::REVOKED)?;
+        }
         field("nodes at", overlay.listen.join(", "))?;
         field(
             "in the DHT",

@@ -3,7 +3,7 @@
 use base::{GroupId, NodeId, PersonId};
 use overlay::{Directory, Hint};
 
-use super::People;
+use super::{People, exchange};
 
 impl net::Acquaintances for People {
     fn person_of(&self, node: NodeId) -> Option<PersonId> {
@@ -38,8 +38,16 @@ impl Directory for People {
         self.book().hints(&node).iter().filter_map(|hint| hint.parse().ok()).collect()
     }
 
-    fn admits(&self, node: NodeId, _service: &str) -> bool {
-        self.book().admits(&node)
+    fn admits(&self, node: NodeId, service: &str) -> bool {
+        let book = self.book();
+        // A node that was revoked is told so, and hears nothing else.
+        book.admits(&node) || service == exchange::SERVICE && book.tells_revoked(&node)
+    }
+
+    fn was_refused(&self, node: NodeId, service: &str) {
+        if service != exchange::SERVICE {
+            self.ask_why(node);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Off, People, now_ms};
 use crate::frames::{Frames, frame};
 
 /// The name of the service.
-const SERVICE: &str = "people";
+pub(super) const SERVICE: &str = "people";
 
 /// How many strangers are listened to at a time: each may hold a frame and a few seconds. Arbitrary.
 const MAX_STRANGERS: usize = 16;
@@ -80,6 +80,12 @@ impl Service for PeopleService {
                 Err(error) => tracing::debug!(node = %peer.node, %error, "met nobody"),
             }
             drop(permit);
+            // Who was revoked has been told, and has nothing more to do here.
+            if !self.people.book().admits(&peer.node)
+                && let Some(overlay) = self.people.overlay()
+            {
+                overlay.close(peer.node);
+            }
         })
     }
 

@@ -2,7 +2,7 @@
 //! and answers to invitations come around although not everybody is always there.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{NodeId, PersonId};
 use futures_util::StreamExt as _;
@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use people::proto::exchange::Purpose;
 use people::proto::{ContactLink, Relation};
 
-use super::People;
+use super::{People, lock};
 
 /// How many are dialled at a time. Arbitrary: a dialling waits most of its time.
 const AT_ONCE: usize = 32;
@@ -20,6 +20,9 @@ const SHORTEST: Duration = Duration::from_secs(15);
 
 /// The longest pause. Arbitrary: who comes meets us as well.
 const LONGEST: Duration = Duration::from_secs(20 * 60);
+
+/// How long nobody is asked again why we are refused. Arbitrary: who refuses us for another reason is not bothered.
+const ASK_WHY_AGAIN: Duration = Duration::from_secs(30);
 
 /// How long news is collected before it is told: an exchange of own nodes brings many. Arbitrary.
 const COLLECT: Duration = Duration::from_millis(500);
@@ -52,6 +55,27 @@ impl People {
         self.0.news.notify_one();
     }
 
+    /// Asks a node of a person that knows us why it refuses us: it may be that this node was revoked. Now and then, whoever
+    /// it is.
+    pub(super) fn ask_why(&self, node: NodeId) {
+        let person = {
+            let book = self.book();
+            let is_known =
+                |person: &PersonId| book.is_contact(person) || book.own().is_some_and(|own| own.id() == *person);
+            book.person_of(&node).filter(is_known).filter(|_| !book.is_out())
+        };
+        let Some(person) = person else { return };
+        {
+            let mut asked = lock(&self.0.asked_why);
+            if asked.is_some_and(|at| at.elapsed() < ASK_WHY_AGAIN) {
+                return;
+            }
+            *asked = Some(Instant::now());
+        }
+        let people = self.clone();
+        tokio::spawn(async move { drop(people.meet(node, Purpose::Meet(person), &[]).await) });
+    }
+
     async fn meet_everybody(&self) {
         if let Err(error) = self.seal_book().await {
             tracing::warn!(%error, "what contacts are to keep for us is not stored");
@@ -62,7 +86,7 @@ impl People {
             let siblings = book.own().map(|own| own.nodes().map(|(node, _)| *node).collect()).unwrap_or_default();
             (own, siblings, book.contacts().filter(|c| c.is_live()).map(|c| c.person).collect())
         };
-        let Some(own) = own else { return };
+        let Some(own) = own.filter(|_| !self.book().is_out()) else { return };
         let others = siblings.into_iter().filter(|node| *node != self.key().id());
         // Bounded by the book: 32 nodes and 8,192 contacts.
         let mut meetings: Vec<BoxFuture<'static, ()>> = Vec::new();
@@ -100,8 +124,13 @@ impl People {
         if let Some(gate) = self.0.gate.get() {
             gate.review();
         }
-        if let Some(overlay) = self.overlay() {
-            overlay.review();
+        let Some(overlay) = self.overlay() else { return };
+        overlay.review();
+        // A node that was revoked comes again to be told so; what it had ends now.
+        for node in overlay.connections().into_iter().map(|connection| connection.node).collect::<BTreeSet<_>>() {
+            if !self.book().admits(&node) {
+                overlay.close(node);
+            }
         }
     }
 }

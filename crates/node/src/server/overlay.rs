@@ -108,6 +108,7 @@ pub(super) fn info(state: &AppState) -> Option<OverlayInfo> {
         relay: relay.map(|(relay, connected, message)| OwnRelay { relay: relay.to_string(), connected, message }),
         relays: known.collect(),
         public_relays: overlay.uses_public_relays(),
+        revoked: state.people().is_some_and(|people| people.book().is_out()),
         published: overlay.publishes() && state.session().dht().is_some(),
     })
 }

@@ -203,10 +203,25 @@ impl Book {
         self.revoked.contains(node)
     }
 
-    /// Whether anything may be exchanged with a node: it is not revoked, nor its person blocked.
+    /// Whether this node itself was revoked: nobody speaks to it any more.
+    pub fn is_out(&self) -> bool {
+        self.own().is_some_and(|own| own.is_revoked(&self.node))
+    }
+
+    /// Whether anything may be exchanged with a node: it is not revoked, nor its person blocked, nor are we out.
     pub fn admits(&self, node: &NodeId) -> bool {
-        let blocked = |person| self.contacts.get(&person).is_some_and(|contact| contact.blocked);
-        !self.is_revoked(node) && !self.person_of(node).is_some_and(blocked)
+        !self.is_out() && !self.is_revoked(node) && !self.person_of(node).is_some_and(|person| self.blocks(&person))
+    }
+
+    /// Whether a node that was revoked is told so: the person that did it is of interest, and not blocked.
+    pub fn tells_revoked(&self, node: &NodeId) -> bool {
+        let by = |known: &&KnownPerson| known.is_revoked(node);
+        let is_told = |known: &KnownPerson| self.is_of_interest(&known.id()) && !self.blocks(&known.id());
+        !self.is_out() && self.is_revoked(node) && self.persons.values().find(by).is_some_and(is_told)
+    }
+
+    fn blocks(&self, person: &PersonId) -> bool {
+        self.contacts.get(person).is_some_and(|contact| contact.blocked)
     }
 
     /// Whether a person is our contact: not blocked, not removed.

@@ -14,6 +14,7 @@
 //! A node that was restored from the recovery phrase alone shows a list that is older than the one others have. Whoever
 //! has a newer one, a node of the same person or of a contact or fellow member, gives it back with its welcome; the
 //! restored node signs one that names itself as well. A contact also gives back the parcel that it kept ([`super::kept`]).
+//! A node that its person revoked is shown the list that says so in place of a welcome, and hears nothing else.
 //!
 //! A stranger can make the listener compare one secret and verify one signature, nothing more. Invariant: before the other
 //! end is known (a contact with a list that names its node, or a node of ours), nothing but `Hello` changes the book.
@@ -262,6 +263,7 @@ impl Exchange {
             (Stage::Greeted(_) | Stage::Joining(_) | Stage::Merging(_), Message::Refuse(why)) => {
                 Err(Failure::Refused(why))
             }
+            (Stage::Greeted(_), Message::Revoked(list)) => Err(self.told_revoked(book, &list)),
             (Stage::Greeted(purpose), Message::Welcome { list, hints, yours, contact }) => {
                 self.welcome(now, book, purpose, &Welcome { list, hints, yours, contact })
             }
@@ -307,8 +309,8 @@ impl Exchange {
             _ => return self.refuse(Refused::Unknown),
         }
         let known = book.person(&person);
-        if known.is_some_and(|known| known.is_revoked(&self.peer)) {
-            return self.refuse(Refused::Revoked);
+        if let Some(known) = known.filter(|known| known.is_revoked(&self.peer)) {
+            return self.refuse_revoked(known);
         }
         if !shown.names(&self.peer) && !known.is_some_and(|known| known.has(&self.peer)) {
             return self.refuse(Refused::List);
@@ -323,7 +325,7 @@ impl Exchange {
         self.news |= book.learn(&list);
         let known = book.person(&person).cloned().unwrap_or_else(|| KnownPerson::new(list.clone()));
         if known.is_revoked(&self.peer) {
-            return self.refuse(Refused::Revoked);
+            return self.refuse_revoked(&known);
         }
         // Its list is genuine, but older than the one that we have: it was restored from the phrase.
         let listed = known.has(&self.peer);
@@ -494,6 +496,29 @@ impl Exchange {
     fn refuse(&mut self, why: Refused) -> Result<Stage, Failure> {
         self.send(Message::Refuse(why));
         Err(Failure::WeRefused(why))
+    }
+
+    /// Refuses a node that its person revoked, and shows it the list that says so: nobody else tells it.
+    fn refuse_revoked(&mut self, known: &KnownPerson) -> Result<Stage, Failure> {
+        let newest = known.newest();
+        // What only an older list says proves nothing to whoever has a newer one.
+        self.send(match newest.list().revoked.contains_key(&self.peer) {
+            true => Message::Revoked(newest.encode()),
+            false => Message::Refuse(Refused::Revoked),
+        });
+        Err(Failure::WeRefused(Refused::Revoked))
+    }
+
+    /// The dialler hears that its own person revoked it, and believes that person alone.
+    fn told_revoked(&mut self, book: &mut Book, list: &[u8]) -> Failure {
+        let own = book.own().map(KnownPerson::id);
+        match SignedNodeList::decode(list) {
+            Ok(list) if Some(list.person()) == own && list.list().revoked.contains_key(&book.node()) => {
+                book.learn(&list);
+                Failure::Refused(Refused::Revoked)
+            }
+            _ => Failure::Protocol("it says that this node was revoked, and does not prove it"),
+        }
     }
 
     fn send(&mut self, message: Message) {

@@ -45,6 +45,7 @@ fn print(nodes: &[PersonNode], context: &Context) -> Result<u8> {
     let mut table = out::Table::new(&["NAME", "NODE", "STATE"], &[], 0);
     for node in nodes {
         let state = match (node.revoked, node.this, node.connected) {
+            (true, true, _) => "this one, revoked",
             (true, ..) => "revoked",
             (_, true, _) => "this one",
             (.., true) => "connected",
@@ -54,6 +55,9 @@ fn print(nodes: &[PersonNode], context: &Context) -> Result<u8> {
         table.row(vec![name, node.id.clone(), state.to_owned()]);
     }
     table.print()?;
+    if nodes.iter().any(|node| node.revoked && node.this) {
+        eprintln!("Revoked: {}.", show::REVOKED);
+    }
     Ok(0)
 }
 

@@ -90,6 +90,8 @@ pub(super) enum Message {
         contact: bool,
     },
     Refuse(Refused),
+    /// The receiver's person revoked it: by this list, the newest.
+    Revoked(Vec<u8>),
     Consent(Consent),
     Update(Vec<u8>),
     Known {
@@ -129,6 +131,7 @@ impl Message {
                 to.bytes(yours).u8(u8::from(*contact));
             }
             Message::Refuse(why) => drop(to.u8(2).u8(*why as u8)),
+            Message::Revoked(list) => drop(to.u8(12).bytes(list)),
             Message::Consent(consent) => drop(to.u8(3).fixed(&consent.0)),
             Message::Update(list) => drop(to.u8(4).bytes(list)),
             Message::Known { salt, lists, kept, own } => {
@@ -221,6 +224,7 @@ impl Message {
             }
             10 => Message::Keep(read_parcel(&mut from)?),
             11 => Message::Kept(read_parcel(&mut from)?),
+            12 => Message::Revoked(from.bytes(MAX_LIST_BYTES)?.to_vec()),
             _ => return Err(DecodeError::Value),
         };
         from.finish()?;

@@ -218,10 +218,36 @@ fn a_revoked_phone_is_refused_by_whoever_has_heard_of_it_and_the_news_spreads_by
     let met = run(&mut bob, Purpose::Meet(person(4).id()), &mut carol, None, &[]);
     assert_eq!(met[1], Ok(Met { person: person(2).id(), news: true }));
     assert!(carol.is_revoked(&key(11).id()));
+    assert!(!phone.is_out() && phone.admits(&key(20).id()));
     let refused = run(&mut phone, Purpose::Meet(person(4).id()), &mut carol, None, &[]);
     assert_eq!(refused[0], Err(Failure::Refused(Refused::Revoked)));
+    // Carol has shown it what Ada signed: it knows by itself from now on, and speaks to nobody.
+    assert!(phone.is_out() && !phone.admits(&key(20).id()) && !phone.admits(&key(10).id()));
+    assert_eq!(phone.own().unwrap().newest(), laptop.own().unwrap().newest());
     let refused = run(&mut phone, Purpose::Meet(person(1).id()), &mut laptop, None, &[]);
     assert_eq!(refused[0], Err(Failure::Refused(Refused::Revoked)));
+}
+
+#[test]
+fn nobody_makes_a_node_believe_that_it_was_revoked_but_its_own_person() {
+    let (mut phone, mut bob) = (book(1, 11, &[10, 11]), book(2, 20, &[20]));
+    befriend(&mut phone, 1, 11, &mut bob);
+    let said = |list: SignedNodeList, phone: &mut Book| {
+        let now = Now::default();
+        let role = Role::Dialler(Purpose::Meet(person(2).id()));
+        let mut exchange = Exchange::new(now, phone, key(20).id(), role, Vec::new(), [0; 16]);
+        exchange.handle(now, phone, Input::Frame(Message::Revoked(list.encode()).encode()));
+        let is_end = |output: Output| match output {
+            Output::Finished(result) => Some(result),
+            _ => None,
+        };
+        std::iter::from_fn(|| exchange.poll_output()).find_map(is_end).unwrap()
+    };
+    // Bob's own list says nothing of Ada's phone; Ada's list does not revoke it.
+    for list in [bob.own().unwrap().newest().clone(), phone.own().unwrap().newest().clone()] {
+        assert!(matches!(said(list, &mut phone), Err(Failure::Protocol(_))));
+        assert!(!phone.is_out() && phone.admits(&key(10).id()));
+    }
 }
 
 #[test]
