@@ -442,7 +442,7 @@ fn an_edited_file_is_read_while_the_node_runs() {
             || async { alice.call(Method::GET, "/api/v1/gate").send().await.unwrap().json::<Value>().await.unwrap() };
         for (text, shown, expected) in [
             ("[meet]\nwho = \"contacts\"\n", "who", json!("contacts")),
-            ("[meet]\nwho = 3 # a mistake\n", "message", json!("config.toml: line 2: ")),
+            ("[meet]\nwho = 3 # a mistake\n", "message", json!(format!("{}: line 2: ", path.display()))),
             ("paused = true\n", "paused", json!(true)),
         ] {
             std::fs::write(&path, text).unwrap();
