@@ -111,6 +111,7 @@ def _(t):
             shown = offered(compeer)
             require(shown["off"] and shown["runs"] is False and not shown["urls"], f"{shown}")
             require(not listens(public), "somebody listens still")
+            require(f":{PORT}" not in compeer.run("contact", "invite")["link"], "a link names it")
             compeer.run("offer", "relay", "--on", "--to", "everyone")
             shown = offered(compeer)
             require(shown["runs"] is True and shown["urls"] and shown["message"] is None, f"{shown}")

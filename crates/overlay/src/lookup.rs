@@ -66,7 +66,8 @@ impl Lookup {
     pub(crate) fn start_publishing(&self, secret: SecretKey, chosen: Vec<IpAddr>) {
         let Some(dht) = self.shared.dht.clone() else { return };
         let (addresses, wanted) = (self.shared.own.subscribe(), self.shared.publish.subscribe());
-        tokio::spawn(Publisher { dht, secret, addresses, wanted, chosen }.run());
+        let (relays, admission) = (self.shared.relays.clone(), self.shared.admission.clone());
+        tokio::spawn(Publisher { dht, secret, addresses, relays, admission, wanted, chosen }.run());
     }
 
     /// Says whether our addresses are published in the DHT.

@@ -64,8 +64,6 @@ struct Inner {
     known: KnownRelays,
     /// The relays to choose from, beside the public ones.
     relays: watch::Sender<Vec<Relay>>,
-    /// The relays that this node offers itself.
-    offered: Mutex<Vec<Relay>>,
     /// Whether the public relays may be used where none of these helps.
     public: bool,
     mapping: Option<PortMapping>,
@@ -126,8 +124,8 @@ impl Overlay {
         }
         let mapping = settings.map_port.then(|| mapping::start(&endpoint));
         tokio::spawn(router.clone().accept(endpoint.clone()));
-        let (offered, dialling) = Default::default();
-        let shared = Inner { endpoint, router, lookup, known, relays, offered, public, mapping, dialling };
+        let dialling = Mutex::default();
+        let shared = Inner { endpoint, router, lookup, known, relays, public, mapping, dialling };
         Ok(Overlay { shared: Arc::new(shared) })
     }
 
@@ -235,12 +233,17 @@ impl Overlay {
     pub fn own_hints(&self) -> Vec<Hint> {
         let own = self.shared.endpoint.addr();
         let mut hints: Vec<_> = own.addrs.iter().filter_map(Hint::from_iroh).collect();
+        // The endpoint keeps to a relay that is gone until it finds another.
+        hints.retain(|hint| match hint {
+            Hint::Relay(relay) => self.tells(relay),
+            Hint::Address(_) => true,
+        });
         hints.sort_by_key(|hint| match hint {
             Hint::Relay(_) => 0,
             Hint::Address(address) if !net::dht::is_local(address.ip()) => 1,
             Hint::Address(_) => 2,
         });
-        let offered = self.offered().into_iter().map(Hint::Relay);
+        let offered = self.shared.known.offered().into_iter().map(Hint::Relay);
         hints.retain(|hint| !offered.clone().any(|other| other == *hint));
         hints.splice(0..0, offered);
         hints.truncate(MAX_HINTS);
@@ -299,16 +302,16 @@ impl Overlay {
     /// Says which relays this node offers itself: others are told of the first [`MAX_OFFERED`].
     pub fn offer_relays(&self, mut relays: Vec<Relay>) {
         relays.truncate(MAX_OFFERED);
-        *self.shared.offered.lock().unwrap_or_else(PoisonError::into_inner) = relays;
+        self.shared.known.offer(relays);
     }
 
-    fn offered(&self) -> Vec<Relay> {
-        self.shared.offered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn tells(&self, relay: &Relay) -> bool {
+        self.shared.known.may_tell(relay, self.shared.router.admission())
     }
 
     /// Returns the relay by which others reach this node now, whether it is connected, and what it said last if not.
     pub fn own_relay(&self) -> Option<(Relay, bool, Option<String>)> {
-        keeper::homes(&self.shared.endpoint).into_iter().next()
+        keeper::homes(&self.shared.endpoint).into_iter().find(|(relay, ..)| self.tells(relay))
     }
 
     /// Says whether our addresses are published in the DHT. What is there already is forgotten within two hours.

@@ -26,6 +26,7 @@ use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use tokio::sync::watch;
 
 use crate::admission::Admission;
 use crate::hint::Relay;
@@ -60,6 +61,15 @@ struct Shared {
     named: Mutex<Hosts<NodeId>>,
     /// The same of what other nodes' records named.
     heard: Mutex<Hosts<NodeId>>,
+    /// What others may be told of.
+    ours: watch::Sender<Ours>,
+}
+
+/// The relays that this node uses or offers now; the endpoint remembers more.
+#[derive(Debug, Default)]
+struct Ours {
+    used: Vec<Relay>,
+    offered: Vec<Relay>,
 }
 
 /// The keys on each host, with the ports at which they are.
@@ -75,7 +85,40 @@ impl KnownRelays {
         let public_hosts = RelayMode::Default.relay_map().urls::<Vec<_>>();
         let public_hosts = public_hosts.iter().filter_map(|url| url.host_str().map(str::to_owned)).collect();
         let (named, heard) = Default::default();
-        KnownRelays { shared: Arc::new(Shared { public, own, public_hosts, trusted, named, heard }) }
+        let ours = watch::Sender::new(Ours { used: relays.to_vec(), offered: Vec::new() });
+        KnownRelays { shared: Arc::new(Shared { public, own, public_hosts, trusted, named, heard, ours }) }
+    }
+
+    /// Says which relays this node offers.
+    pub(crate) fn offer(&self, relays: Vec<Relay>) {
+        self.shared.ours.send_modify(|ours| ours.offered = relays);
+    }
+
+    /// Returns the relays that this node offers.
+    pub(crate) fn offered(&self) -> Vec<Relay> {
+        self.shared.ours.borrow().offered.clone()
+    }
+
+    /// Whether others may be told that we are reached by a relay: one of our own while it is offered, another one while it
+    /// may be used. A pause is not looked at.
+    pub(crate) fn may_tell(&self, relay: &Relay, admission: &Admission) -> bool {
+        let used = match relay.node() {
+            Some(node) if node == self.shared.own => self.shared.ours.borrow().offered.contains(relay),
+            _ if self.shared.public_hosts.contains(relay.host()) => self.shared.public,
+            _ => self.shared.ours.borrow().used.contains(relay),
+        };
+        used && may_dial(relay, admission)
+    }
+
+    /// Tells when others may be told of other relays than before.
+    pub(crate) fn ours_change(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut ours = self.shared.ours.subscribe();
+        async move {
+            // Where nobody can change it any more, it does not.
+            if ours.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Takes the keys of the relays that people and groups named, instead of those of the last time.
@@ -87,6 +130,11 @@ impl KnownRelays {
             }
         }
         *self.shared.named.lock().unwrap_or_else(PoisonError::into_inner) = named;
+        self.shared.ours.send_if_modified(|ours| {
+            let news = ours.used != relays;
+            ours.used = relays.to_vec();
+            news
+        });
     }
 
     /// Whether a relay that somebody named may be used; takes its key, if so.
@@ -285,6 +333,25 @@ mod tests {
         assert_eq!(known.runner("192.0.2.1", 3340), Some(CAROL), "of people we know rather than of records");
         known.name(&[relay("192.0.2.1", Some(CAROL)), relay("192.0.2.1", Some(OWN))]);
         assert_ne!(known.runner("192.0.2.1", 3340), Some(CAROL), "they say different things");
+    }
+
+    #[test]
+    fn others_are_told_of_relays_that_are_used_or_offered_now() {
+        let (gate, admission) = admission();
+        let (used, own, other) =
+            (relay("192.0.2.1", Some(CAROL)), relay("192.0.2.2", Some(OWN)), relay("192.0.2.3", None));
+        let known = KnownRelays::new(OWN, std::slice::from_ref(&other), false);
+        let told = || [&used, &own, &other].map(|relay| known.may_tell(relay, &admission));
+        assert_eq!(told(), [false, false, true], "the settings' one");
+        known.name(&[used.clone(), own.clone()]);
+        assert_eq!(told(), [true, false, false]);
+        known.offer(vec![own.clone()]);
+        assert_eq!(told(), [true, true, false]);
+        gate.set_policy(net::Policy { paused: true, ..net::Policy::default() });
+        assert_eq!(told(), [true, true, false], "it is back after the pause");
+        gate.set_policy(crate::tests::block("192.0.2.1".parse().unwrap()));
+        known.offer(Vec::new());
+        assert_eq!(told(), [false, false, false]);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::record;
+use crate::Relay;
+use crate::admission::Admission;
+use crate::relays::KnownRelays;
 
 /// How long to wait for further changes: at the start several come within a second.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -30,6 +33,10 @@ pub(super) struct Publisher {
     pub secret: SecretKey,
     /// What iroh found out about our addresses.
     pub addresses: watch::Receiver<Vec<TransportAddr>>,
+    /// The relays, of which the world is told those that are used now.
+    pub relays: KnownRelays,
+    /// Who is asked for them.
+    pub admission: Admission,
     /// Whether to publish.
     pub wanted: watch::Receiver<bool>,
     /// Addresses that the user chose to listen on: published even if only a local network reaches them.
@@ -72,14 +79,20 @@ impl Publisher {
                 continue;
             }
             self.addresses.borrow_and_update();
+            let change = self.relays.ours_change();
             let selected = self.selected();
             if !selected.is_empty() && published.as_ref() != Some(&selected) {
                 sleep(SETTLE).await;
                 return Some(());
             }
+            if selected.is_empty() && published.take().is_some() {
+                // Nothing of it is true any more; it is not said again.
+                self.dht.forget(net::dht::ItemName::target(&record::name(self.node())));
+            }
             tokio::select! {
                 changed = self.addresses.changed() => changed.ok()?,
                 changed = self.wanted.changed() => changed.ok()?,
+                () = change => {}
             }
         }
     }
@@ -89,7 +102,14 @@ impl Publisher {
     }
 
     fn selected(&self) -> Vec<TransportAddr> {
-        select(&self.addresses.borrow(), &self.chosen)
+        let told = |address: &&TransportAddr| match address {
+            TransportAddr::Relay(url) => {
+                Relay::from_iroh(url).is_ok_and(|relay| self.relays.may_tell(&relay, &self.admission))
+            }
+            _ => true,
+        };
+        let told: Vec<_> = self.addresses.borrow().iter().filter(told).cloned().collect();
+        select(&told, &self.chosen)
     }
 }
 

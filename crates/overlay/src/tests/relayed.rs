@@ -102,6 +102,24 @@ async fn a_relay_that_a_node_offers_is_told_first() {
 }
 
 #[tokio::test]
+async fn a_relay_that_is_no_longer_used_is_told_of_to_nobody() {
+    let (_server, relay) = foreign_relay().await;
+    let node = Node::start(1).await;
+    node.overlay.set_relays(vec![relay.clone()]);
+    has_relay(&node, &relay).await;
+    node.overlay.set_relays(Vec::new());
+    assert_eq!(node.overlay.own_hints(), [node.hint()], "though it may be connected still");
+    assert_eq!(node.overlay.own_relay(), None);
+    // One of our own, which is switched off.
+    let own: Relay = format!("https://192.0.2.1:3340/#{}.3340", node.id()).parse().unwrap();
+    node.overlay.offer_relays(vec![own.clone()]);
+    node.overlay.set_relays(vec![own.clone()]);
+    assert!(node.overlay.own_hints().contains(&Hint::Relay(own.clone())));
+    node.overlay.offer_relays(Vec::new());
+    assert_eq!(node.overlay.own_hints(), [node.hint()]);
+}
+
+#[tokio::test]
 async fn who_listens_on_loopback_alone_never_asks_the_public_relays() {
     let node = Node::with(1, |settings| settings.relays.public = true).await;
     assert!(!node.overlay.uses_public_relays());
