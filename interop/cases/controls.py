@@ -371,7 +371,7 @@ POLICY = 'upload = "200K"\nforbid = ["relay"]\nhours = [{ days = "all", from = "
 def _(t):
     # in a namespace of its own: other suites must not see the file
     script = ('mount -t tmpfs -o mode=755 tmpfs /etc/compeer && printf %s "$POLICY" > /etc/compeer/policy.toml && chmod "$MODE" /etc/compeer/policy.toml '
-              '&& exec "$0" up --listen 127.0.0.9:0')
+              '&& exec "$0" up --listen 127.0.0.9:0 $OFFER')
     folder = Path("/etc/compeer")
     there = folder.exists()
     folder.mkdir(exist_ok=True)
@@ -396,11 +396,20 @@ def _(t):
                 say = lambda *words: json.loads(t.compeer(*words, "--json", home=home).stdout)
                 budget = say("budget", "--up", "5M")
                 require(budget["set"]["upload_bytes_per_s"] == 5 * MIB and budget["now"]["upload_bytes_per_s"] == 200 * 1024, f"{budget}")
-                require(say("offer", "relay", "--on")[0]["forbidden"], "the service is not forbidden")
+                require("The administrator's policy holds" in t.compeer("budget", "--up", "5M", home=home).stderr, "it is not said that another limit holds")
+                require(not t.compeer("budget", "--up", "100K", home=home).stderr, "it is said though it does not matter")
+                refused = t.compeer("offer", "relay", "--on", home=home, ok=False)
+                require(refused.returncode == 1 and "policy (/etc/compeer/policy.toml) forbids the service relay" in refused.stderr, f"{refused}")
+                require(say("offer", "relay")[0]["forbidden"], "the service is not forbidden")
+                require("relay" not in (home / "config.toml").read_text(), "it is in the settings")
                 require(not say("allow")["resting"], "it rests within its hours")
             finally:
                 node.send_signal(signal.SIGINT)
                 node.communicate(timeout=20)
+        with t.case("a node that is to offer what is forbidden does not start, and says why"):
+            node = up("644", t.sub("frank"), POLICY, OFFER="--offer relay")
+            _, said = node.communicate(timeout=20)
+            require(node.returncode == 1 and "forbids the service relay" in said, f"{node.returncode} {said}")
         with t.case("outside of its hours everything rests, whatever zone whoever starts the program says"):
             clock = lambda form: subprocess.run(["env", "-u", "TZ", "date", form], capture_output=True, text=True).stdout.strip()
             hour, zone = int(clock("+%H")), clock("+%z")

@@ -57,6 +57,11 @@ pub(crate) fn unknown_service(name: &str) -> String {
     format!("there is no service {name:?}; there are {}", known.join(", "))
 }
 
+/// Says that the administrator forbids a service.
+pub(crate) fn forbidden(name: &str) -> String {
+    format!("the administrator's policy ({}) forbids the service {name}, whatever your settings say", admin::PATH)
+}
+
 /// Puts the settings into force. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Controls(Arc<Inner>);
@@ -136,13 +141,20 @@ pub(crate) struct Shown {
     pub(crate) resources: Resources,
     pub(crate) shares: Shares,
     pub(crate) window: Option<usize>,
-    pub(crate) administrator: Option<(Rates, Option<u32>)>,
+    pub(crate) administrator: Option<rpc::Budget>,
     pub(crate) forbidden_services: Vec<String>,
     pub(crate) resting: bool,
     /// Why everything rests: `paused`, `schedule` or `administrator`.
     pub(crate) rests: Option<&'static str>,
     pub(crate) listed_ranges: usize,
     pub(crate) message: Option<String>,
+}
+
+impl Shown {
+    /// Tells whether the administrator forbids a service.
+    pub(crate) fn forbids(&self, name: &str) -> bool {
+        self.forbidden_services.iter().any(|forbidden| forbidden == name)
+    }
 }
 
 impl Controls {
@@ -343,15 +355,14 @@ impl Controls {
         let state = self.state();
         let effective = state.effective();
         let admin = &state.admin;
-        let caps = admin.cap(Rates::default());
-        let has_caps = caps != Rates::default() || admin.connections.is_some();
+        let limits = admin.limits();
         Shown {
             config: state.config.clone(),
             limits: effective.limits,
             resources: effective.resources,
             shares: effective.shares,
             window: state.hour.window,
-            administrator: has_caps.then_some((caps, admin.connections)),
+            administrator: (limits != rpc::Budget::default()).then_some(limits),
             forbidden_services: admin.forbid.clone(),
             resting: effective.policy.paused,
             rests: state.rests(),

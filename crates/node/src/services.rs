@@ -97,6 +97,14 @@ impl Service {
     /// The names of all.
     #[cfg(not(feature = "relay"))]
     pub const NAMES: [&str; 1] = ["tracker"];
+
+    fn name(self) -> &'static str {
+        match self {
+            Service::Tracker => "tracker",
+            #[cfg(feature = "relay")]
+            Service::Relay => "relay",
+        }
+    }
 }
 
 impl FromStr for Service {
@@ -130,6 +138,10 @@ impl Services {
         egress: net::Egress,
         named: &[Service],
     ) -> Result<Services, NodeError> {
+        let shown = controls.shown();
+        if let Some(service) = named.iter().find(|service| shown.forbids(service.name())) {
+            return Err(NodeError::Controls(crate::controls::forbidden(service.name())));
+        }
         let (running, settling) = Default::default();
         let (home, controls, people, named) = (home.clone(), controls.clone(), people.cloned(), named.to_vec());
         let services = Services(Arc::new(Inner { home, controls, people, egress, named, running, settling }));
@@ -189,7 +201,7 @@ impl Services {
     fn is_wanted(&self, shown: &Shown, name: &str, on: bool) -> bool {
         let named = self.0.named.iter().any(|service| name.parse() == Ok(*service));
         let off = shown.config.service.get(name).is_some_and(|service| service.off);
-        (on || named) && !off && !shown.forbidden_services.iter().any(|forbidden| forbidden == name)
+        (on || named) && !off && !shown.forbids(name)
     }
 
     /// Says why no role can be taken: whom a proxy hides nobody reaches, and a role that is reached past it would tell

@@ -118,8 +118,8 @@ pub struct BudgetInfo {
     pub now: Budget,
     /// The window of the schedule that holds now, from 1.
     pub window: Option<u32>,
-    /// What the administrator allows at most.
-    pub administrator: Option<Share>,
+    /// What the administrator allows at most, and wants to stay free at least; absent: there is no such limit.
+    pub administrator: Option<Budget>,
     /// How much room all that was fetched takes now; of files that are here still, in torrents that are.
     pub disk_used_bytes: u64,
     /// What persons with limits are called here, by their ids.

@@ -217,6 +217,12 @@ pub async fn budget(command: args::Budget, context: &Context) -> Result<u8> {
     } else {
         attached.client.call(Method::PATCH, "/budget", &change).await?
     };
+    // What holds by the administrator though something else was asked for is an answer, also to a program's user.
+    if let Some(policy) = &info.administrator {
+        for (name, holds) in overruled(&change, policy) {
+            eprintln!("The administrator's policy holds, whatever your settings say: {name} {holds}.");
+        }
+    }
     if context.json {
         out::json(&info)?;
         return Ok(0);
@@ -254,11 +260,45 @@ pub async fn budget(command: args::Budget, context: &Context) -> Result<u8> {
     if let Some(window) = info.window {
         out::line(format!("Window {window} of the schedule holds now."))?;
     }
-    if let Some(most) = &info.administrator {
-        let (down, up) = (show::limit(most.download_bytes_per_s), show::limit(most.upload_bytes_per_s));
-        out::line(format!("The administrator allows at most: down {down}, up {up}."))?;
+    if let Some(policy) = &info.administrator {
+        let limits: Vec<String> =
+            limits(policy).into_iter().map(|(name, _, words)| format!("{name} {words}")).collect();
+        out::line(format!("By the administrator: {}.", limits.join(", ")))?;
     }
     Ok(0)
+}
+
+/// What a budget limits: what it is called, the number, and its words.
+type Limit = (&'static str, u64, String);
+
+/// Lists the limits of an administrator's policy.
+fn limits(policy: &Budget) -> Vec<Limit> {
+    let at_most = |name, number: Option<u64>, words: fn(u64) -> String| {
+        number.map(|number| (name, number, format!("at most {}", words(number))))
+    };
+    let count = |count: Option<u32>| count.map(u64::from);
+    let all = [
+        at_most("down", policy.download_bytes_per_s, show::rate),
+        at_most("up", policy.upload_bytes_per_s, show::rate),
+        at_most("connections", count(policy.connections), |it| it.to_string()),
+        at_most("connections of a torrent", count(policy.connections_per_torrent), |it| it.to_string()),
+        at_most("memory", policy.memory_bytes, format_bytes),
+        at_most("disk", policy.disk_bytes, format_bytes),
+        at_most("disk threads", count(policy.threads), |it| it.to_string()),
+        policy.keep_free_bytes.map(|bytes| ("kept free", bytes, format!("at least {}", format_bytes(bytes)))),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// Returns which limits of a policy hold though more was asked for; 0 asks for no limit.
+fn overruled(change: &Budget, policy: &Budget) -> Vec<(&'static str, String)> {
+    let asked = limits(change);
+    let asked = |name| asked.iter().find(|(other, ..)| *other == name).map(|(_, number, _)| *number);
+    let overruled = |(name, number, words): Limit| match (name, asked(name)?) {
+        ("kept free", wanted) => (wanted < number).then_some((name, words)),
+        (_, wanted) => (wanted == 0 || wanted > number).then_some((name, words)),
+    };
+    limits(policy).into_iter().filter_map(overruled).collect()
 }
 
 /// Shows or changes when other limits hold.
@@ -454,5 +494,23 @@ mod tests {
     fn a_list_is_named_by_its_whole_path() {
         let given = paths(&[PathBuf::from("a.p2p")]).unwrap();
         assert!(std::path::Path::new(&given[0]).is_absolute() && given[0].ends_with("a.p2p"), "{given:?}");
+    }
+
+    #[test]
+    fn who_asks_for_more_than_the_policy_allows_is_told_which_limit_holds() {
+        let policy = Budget {
+            upload_bytes_per_s: Some(200 << 10),
+            connections: Some(9),
+            keep_free_bytes: Some(1 << 30),
+            ..Budget::default()
+        };
+        let told = |change: Budget| overruled(&change, &policy).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert!(told(Budget::default()).is_empty());
+        assert!(told(Budget { upload_bytes_per_s: Some(100), memory_bytes: Some(1), ..Budget::default() }).is_empty());
+        let more = Budget { upload_bytes_per_s: Some(0), connections: Some(10), ..Budget::default() };
+        assert_eq!(told(more), ["up", "connections"]);
+        assert_eq!(told(Budget { keep_free_bytes: Some(0), ..Budget::default() }), ["kept free"]);
+        let (_, words) = overruled(&Budget { connections: Some(10), ..Budget::default() }, &policy).remove(0);
+        assert_eq!(words, "at most 9");
     }
 }

@@ -162,6 +162,21 @@ impl Admin {
         resources
     }
 
+    /// Returns all limits, to be shown.
+    pub(crate) fn limits(&self) -> rpc::Budget {
+        rpc::Budget {
+            download_bytes_per_s: self.download,
+            upload_bytes_per_s: self.upload,
+            connections: self.connections,
+            connections_per_torrent: self.connections_per_torrent,
+            memory_bytes: self.memory,
+            keep_free_bytes: self.keep_free,
+            disk_bytes: self.disk,
+            threads: self.threads.map(|threads| u32::try_from(threads).unwrap_or(u32::MAX)),
+            ..rpc::Budget::default()
+        }
+    }
+
     /// Returns the tighter of both for each direction.
     pub(crate) fn cap(&self, rates: Rates) -> Rates {
         let tighter = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();

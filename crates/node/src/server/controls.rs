@@ -88,11 +88,7 @@ pub(crate) async fn budget(State(state): State<AppState>) -> Json<BudgetInfo> {
         set,
         now,
         window: shown.window.map(|at| at as u32 + 1),
-        administrator: shown.administrator.map(|(rates, connections)| Share {
-            download_bytes_per_s: rates.down,
-            upload_bytes_per_s: rates.up,
-            connections,
-        }),
+        administrator: shown.administrator,
     })
 }
 
@@ -228,7 +224,7 @@ fn offer(state: &AppState, shown: &Shown, name: &str) -> OfferInfo {
     OfferInfo {
         service: name.to_owned(),
         off: config.off,
-        forbidden: shown.forbidden_services.iter().any(|forbidden| forbidden == name),
+        forbidden: shown.forbids(name),
         to: match &config.to {
             ToConfig::Word(word) => vec![word.clone()],
             ToConfig::List(list) => list.clone(),
@@ -251,6 +247,7 @@ fn offer(state: &AppState, shown: &Shown, name: &str) -> OfferInfo {
     (status = 200, description = "How it is offered now", body = OfferInfo),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
+    (status = 409, description = "The administrator's policy forbids it", body = Problem),
 ))]
 pub(crate) async fn change_offer(
     State(state): State<AppState>,
@@ -260,6 +257,9 @@ pub(crate) async fn change_offer(
     let words = ["everyone", "acquaintances", "contacts"];
     for text in change.to.iter_mut().flatten().filter(|text| !words.contains(&text.as_str())) {
         *text = named::target(&state, text)?.to_string();
+    }
+    if change.off == Some(false) && state.controls().shown().forbids(&name) {
+        return Err(ApiError::conflict(crate::controls::forbidden(&name)));
     }
     state.controls().change_offer(name.clone(), change).await?;
     // Why one does not run is part of the answer.
