@@ -3,10 +3,10 @@
 against the goals (standings.py).
 
     all.py [--full] [--clients compeer,libtorrent,...] [--only create,create-folder,pair,pair-folder,pair-v2,pair-hybrid,
-           pair-utp,swarm,recheck,private,idle,...] [--out FILE]
+           pair-utp,swarm,recheck,private,idle,stream,sparse,crowd,...] [--out FILE]
 
-Without --full: 256 MiB, three times, 300 torrents (some minutes). With it: 1 GiB, five times, 1,000 torrents (a quarter
-of an hour on a quiet machine).
+Without --full: 256 MiB, three times, 300 torrents (some minutes). With it: 1 GiB, five times, 1,000 torrents (half
+an hour on a quiet machine).
 """
 import argparse
 import os
@@ -34,10 +34,13 @@ OTHERS = {
     "pair-utp": [*MIXED, "rqbit:rqbit"],
     "swarm": ["libtorrent", "aria2", "rqbit"],
     "private": ["sendme"],
-    "idle": ["libtorrent"],
+    "idle": ["libtorrent", "rqbit"],
+    "stream": ["webtorrent", "rqbit"],
+    "sparse": ["libtorrent"],
+    "crowd": [],        # ours alone: a ratio to itself with fewer peers
 }
 # MiB of --full where it is not a GiB: the slow ones
-FULL_MIB = {"pair-v2": 512, "pair-hybrid": 512, "pair-utp": 256, "swarm": 256}
+FULL_MIB = {"pair-v2": 512, "pair-hybrid": 512, "pair-utp": 256, "swarm": 256, "crowd": 512}
 
 
 def missing(name):
@@ -76,6 +79,8 @@ def main():
             chosen += ["--payload", "folder"]
         elif variant:
             chosen += ["--kind", variant]
+        if scenario == "crowd":
+            chosen += ["--peers", "5,500"]
         if scenario == "idle":
             chosen += ["--torrents", "1000" if a.full else "300"]
         subprocess.run([sys.executable, "-B", str(drivers.HERE / "bench.py"), scenario, *chosen], check=False, stdout=subprocess.DEVNULL)

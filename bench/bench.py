@@ -420,8 +420,8 @@ def table(files):
         for line in open(f):
             r = json.loads(line)
             who = f"{r['seeder']} -> {r['leecher']}" if r["scenario"] == "pair" else r["client"]
-            who += f", {r['peers']} peers" if "peers" in r else f", {r['gib']} GiB" if "gib" in r else ""
-            key = (r["scenario"], r.get("payload", ""), r.get("kind", ""), r.get("kib", ""), r.get("transport", ""))
+            size = f"{r['peers']} peers" if "peers" in r else f"{r['gib']} GiB" if "gib" in r else ""
+            key = (r["scenario"], r.get("payload", ""), r.get("kind", ""), r.get("kib", ""), r.get("transport", ""), size)
             if "error" in r:
                 bad.setdefault(key, {}).setdefault(who, []).append(r["error"])
             else:

@@ -85,6 +85,9 @@ class Client:
         self.peak_anon = 0
         self._watch = None
 
+    def many_peers(self):
+        """Lets it have hundreds of connections, where it does not by itself."""
+
     # -- to be written by each driver
     def command(self):
         raise NotImplementedError

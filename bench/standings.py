@@ -13,6 +13,8 @@ HASHES = {"v1": ["sha1"], "v2": ["sha256"], "hybrid": ["sha1", "sha256"]}
 LEECHER, SEEDER = 1.2, 1.5
 # of the cores' hash rate, and of libtorrent's CPU over uTP
 HASHING, UTP = 0.9, 0.5
+# anonymous MB while downloading; KiB an idle torrent; seconds until 1,000 are ready again; a block with a crowd to one with few
+MEMORY, TORRENT_KIB, RESTART, CROWD = 32, 10, 0.4, 1.3
 
 
 class Run:
@@ -90,7 +92,13 @@ def pairs(run, goals):
                     ratio = median(ours, key) / floor
                     best = min((median(rows, key), who) for who, rows in foreign.items())
                     goals.append([f"{what}: {side}'s CPU s a GiB", f"≤ {goal} × floor", f"{ratio:.2f} × ({median(ours, key):.2f} s); {median(ours, key) / best[0]:.2f} of the best foreign ({best[1]})", ratio <= goal])
+        memory(goals, what, ours, "leech_anon")
         shortest(goals, f"{what}: wall", found, "wall")
+
+
+def memory(goals, what, rows, key):
+    most = max(row[key] for row in rows)
+    goals.append([f"{what}: leecher's anonymous memory, peak", f"≤ {MEMORY} MB", f"{most:.0f} MB", most <= MEMORY])
 
 
 def shortest(goals, what, found, key):
@@ -133,11 +141,32 @@ def others(run, goals):
             shortest(goals, f"{scenario}, {what}: wall", found, "wall")
 
 
+def special(run, goals):
+    """What bench.py's other scenarios say: their tables are its own."""
+    for count in sorted({row["peers"] for row in run.rows if row["scenario"] == "stream"}):
+        shortest(goals, f"first byte of a range, {count} seed{'s' if count > 1 else ''}", run.of("stream", peers=count), "wall")
+    for gib in sorted({row["gib"] for row in run.rows if row["scenario"] == "sparse"}):
+        if ours := run.of("sparse", gib=gib).get("compeer"):
+            memory(goals, f"fetching of {gib} GiB of zeros", ours, "peak_anon_mb")
+    counts = sorted({row["peers"] for row in run.rows if row["scenario"] == "crowd"})
+    few, many = (run.of("crowd", peers=count).get("compeer") for count in (counts[:1] or [0]) + (counts[1:] or [0])[-1:])
+    if few and many:
+        ratio = median(many, "us_a_block") / median(few, "us_a_block")
+        goals.append([f"a block with {counts[-1]} peers", f"≤ {CROWD} × with {counts[0]}", f"{ratio:.2f} × ({median(many, 'us_a_block'):.1f} µs)", ratio <= CROWD])
+    if ours := run.of("idle").get("compeer"):
+        count = ours[0]["torrents"]
+        size, again, limit = median(ours, "kib_a_torrent"), median(ours, "restart"), RESTART * count / 1000
+        goals.append([f"{count} idle torrents: restart until all are ready", f"< {limit:.2g} s", f"{again:.2f} s", again < limit])
+        goals.append([f"{count} idle torrents: anonymous memory", f"≤ {TORRENT_KIB} KiB a torrent", f"{size:.1f} KiB", size <= TORRENT_KIB])
+        goals.append([f"{count} idle torrents: resident memory", "≤ 16 MB", f"{median(ours, 'idle_rss_mb'):.0f} MB", median(ours, "idle_rss_mb") <= 16])
+
+
 def show(files):
     run, goals = Run(files), []
     floors(run)
     pairs(run, goals)
     others(run, goals)
+    special(run, goals)
     if goals:
         table("Against the goals", ["work", "goal", "measured", "reached"], [[*line[:3], "yes" if line[3] else "no"] for line in goals])
     for row in run.failed:
