@@ -185,7 +185,7 @@ def _(t):
             until("the connection is gone", lambda: not to_relay(ada), GONE)
             time.sleep(1)
             before = dict(sniffer.seen)
-            time.sleep(3)
+            time.sleep(1.5)
             require(sniffer.seen == before and not to_relay(ada), f"something was said: {before} {sniffer.seen}")
             alice.run("block", "--remove", rule)
             until("alice is back", lambda: to_relay(ada) and own_relay(alice), 40)

@@ -55,6 +55,16 @@ async fn has_clients(server: &Server, wanted: u64) {
     timeout(LONG, wait).await.unwrap_or_else(|_| panic!("{} clients instead of {wanted}", clients()));
 }
 
+/// Waits until no connection of a node is counted any more.
+async fn holds_nothing(node: &Node) {
+    let wait = async {
+        while node.gate.connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LONG, wait).await.unwrap_or_else(|_| panic!("{:?}", node.gate.usage().flows()));
+}
+
 #[tokio::test]
 async fn in_a_pause_the_relay_is_left_and_after_it_found_again() {
     let (server, relay) = foreign_relay().await;
@@ -64,7 +74,7 @@ async fn in_a_pause_the_relay_is_left_and_after_it_found_again() {
     for _ in 0..2 {
         alice.gate.set_policy(net::Policy { paused: true, ..net::Policy::default() });
         has_clients(&server, 0).await;
-        assert_eq!(alice.gate.connections(), 0);
+        holds_nothing(&alice).await;
         alice.gate.set_policy(net::Policy::default());
         has_clients(&server, 1).await;
         has_relay(&alice, &relay).await;
@@ -99,6 +109,18 @@ async fn a_relay_that_a_node_offers_is_told_first() {
     let told: Vec<Hint> = relays[..2].iter().cloned().map(Hint::Relay).collect();
     assert_eq!(node.overlay.own_hints()[..2], told, "of many two are enough");
     assert!(node.overlay.own_hints().contains(&node.hint()));
+}
+
+#[tokio::test]
+async fn a_relay_with_a_name_is_left_when_the_address_behind_it_is_blocked() {
+    let (server, relay) = foreign_relay().await;
+    let named: Relay = relay.to_string().replace("127.0.0.1", "localhost").parse().unwrap();
+    let alice = Node::with(1, |settings| settings.relays.known = vec![named.clone()]).await;
+    has_relay(&alice, &named).await;
+    has_clients(&server, 1).await;
+    alice.gate.set_policy(block([127, 0, 0, 1].into()));
+    has_clients(&server, 0).await;
+    holds_nothing(&alice).await;
 }
 
 #[tokio::test]
