@@ -118,9 +118,11 @@ impl Overlay {
         let relays = watch::Sender::new(settings.relays.known.clone());
         let public = uses_public_relays(&settings);
         if let Some((proxy, _)) = proxy {
-            let keeper = Keeper { endpoint: endpoint.clone(), map, public, admission, cuts: proxy.cuts() };
+            let (endpoint, known, cuts) = (endpoint.clone(), known.clone(), proxy.cuts());
+            let closed = endpoint.closed();
+            let keeper = Keeper { endpoint, map, public, admission, known, cuts };
             tokio::spawn(keeper.run(relays.subscribe()));
-            tokio::spawn(proxy.serve(endpoint.closed()));
+            tokio::spawn(proxy.serve(closed));
         }
         let mapping = settings.map_port.then(|| mapping::start(&endpoint));
         tokio::spawn(router.clone().accept(endpoint.clone()));

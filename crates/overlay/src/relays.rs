@@ -70,6 +70,8 @@ struct Shared {
 struct Ours {
     used: Vec<Relay>,
     offered: Vec<Relay>,
+    /// Of those that are used, the ones that the gate or the directory refuses, as the keeper found them last.
+    refused: Vec<Relay>,
 }
 
 /// The keys on each host, with the ports at which they are.
@@ -85,7 +87,7 @@ impl KnownRelays {
         let public_hosts = RelayMode::Default.relay_map().urls::<Vec<_>>();
         let public_hosts = public_hosts.iter().filter_map(|url| url.host_str().map(str::to_owned)).collect();
         let (named, heard) = Default::default();
-        let ours = watch::Sender::new(Ours { used: relays.to_vec(), offered: Vec::new() });
+        let ours = watch::Sender::new(Ours { used: relays.to_vec(), ..Ours::default() });
         KnownRelays { shared: Arc::new(Shared { public, own, public_hosts, trusted, named, heard, ours }) }
     }
 
@@ -100,14 +102,24 @@ impl KnownRelays {
     }
 
     /// Whether others may be told that we are reached by a relay: one of our own while it is offered, another one while it
-    /// may be used. A pause is not looked at.
+    /// may be used. A pause is not looked at. Asks nobody: who wants our hints may hold what the directory needs to answer.
     pub(crate) fn may_tell(&self, relay: &Relay, admission: &Admission) -> bool {
+        let ours = self.shared.ours.borrow();
         let used = match relay.node() {
-            Some(node) if node == self.shared.own => self.shared.ours.borrow().offered.contains(relay),
+            Some(node) if node == self.shared.own => ours.offered.contains(relay),
             _ if self.shared.public_hosts.contains(relay.host()) => self.shared.public,
-            _ => self.shared.ours.borrow().used.contains(relay),
+            _ => ours.used.contains(relay) && !ours.refused.contains(relay),
         };
-        used && may_dial(relay, admission)
+        used && relay.address().is_none_or(|address| admission.admits_address(address))
+    }
+
+    /// Says which relays are refused now.
+    fn refuse(&self, relays: Vec<Relay>) {
+        self.shared.ours.send_if_modified(|ours| {
+            let news = ours.refused != relays;
+            ours.refused = relays;
+            news
+        });
     }
 
     /// Tells when others may be told of other relays than before.
@@ -352,6 +364,21 @@ mod tests {
         gate.set_policy(crate::tests::block("192.0.2.1".parse().unwrap()));
         known.offer(Vec::new());
         assert_eq!(told(), [false, false, false]);
+        gate.set_policy(net::Policy::default());
+        assert_eq!(told(), [true, false, false]);
+        known.refuse(vec![used.clone()]);
+        assert_eq!(told(), [false, false, false]);
+    }
+
+    #[test]
+    fn whoever_holds_what_the_directory_knows_gets_hints() {
+        let book = Arc::<crate::tests::Book>::default();
+        let admission = Admission::new(Gate::new(crate::tests::LIMITS), book.clone());
+        let known = KnownRelays::new(OWN, &[relay("192.0.2.1", Some(CAROL))], false);
+        let _held = book.revoked.lock().unwrap();
+        let (told, telling) = std::sync::mpsc::channel();
+        std::thread::spawn(move || told.send(known.may_tell(&relay("192.0.2.1", Some(CAROL)), &admission)));
+        assert_eq!(telling.recv_timeout(std::time::Duration::from_secs(30)), Ok(true));
     }
 
     #[test]

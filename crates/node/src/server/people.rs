@@ -30,6 +30,7 @@ pub(super) const CALL_LIFE: std::time::Duration = std::time::Duration::from_secs
 ))]
 pub(crate) async fn identity(State(state): State<AppState>) -> Result<Json<IdentityInfo>, ApiError> {
     let people = people(&state)?;
+    let hints = people.own_hints();
     let book = people.book();
     let own = book.own().ok_or_else(nobody)?;
     let list = own.newest().list();
@@ -43,7 +44,7 @@ pub(crate) async fn identity(State(state): State<AppState>) -> Result<Json<Ident
         account: people.keys().account(),
         revoked: own.is_revoked(&book.node()),
         list_number: list.seq,
-        hints: people.own_hints(),
+        hints,
     }))
 }
 

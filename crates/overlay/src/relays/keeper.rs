@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::choice::{Choice, Home};
 use super::proxy::NOWHERE;
-use super::{config, may_dial};
+use super::{KnownRelays, config, may_dial};
 use crate::Relay;
 use crate::admission::Admission;
 
@@ -39,6 +39,8 @@ pub(crate) struct Keeper {
     /// Whether the settings allow the public ones.
     pub(crate) public: bool,
     pub(crate) admission: Admission,
+    /// Who is told of what is refused.
+    pub(crate) known: KnownRelays,
     /// Told whenever the policy ended a connection.
     pub(crate) cuts: watch::Receiver<()>,
 }
@@ -53,7 +55,10 @@ impl Keeper {
         let mut anew = false;
         loop {
             let relays: Vec<Relay> = known.borrow_and_update().clone();
-            choice.know(Instant::now(), relays.into_iter().filter(|relay| may_dial(relay, &self.admission)));
+            let (usable, refused): (Vec<Relay>, Vec<Relay>) =
+                relays.into_iter().partition(|relay| may_dial(relay, &self.admission));
+            self.known.refuse(refused);
+            choice.know(Instant::now(), usable);
             choice.look(Instant::now(), &now(&self.endpoint));
             self.put(wanted(&choice, &self.admission), anew).await;
             anew = false;
