@@ -62,7 +62,13 @@ impl Ceiling {
     /// Notes a storage, so that it is measured with all others.
     pub(crate) fn add(&self, storage: Weak<Inner>) {
         let mut storages = self.storages();
-        storages.retain(|storage| storage.strong_count() > 0);
+        if storages.len() == storages.capacity() {
+            storages.retain(|storage| storage.strong_count() > 0);
+            // As many come before the next look at all of them, so that ten thousand torrents are not looked at ten thousand
+            // times.
+            let alive = storages.len();
+            storages.reserve(alive + 1);
+        }
         storages.push(storage);
     }
 
@@ -161,5 +167,17 @@ impl Inner {
     /// Looks how much the files take.
     pub(crate) fn measure(&self) {
         self.taken.measure(|| self.files.taken());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn storages_that_are_gone_do_not_pile_up() {
+        let ceiling = Ceiling::new(None);
+        (0..1000).for_each(|_| ceiling.add(Weak::new()));
+        assert!(ceiling.storages().len() < 16, "{} are left", ceiling.storages().len());
     }
 }
