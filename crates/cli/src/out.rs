@@ -15,6 +15,11 @@ pub fn json(value: &impl Serialize) -> Result<()> {
     line(serde_json::to_string_pretty(value)?)
 }
 
+/// Prints one JSON document of several, each on a line of its own.
+pub fn json_line(value: &impl Serialize) -> Result<()> {
+    line(serde_json::to_string(value)?)
+}
+
 /// Prints bytes as they are.
 pub fn bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();

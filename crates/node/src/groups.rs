@@ -27,7 +27,7 @@ use people::proto::group::change::link_key;
 use people::proto::group::{
     ChangeId, Command, GroupLink, Identity, Invitee, Kind, Refusal, Replica, Role, Roster, Standing,
 };
-use people::proto::{LinkNode, Name, PersonKey, SignedNodeList};
+use people::proto::{LinkNode, Name, PersonKey, SignedNodeList, begins};
 use tokio::sync::{Notify, watch};
 
 use crate::NodeError;
@@ -193,13 +193,14 @@ impl Groups {
         self.0.circle(group).map(|circle| circle.view())
     }
 
-    /// Finds the group that somebody means by its name, its id or the beginning of that (8 letters at least). The error says
-    /// what to do.
+    /// Finds the group that somebody means by its name, else by its id or the beginning of that. The error says what to do.
     pub(crate) fn find(&self, meant: &str) -> Result<GroupId, String> {
         let called = |name: &Name| name.as_str().to_lowercase() == meant.to_lowercase();
-        let begins = |id: &GroupId| meant.len() >= 8 && id.to_string().starts_with(meant);
-        let is_meant = |(id, view): &(GroupId, View)| begins(id) || view.name.as_ref().is_some_and(called);
-        let found: Vec<GroupId> = self.list().into_iter().filter(is_meant).map(|(id, _)| id).collect();
+        let is_called = |(_, view): &(GroupId, View)| view.name.as_ref().is_some_and(called);
+        let mut found: Vec<GroupId> = self.list().into_iter().filter(is_called).map(|(id, _)| id).collect();
+        if found.is_empty() {
+            found = self.list().into_iter().map(|(id, _)| id).filter(|id| begins(&id.to_string(), meant)).collect();
+        }
         match found[..] {
             [group] => Ok(group),
             [] if self.list().iter().any(|(_, view)| view.name.is_none()) && self.is_locked() => Err(format!(
@@ -213,6 +214,16 @@ impl Groups {
                 Err(format!("{meant:?} can mean {}: write one of these ids instead", ids.join(", ")))
             }
         }
+    }
+
+    /// Returns how many other members of a group are met now.
+    pub(crate) fn met(&self, group: GroupId) -> usize {
+        let Some(circle) = self.0.circle(group) else { return 0 };
+        let (own, members) = (self.person(), self.members(group));
+        let met: Vec<NodeId> = circle.nodes().met.keys().copied().collect();
+        let book = self.0.people.book();
+        let persons: BTreeSet<PersonId> = met.iter().filter_map(|node| book.person_of(node)).collect();
+        persons.iter().filter(|person| **person != own && members.contains(person)).count()
     }
 
     /// Returns whose groups these are.

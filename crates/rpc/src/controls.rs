@@ -159,6 +159,9 @@ pub struct OfferInfo {
     pub forbidden: bool,
     /// Who may come to it: `everyone`, `acquaintances`, `contacts`, or a list.
     pub to: Vec<String>,
+    /// What persons and groups of the list are called here, by their entries.
+    #[serde(default)]
+    pub names: BTreeMap<String, String>,
     /// Its limits.
     pub limits: Share,
     /// What it is.

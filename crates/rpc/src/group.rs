@@ -55,7 +55,7 @@ pub struct GroupInfo {
     pub role: Option<GroupRole>,
     /// How many belong to it.
     pub members: u32,
-    /// How many streams to other members stand.
+    /// How many other members are met now.
     pub connected: u32,
     /// Whether the key of the present members is here.
     pub has_key: bool,
@@ -104,6 +104,9 @@ pub struct GroupDetail {
     pub people: Vec<GroupMember>,
     /// Who was expelled and is not back.
     pub expelled: Vec<String>,
+    /// What they, and those for whom invitations are, are called here, by their ids.
+    #[serde(default)]
+    pub names: std::collections::BTreeMap<String, String>,
     /// What lets others in.
     pub invitations: Vec<GroupInvitation>,
 }

@@ -68,6 +68,9 @@ pub struct InboxEntry {
     pub state: InboxState,
     /// It is no longer shared.
     pub withdrawn: bool,
+    /// It was accepted, and removed from the node since.
+    #[serde(default)]
+    pub removed: bool,
     /// Where it goes, once it is accepted.
     pub folder: Option<String>,
     /// How much of it is here, from 0 to 1.

@@ -98,6 +98,8 @@ pub enum NodeCommand {
     /// List your nodes
     List,
     /// Show a code that makes another computer one of your nodes, and wait until it has joined
+    ///
+    /// With --json two documents are printed, each on one line: the code at once, the node when it has joined.
     Add(NodeAdd),
     /// Become one of your nodes by the code that `compeer node add` shows on another one
     Join(NodeJoin),

@@ -160,7 +160,10 @@ pub async fn offer(command: args::Offer, context: &Context) -> Result<u8> {
             (true, _) => "forbidden by the administrator".to_owned(),
             (_, true) => "off".to_owned(),
             _ if offer.runs == Some(false) => "nobody; --on starts it".to_owned(),
-            _ => offer.to.join(", "),
+            _ => {
+                let name = |entry: &String| offer.names.get(entry).unwrap_or(entry).clone();
+                offer.to.iter().map(name).collect::<Vec<_>>().join(", ")
+            }
         };
         let Share { download_bytes_per_s, upload_bytes_per_s, connections } = offer.limits;
         let rate = |rate: Option<u64>| rate.map_or_else(|| "-".to_owned(), show::rate);

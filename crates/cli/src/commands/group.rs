@@ -1,6 +1,7 @@
 //! `compeer group`.
 
 use anyhow::{Result, bail};
+use node::{MIN_BEGINNING, begins};
 use reqwest::{Method, StatusCode};
 use rpc::{
     GroupDetail, GroupInfo, GroupInviteRequest, GroupKind, GroupLink, GroupMember, GroupRename, GroupRequest,
@@ -13,7 +14,6 @@ use crate::args::{Group, GroupCreate, GroupInvite, RoleName};
 use crate::attach::attach;
 use crate::client::{Client, part};
 use crate::out::{self, Table, clean};
-use crate::show;
 
 /// Runs the command.
 pub async fn run(command: Group, context: &Context) -> Result<u8> {
@@ -51,7 +51,8 @@ pub async fn run(command: Group, context: &Context) -> Result<u8> {
         }
         Group::Cancel(command) => {
             let group = detail(client, &command.group).await?;
-            let meant = |id: &str| id.starts_with(&command.invitation);
+            // Ids of invitations tell capital letters apart.
+            let meant = |id: &str| command.invitation.len() >= MIN_BEGINNING && id.starts_with(&command.invitation);
             let found: Vec<_> = group.invitations.iter().filter(|invitation| meant(&invitation.id)).collect();
             let [invitation] = found[..] else {
                 let which = if found.is_empty() { "no open invitation" } else { "more than one open invitation" };
@@ -178,7 +179,8 @@ async fn show_one(client: &Client, meant: &str, context: &Context) -> Result<()>
     out::line(format!("{}  {}", called(info), info.kind.map_or("", shown_kind)))?;
     out::line(format!("id       {}", info.id))?;
     out::line(format!("you      {}", shown_own(info)))?;
-    out::line(format!("met      {}", show::count(info.connected as usize, "stream", "streams")))?;
+    let others = info.members.saturating_sub(u32::from(info.role.is_some()));
+    out::line(format!("met      {} of {others} others now", info.connected))?;
     let admins = group.people.iter().filter(|member| member.role == GroupRole::Admin).count();
     if admins == 1 && group.people.len() > 1 {
         out::line("admins   only one, without whom nothing can change: `compeer group role` makes another")?;
@@ -195,13 +197,17 @@ async fn show_one(client: &Client, meant: &str, context: &Context) -> Result<()>
     }
     out::line("")?;
     members(&group.people)?;
+    let called_there = |id: &str| match group.names.get(id) {
+        Some(name) => format!("{}  ({})", clean(name), &id[..8]),
+        None => id[..16].to_owned(),
+    };
     for invitation in &group.invitations {
-        let whom = invitation.person.as_deref().map_or("whoever has the link".to_owned(), |id| id[..16].to_owned());
+        let whom = invitation.person.as_deref().map_or("whoever has the link".to_owned(), called_there);
         let left = invitation.left.map_or("any number".to_owned(), |left| format!("{left} more"));
         out::line(format!("invited  {}  {whom}, {left}, as {}", &invitation.id[..8], shown(invitation.role)))?;
     }
     for person in &group.expelled {
-        out::line(format!("expelled {}", &person[..16]))?;
+        out::line(format!("expelled {}", called_there(person)))?;
     }
     Ok(())
 }
@@ -224,8 +230,10 @@ async fn detail(client: &Client, meant: &str) -> Result<GroupDetail> {
 }
 
 fn member<'a>(group: &'a GroupDetail, meant: &str) -> Result<&'a GroupMember> {
-    let is = |member: &&GroupMember| member.name.as_deref() == Some(meant) || member.person.starts_with(meant);
-    let found: Vec<&GroupMember> = group.people.iter().filter(is).collect();
+    let mut found: Vec<&GroupMember> = group.people.iter().filter(|it| it.name.as_deref() == Some(meant)).collect();
+    if found.is_empty() {
+        found = group.people.iter().filter(|member| begins(&member.person, meant)).collect();
+    }
     match found[..] {
         [member] => Ok(member),
         [] => bail!("{} has no member {meant:?}: `compeer group members` shows them", called(&group.info)),

@@ -128,6 +128,7 @@ async fn list(client: &Client, context: &Context) -> Result<()> {
     let mut table = Table::new(&["ID", "FROM", "GROUP", "NAME", "SIZE", "FILES", "STATE"], &[4, 5], 3);
     for entry in &entries {
         let state = match entry.state {
+            InboxState::Accepted if entry.removed => "removed".to_owned(),
             InboxState::Accepted => show::percent(entry.progress),
             InboxState::Declined => "declined".to_owned(),
             InboxState::Waiting if entry.withdrawn => "withdrawn".to_owned(),

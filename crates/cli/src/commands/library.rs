@@ -9,6 +9,7 @@ use crate::args::{Library, LibraryCommand};
 use crate::attach::attach;
 use crate::client::part;
 use crate::out::{self, Table, clean};
+use crate::show;
 
 /// Runs the command.
 pub async fn run(command: Library, context: &Context) -> Result<u8> {
@@ -72,6 +73,8 @@ pub async fn run(command: Library, context: &Context) -> Result<u8> {
 
 /// Names people and groups in one line.
 pub(super) fn audience(to: &[String], groups: &[String]) -> String {
-    let groups = groups.iter().map(|group| format!("group {}", clean(group)));
-    to.iter().map(|name| clean(name)).chain(groups).collect::<Vec<_>>().join(", ")
+    // Where no name is known any more it is an id.
+    let called = |name: &String| show::person_or_group(name);
+    let groups = groups.iter().map(|group| format!("group {}", called(group)));
+    to.iter().map(called).chain(groups).collect::<Vec<_>>().join(", ")
 }

@@ -221,14 +221,16 @@ pub(crate) async fn offers(State(state): State<AppState>) -> Json<Vec<OfferInfo>
 fn offer(state: &AppState, shown: &Shown, name: &str) -> OfferInfo {
     let running = state.services().list().into_iter().find(|service| service.name == name);
     let config = shown.config.service.get(name).cloned().unwrap_or_default();
+    let to = match &config.to {
+        ToConfig::Word(word) => vec![word.clone()],
+        ToConfig::List(list) => list.clone(),
+    };
     OfferInfo {
         service: name.to_owned(),
+        names: named::names(state, to.iter()),
         off: config.off,
         forbidden: shown.forbids(name),
-        to: match &config.to {
-            ToConfig::Word(word) => vec![word.clone()],
-            ToConfig::List(list) => list.clone(),
-        },
+        to,
         limits: Share {
             download_bytes_per_s: config.download,
             upload_bytes_per_s: config.upload,

@@ -272,7 +272,7 @@ fn info(groups: &Groups, id: GroupId, view: &View) -> GroupInfo {
         },
         role: member.map(|member| shown_role(member.role)),
         members: groups.members(id).len() as u32,
-        connected: view.sessions as u32,
+        connected: groups.met(id) as u32,
         has_key: view.has_key,
         locked: groups.is_locked(),
     }
@@ -281,7 +281,13 @@ fn info(groups: &Groups, id: GroupId, view: &View) -> GroupInfo {
 fn detail(groups: &Groups, id: GroupId, view: &View) -> GroupDetail {
     let info = info(groups, id, view);
     let Some(roster) = &view.roster else {
-        return GroupDetail { info, people: Vec::new(), expelled: Vec::new(), invitations: Vec::new() };
+        return GroupDetail {
+            info,
+            people: Vec::new(),
+            expelled: Vec::new(),
+            names: Default::default(),
+            invitations: Vec::new(),
+        };
     };
     let own = groups.person();
     let book = groups.people().book();
@@ -306,8 +312,15 @@ fn detail(groups: &Groups, id: GroupId, view: &View) -> GroupDetail {
         left: invitation.left,
         role: shown_role(invitation.role),
     });
+    let invited = roster.invitations.values().filter_map(|invitation| match invitation.to {
+        Invitee::Person(person) => Some(person),
+        Invitee::Link(_) => None,
+    });
+    let others: Vec<PersonId> = roster.expelled.iter().copied().chain(invited).collect();
+    let names = others.iter().filter_map(|person| Some((person.to_string(), name_of(person)?))).collect();
     GroupDetail {
         info,
+        names,
         people: people.collect(),
         expelled: roster.expelled.iter().map(ToString::to_string).collect(),
         invitations: invitations.collect(),

@@ -168,20 +168,23 @@ pub(super) fn complete(state: &AppState, info: &mut GateInfo) {
             info.block.push(entry);
         }
     }
-    let mut names = BTreeMap::new();
-    for text in info.allow.iter().chain(&info.block) {
-        let name = match text.parse() {
-            Ok(Target::Person(person)) => Some(book.name_of(&person)),
-            Ok(Target::Group(group)) => group_name(state, group),
-            _ => None,
-        };
-        names.extend(name.map(|name| (text.clone(), name)));
-    }
+    drop(book);
+    let mut names = names(state, info.allow.iter().chain(&info.block));
     for text in &info.groups {
         let group = text.strip_prefix("group:").unwrap_or(text).parse().ok();
         names.extend(group.and_then(|group| group_name(state, group)).map(|name| (text.clone(), name)));
     }
     info.names = names;
+}
+
+/// Returns what the persons and groups of a list are called here, by their entries.
+pub(super) fn names<'a>(state: &AppState, entries: impl Iterator<Item = &'a String>) -> BTreeMap<String, String> {
+    let name = |text: &String| match text.parse() {
+        Ok(Target::Person(person)) => called(state, person),
+        Ok(Target::Group(group)) => group_name(state, group),
+        _ => None,
+    };
+    entries.filter_map(|text| Some((text.clone(), name(text)?))).collect()
 }
 
 fn group_name(state: &AppState, group: GroupId) -> Option<String> {

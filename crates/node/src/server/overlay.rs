@@ -125,7 +125,7 @@ fn meant(people: &People, who: &str) -> Result<Vec<NodeId>, ApiError> {
         return Ok(vec![node]);
     }
     let book = people.book();
-    if let Some(node) = book.own().and_then(|own| own.newest().list().named(who)) {
+    if let Some(node) = book.own().and_then(|own| own.newest().list().find(who)) {
         return Ok(vec![node]);
     }
     let known = book.person(&super::people::find(&book, who)?);

@@ -174,8 +174,12 @@ pub(crate) async fn revoke_node(
         let book = people.book();
         let own = book.own().ok_or_else(nobody)?;
         let list = own.newest().list();
-        let node = meant.parse::<NodeId>().ok().filter(|node| own.has(node)).or_else(|| list.named(&meant));
-        let node = node.ok_or_else(|| ApiError::not_found(format!("you have no node {meant:?}")))?;
+        let node = list.find(&meant);
+        let node = node.ok_or_else(|| {
+            ApiError::not_found(format!(
+                "{meant:?} is no node of yours, or could be several: `compeer node list` shows them"
+            ))
+        })?;
         if node == book.node() {
             return Err(ApiError::conflict("this is the node that answers: revoke it from another one"));
         }

@@ -351,6 +351,7 @@ fn private_share(sharing: &Sharing, view: ShareView) -> PrivateShare {
 pub(super) async fn entry(state: &AppState, sharing: &Sharing, item: InboxItem) -> InboxEntry {
     let accepted = item.state == sharing::InboxState::Accepted;
     let status = if accepted { state.session().status(item.id()).await.ok() } else { None };
+    let removed = accepted && status.is_none();
     let progress = status.map_or(0.0, |status| match status.wanted_bytes {
         Some(wanted) if wanted > 0 => status.done_bytes as f64 / wanted as f64,
         _ => 0.0,
@@ -370,6 +371,7 @@ pub(super) async fn entry(state: &AppState, sharing: &Sharing, item: InboxItem) 
             sharing::InboxState::Declined => rpc::InboxState::Declined,
         },
         withdrawn: item.notice.withdrawn,
+        removed,
         folder: item.folder,
         progress,
         received_at_s: item.received,

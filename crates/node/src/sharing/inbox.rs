@@ -154,12 +154,11 @@ impl Sharing {
     /// Finds the item that the beginning of an id means.
     pub(crate) fn find_item(&self, text: &str) -> Result<InboxItem, SharingError> {
         let text = text.to_ascii_lowercase();
-        let mut found =
-            self.inbox().into_iter().filter(|item| !text.is_empty() && item.id().to_string().starts_with(&text));
+        let mut found = self.inbox().into_iter().filter(|item| people::proto::begins(&item.id().to_string(), &text));
         match (found.next(), found.next()) {
             (Some(item), None) => Ok(item),
             (None, _) => Err(SharingError::NotFound(format!(
-                "nothing in the inbox begins with {text:?}: `compeer inbox` shows what is there"
+                "nothing in the inbox begins with {text:?} (4 letters or more): `compeer inbox` shows what is there"
             ))),
             (Some(_), Some(_)) => Err(SharingError::Input(format!("{text:?} means several shares: write more of it"))),
         }

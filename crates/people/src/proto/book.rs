@@ -26,6 +26,14 @@ pub const MAX_INVITES: usize = 512;
 /// How many nodes hints are kept for: some for each contact. Arbitrary.
 pub const MAX_HINTED: usize = 4 * MAX_CONTACTS;
 
+/// How many letters of an id are enough, where they are of one alone. Arbitrary: what one reads off a list and types.
+pub const MIN_BEGINNING: usize = 4;
+
+/// Whether a text is the beginning of an id, long enough to mean it.
+pub fn begins(id: &str, text: &str) -> bool {
+    text.len() >= MIN_BEGINNING && id.starts_with(&text.to_ascii_lowercase())
+}
+
 /// What changed since the driver looked last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
@@ -254,17 +262,18 @@ impl Book {
             .unwrap_or_else(|| person.to_string()[..8].to_owned())
     }
 
-    /// Finds the contact that is meant: by the name here, by the id or its beginning (8 letters at least). `Err`: those
+    /// Finds the contact that is meant: by the name here, else by the id or its beginning ([`MIN_BEGINNING`]). `Err`: those
     /// that it could be, if there are several.
     pub fn find(&self, meant: &str) -> Result<PersonId, Vec<PersonId>> {
         if let Ok(person) = meant.parse() {
             return if self.contacts.contains_key(&person) { Ok(person) } else { Err(Vec::new()) };
         }
-        let named = |contact: &&Contact| {
-            self.name_of(&contact.person).eq_ignore_ascii_case(meant)
-                || meant.len() >= 8 && contact.person.to_string().starts_with(meant)
-        };
-        let found: Vec<_> = self.contacts().filter(named).map(|contact| contact.person).collect();
+        let named = |contact: &&Contact| self.name_of(&contact.person).eq_ignore_ascii_case(meant);
+        let mut found: Vec<_> = self.contacts().filter(named).map(|contact| contact.person).collect();
+        if found.is_empty() {
+            let persons = self.contacts().map(|contact| contact.person);
+            found = persons.filter(|person| begins(&person.to_string(), meant)).collect();
+        }
         match found[..] {
             [one] => Ok(one),
             _ => Err(found),

@@ -15,6 +15,7 @@ use base::{NodeId, PersonId};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
+use super::book::begins;
 use super::codec::{DecodeError, Reader, Writer};
 use super::name::Name;
 
@@ -217,6 +218,12 @@ impl NodeList {
     /// Returns the node of this name.
     pub fn named(&self, name: &str) -> Option<NodeId> {
         self.nodes.iter().find(|(_, entry)| entry.name.as_str() == name).map(|(node, _)| *node)
+    }
+
+    /// Finds the node that is meant: by its name, else by its id or the beginning of that; `None` also where several are.
+    pub fn find(&self, meant: &str) -> Option<NodeId> {
+        let mut begun = self.nodes.keys().filter(|node| begins(&node.to_string(), meant)).copied();
+        self.named(meant).or_else(|| begun.next().filter(|_| begun.next().is_none()))
     }
 
     fn free_name(&self, name: &Name) -> Name {

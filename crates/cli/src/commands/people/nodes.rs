@@ -17,6 +17,12 @@ use crate::interrupt::Interrupt;
 use crate::out::{self, clean};
 use crate::{INTERRUPTED, show};
 
+/// How many letters of an id are shown beside a name; `--json` shows all.
+const SHOWN_ID: usize = 16;
+
+/// After how long it is said what else can be done while a computer is looked for.
+const HINT_AFTER: Duration = Duration::from_secs(15);
+
 /// How often to look whether the other computer has joined.
 const LOOK: Duration = Duration::from_millis(300);
 
@@ -52,7 +58,7 @@ fn print(nodes: &[PersonNode], context: &Context) -> Result<u8> {
             _ => "",
         };
         let name = if node.name.is_empty() { "-".to_owned() } else { clean(&node.name) };
-        table.row(vec![name, node.id.clone(), state.to_owned()]);
+        table.row(vec![name, node.id.chars().take(SHOWN_ID).collect(), state.to_owned()]);
     }
     table.print()?;
     if nodes.iter().any(|node| node.revoked && node.this) {
@@ -68,7 +74,7 @@ async fn add(link: bool, options: &NodeOptions, context: &Context) -> Result<u8>
         let before: BTreeSet<String> = live(client.get("/nodes").await?).into_iter().map(|node| node.id).collect();
         let code: rpc::JoinCode = ask::unlocked(client, "/nodes/code", |unlock| unlock).await?;
         if context.json {
-            out::json(&code)?;
+            out::json_line(&code)?;
         } else {
             let valid = show::seconds(code.valid_s);
             if link {
@@ -95,7 +101,7 @@ async fn add(link: bool, options: &NodeOptions, context: &Context) -> Result<u8>
             let now = live(client.get("/nodes").await?);
             if let Some(new) = now.into_iter().find(|node| !before.contains(&node.id)) {
                 if context.json {
-                    out::json(&new)?;
+                    out::json_line(&new)?;
                 } else {
                     out::line(format!("{} is your node now: {}", clean(&new.name), new.id))?;
                 }
@@ -132,8 +138,24 @@ async fn join(command: NodeJoin, options: &NodeOptions, context: &Context) -> Re
     }
     let name = command.name.unwrap_or_else(init::computer_name);
     let request = JoinRequest { code, name: name.to_string() };
+    let by_link = request.code.trim_start().starts_with("compeer:");
     let info: IdentityInfo = with(in_touch(options, context).await?, async |node| {
-        Ok(node.client.call(Method::POST, "/nodes/join", &request).await?)
+        let mut joining = std::pin::pin!(node.client.call(Method::POST, "/nodes/join", &request));
+        let began = Instant::now();
+        loop {
+            match tokio::time::timeout(HINT_AFTER, &mut joining).await {
+                Ok(joined) => return Ok(joined?),
+                Err(_) if context.json => {}
+                Err(_) => {
+                    let hint = if by_link {
+                        "is it running there, and can the two reach one another?"
+                    } else {
+                        "is it running there? `compeer node add --link` there prints a link, which says where it is"
+                    };
+                    eprintln!("Nothing yet after {}: {hint}", show::seconds(began.elapsed().as_secs()));
+                }
+            }
+        }
     })
     .await?;
     if !context.json {

@@ -82,9 +82,11 @@ pub(super) async fn stop(meant: &str, context: &Context) -> Result<u8> {
     let attached = attach(context.home.as_deref()).await?;
     let shares: Vec<PrivateShare> = attached.client.get("/shares").await?;
     let meant = meant.to_ascii_lowercase();
-    let found: Vec<&PrivateShare> = shares.iter().filter(|share| share.torrent.starts_with(&meant)).collect();
-    let [share] = found[..] else {
-        bail!("{meant:?} means {} of your shares: `compeer share --list` shows them", found.len());
+    let found: Vec<&PrivateShare> = shares.iter().filter(|share| node::begins(&share.torrent, &meant)).collect();
+    let share = match found[..] {
+        [share] => share,
+        [] => bail!("no share of yours begins with {meant:?} (4 letters or more): `compeer share --list` shows them"),
+        _ => bail!("{meant:?} can mean {} of your shares: write more of the id", found.len()),
     };
     attached.client.tell(Method::DELETE, &format!("/shares/{}", share.torrent), None::<&()>).await?;
     if context.json {
