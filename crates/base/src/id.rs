@@ -111,9 +111,27 @@ fn decode(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
+/// How many characters of an id are enough, where they are of one alone. Arbitrary: what one reads off a list and types.
+const MIN_BEGINNING: usize = 4;
+
+/// Whether a text is the beginning of an id of whatever kind, long enough to mean it. Capital letters are not told apart:
+/// where both are ids, the text means several.
+pub fn begins(id: &str, text: &str) -> bool {
+    text.len() >= MIN_BEGINNING && id.get(..text.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn four_letters_of_an_id_are_enough_to_mean_it() {
+        for (text, means) in
+            [("ybnd", true), ("YbNdR", true), ("ybn", false), ("bndr", false), ("ybndrf", false), ("ybé", false)]
+        {
+            assert_eq!(begins("ybndr", text), means, "{text}");
+        }
+    }
 
     #[test]
     fn ids_are_written_as_pkarr_writes_keys() {

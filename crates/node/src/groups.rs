@@ -16,6 +16,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use base::id::begins;
 use base::{GroupId, NodeId, Now, PersonId, WallTime};
 use db::{Db, DbError};
 use futures_util::StreamExt as _;
@@ -27,7 +28,7 @@ use people::proto::group::change::link_key;
 use people::proto::group::{
     ChangeId, Command, GroupLink, Identity, Invitee, Kind, Refusal, Replica, Role, Roster, Standing,
 };
-use people::proto::{LinkNode, Name, PersonKey, SignedNodeList, begins};
+use people::proto::{LinkNode, Name, PersonKey, SignedNodeList};
 use tokio::sync::{Notify, watch};
 
 use crate::NodeError;

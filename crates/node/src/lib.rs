@@ -26,7 +26,7 @@ mod urls;
 pub use net::dht;
 
 /// The pure parts of persons, for those who read links and phrases.
-pub use ::people::proto::{ContactLink, JoinCode, JoinLink, MIN_BEGINNING, Name, Phrase, begins};
+pub use ::people::proto::{ContactLink, JoinCode, JoinLink, Name, Phrase};
 pub use config::{
     BudgetConfig, Carrier, Config, Encryption, MeetConfig, NetworkConfig, NetworkOptions, OverlayConfig, Part,
     ServiceConfig, ShareConfig, ToConfig, Who, WindowConfig, check_host_port,

@@ -16,7 +16,7 @@ pub mod slip10;
 mod words;
 
 pub use account::{ACCOUNT_PATH, Account, Address};
-pub use book::{Book, BookError, Change, MIN_BEGINNING, Stored, begins};
+pub use book::{Book, BookError, Change, Stored};
 pub use code::{CodeError, JoinCode};
 pub use contact::{Contact, Invite, InviteId, InviteState, Record, Relation};
 pub use kept::{Parcel, ParcelKey};

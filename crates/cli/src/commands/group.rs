@@ -1,7 +1,7 @@
 //! `compeer group`.
 
 use anyhow::{Result, bail};
-use node::{MIN_BEGINNING, begins};
+use base::id::begins;
 use reqwest::{Method, StatusCode};
 use rpc::{
     GroupDetail, GroupInfo, GroupInviteRequest, GroupKind, GroupLink, GroupMember, GroupRename, GroupRequest,
@@ -51,8 +51,7 @@ pub async fn run(command: Group, context: &Context) -> Result<u8> {
         }
         Group::Cancel(command) => {
             let group = detail(client, &command.group).await?;
-            // Ids of invitations tell capital letters apart.
-            let meant = |id: &str| command.invitation.len() >= MIN_BEGINNING && id.starts_with(&command.invitation);
+            let meant = |id: &str| begins(id, &command.invitation);
             let found: Vec<_> = group.invitations.iter().filter(|invitation| meant(&invitation.id)).collect();
             let [invitation] = found[..] else {
                 let which = if found.is_empty() { "no open invitation" } else { "more than one open invitation" };

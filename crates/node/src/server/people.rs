@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use base::id::begins;
 use base::{NodeId, PersonId};
 use people::proto::book::BookError;
 use people::proto::exchange::Purpose;
@@ -365,7 +366,7 @@ pub(crate) async fn revoke_invite(State(state): State<AppState>, Word(meant): Wo
     let id = {
         let book = people.book();
         let found: Vec<InviteId> =
-            book.invites().into_iter().map(Invite::id).filter(|id| id.to_string().starts_with(&meant)).collect();
+            book.invites().into_iter().map(Invite::id).filter(|id| begins(&id.to_string(), &meant)).collect();
         match found[..] {
             [one] => one,
             _ => return Err(ApiError::not_found(format!("there is no one invitation {meant:?}"))),

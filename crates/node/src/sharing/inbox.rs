@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use base::id::begins;
 use base::{NodeId, PersonId};
 use metainfo::{InfoHashes, Magnet};
 use sharing::proto::{MAX_RULES, Notice, Receipt, Rule, ShareId, Whose, folder_for};
@@ -153,8 +154,7 @@ impl Sharing {
 
     /// Finds the item that the beginning of an id means.
     pub(crate) fn find_item(&self, text: &str) -> Result<InboxItem, SharingError> {
-        let text = text.to_ascii_lowercase();
-        let mut found = self.inbox().into_iter().filter(|item| people::proto::begins(&item.id().to_string(), &text));
+        let mut found = self.inbox().into_iter().filter(|item| begins(&item.id().to_string(), text));
         match (found.next(), found.next()) {
             (Some(item), None) => Ok(item),
             (None, _) => Err(SharingError::NotFound(format!(

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base::id::begins;
 use base::{NodeId, PersonId};
 
 use super::contact::{Contact, Invite, InviteId, InviteState, Record, Relation};
@@ -25,14 +26,6 @@ pub const MAX_INVITES: usize = 512;
 
 /// How many nodes hints are kept for: some for each contact. Arbitrary.
 pub const MAX_HINTED: usize = 4 * MAX_CONTACTS;
-
-/// How many letters of an id are enough, where they are of one alone. Arbitrary: what one reads off a list and types.
-pub const MIN_BEGINNING: usize = 4;
-
-/// Whether a text is the beginning of an id, long enough to mean it.
-pub fn begins(id: &str, text: &str) -> bool {
-    text.len() >= MIN_BEGINNING && id.starts_with(&text.to_ascii_lowercase())
-}
 
 /// What changed since the driver looked last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -262,7 +255,7 @@ impl Book {
             .unwrap_or_else(|| person.to_string()[..8].to_owned())
     }
 
-    /// Finds the contact that is meant: by the name here, else by the id or its beginning ([`MIN_BEGINNING`]). `Err`: those
+    /// Finds the contact that is meant: by the name here, else by the id or its beginning ([`begins`]). `Err`: those
     /// that it could be, if there are several.
     pub fn find(&self, meant: &str) -> Result<PersonId, Vec<PersonId>> {
         if let Ok(person) = meant.parse() {

@@ -11,11 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use base::id::begins;
 use base::{NodeId, PersonId};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
-use super::book::begins;
 use super::codec::{DecodeError, Reader, Writer};
 use super::name::Name;
 

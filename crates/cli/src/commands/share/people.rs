@@ -1,6 +1,7 @@
 //! Sharing with chosen people: what is shown, listed, taken back.
 
 use anyhow::{Result, bail};
+use base::id::begins;
 use base::units::format_bytes;
 use reqwest::Method;
 use rpc::{Job, PrivateShare, TorrentDetail};
@@ -81,8 +82,7 @@ pub(super) async fn list(context: &Context) -> Result<u8> {
 pub(super) async fn stop(meant: &str, context: &Context) -> Result<u8> {
     let attached = attach(context.home.as_deref()).await?;
     let shares: Vec<PrivateShare> = attached.client.get("/shares").await?;
-    let meant = meant.to_ascii_lowercase();
-    let found: Vec<&PrivateShare> = shares.iter().filter(|share| node::begins(&share.torrent, &meant)).collect();
+    let found: Vec<&PrivateShare> = shares.iter().filter(|share| begins(&share.torrent, meant)).collect();
     let share = match found[..] {
         [share] => share,
         [] => bail!("no share of yours begins with {meant:?} (4 letters or more): `compeer share --list` shows them"),
