@@ -2,7 +2,6 @@
 
 mod bitfield;
 pub mod id;
-pub mod secret;
 pub mod time;
 pub mod units;
 

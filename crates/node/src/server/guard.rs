@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use subtle::ConstantTimeEq as _;
 
 use super::AppState;
 use super::problem::ApiError;
@@ -32,7 +33,7 @@ pub(crate) async fn host_and_origin(
 /// Lets a request pass that shows the token of the home.
 pub(crate) async fn token(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, ApiError> {
     let shown = text(request.headers(), header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    if !shown.is_some_and(|shown| base::secret::is_same(shown.as_bytes(), state.parts().token.as_bytes())) {
+    if !shown.is_some_and(|shown| shown.as_bytes().ct_eq(state.parts().token.as_bytes()).into()) {
         let file = state.parts().home.join("token");
         return Err(ApiError::new(
             StatusCode::UNAUTHORIZED,

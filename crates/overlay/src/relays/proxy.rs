@@ -28,6 +28,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use net::{Egress, Pass, Refusal};
+use subtle::ConstantTimeEq as _;
 use tokio::io::{AsyncWriteExt as _, copy_bidirectional_with_sizes};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -240,7 +241,7 @@ impl Way {
         visit: &Mutex<Visit>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let shown = request.headers().get(PROXY_AUTHORIZATION);
-        if !shown.is_some_and(|shown| base::secret::is_same(shown.as_bytes(), self.authorization.as_bytes())) {
+        if !shown.is_some_and(|shown| shown.as_bytes().ct_eq(self.authorization.as_bytes()).into()) {
             return Ok(empty(StatusCode::PROXY_AUTHENTICATION_REQUIRED));
         }
         let Ok(place) = self.tunnels.clone().try_acquire_owned() else {
