@@ -136,10 +136,6 @@ pub fn person_or_group(name: &str) -> String {
     if name.parse::<base::PersonId>().is_ok() { format!("{} (not known any more)", &name[..8]) } else { clean(name) }
 }
 
-/// Says what it means that this node was revoked.
-pub const REVOKED: &str = "this node was taken out of your list: no contact, no group and no other node of yours speaks to it any \
-                           more. `compeer node join` with another --home makes this computer one of your nodes again";
-
 /// Says that what is written in the settings does not hold.
 pub fn mistake(words: &str) -> String {
     format!("{}. Until that is corrected, what held before goes on.", clean(words))

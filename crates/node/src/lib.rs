@@ -35,7 +35,7 @@ pub use error::NodeError;
 pub use home::{Home, HomeLock, draw_secret_key};
 pub use jobs::Progress;
 pub use node::{Node, Options};
-pub use people::{IdentityError, Keys, Origin, SecretError, settle};
+pub use people::{IdentityError, Keys, Origin, REVOKED, SecretError, settle};
 pub use report::usage_report;
 pub use server::{MAX_BODY_BYTES, openapi};
 pub use services::{OfferConfig, Service};

@@ -90,6 +90,10 @@ struct Awaited {
     place: Option<Overlay>,
 }
 
+/// What it means that a node was revoked.
+pub const REVOKED: &str = "this node was revoked: no contact, no group and no other node of yours speaks to it any \
+                           more; `compeer node join` with another --home makes this computer one of your nodes again";
+
 /// Why a node meets no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Off {
@@ -104,10 +108,7 @@ pub(crate) enum Off {
     )]
     Proxy,
     /// This node was taken out of its person's list.
-    #[error(
-        "this node was revoked: no contact, no group and no other node of yours speaks to it any more; `compeer node join` with \
-         another --home makes this computer one of your nodes again"
-    )]
+    #[error("{REVOKED}")]
     Revoked,
     /// The overlay's sockets are bound to addresses, not to interfaces.
     #[error(

@@ -68,7 +68,7 @@ fn show_node(info: &SessionInfo, network: &NetworkInfo) -> Result<()> {
     if let Some(overlay) = &network.overlay {
         field("node id", &overlay.node)?;
         if overlay.revoked {
-            field("revoked", show::REVOKED)?;
+            field("revoked", node::REVOKED)?;
         }
         field("nodes at", overlay.listen.join(", "))?;
         field(

@@ -62,7 +62,7 @@ fn print(nodes: &[PersonNode], context: &Context) -> Result<u8> {
     }
     table.print()?;
     if nodes.iter().any(|node| node.revoked && node.this) {
-        eprintln!("Revoked: {}.", show::REVOKED);
+        eprintln!("warning: {}.", node::REVOKED);
     }
     Ok(0)
 }
