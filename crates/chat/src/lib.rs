@@ -1,0 +1,7 @@
+//! Messages between people, end to end: conversations, delivery, mailboxes, history.
+//!
+//! `proto` is pure: what is said, in which order it is shown, who has to get it, how it is sealed. [`Store`] keeps what a
+//! restart needs and what is searched. Whoever runs this (the node) brings envelopes to other nodes and to mailboxes, and
+//! supplies [`Circle`].
+
+pub mod proto;
