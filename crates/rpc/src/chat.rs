@@ -19,19 +19,35 @@ pub struct ChatInfo {
     /// How many messages of others the user has not read.
     pub unread: u64,
     /// The last message.
-    pub last: Option<ChatMessage>,
+    pub last: Option<ChatLast>,
     /// Somebody who is no contact wrote, and the user has not said yet whether that is welcome.
     pub request: bool,
     /// It makes no noise.
     pub muted: bool,
     /// For how many seconds new messages are kept; absent: for good.
     pub timer_s: Option<u32>,
-    /// Who writes just now, by their names.
-    #[serde(default)]
-    pub typing: Vec<String>,
     /// Who takes part beside the user, by their names.
     #[serde(default)]
     pub people: Vec<String>,
+}
+
+/// The last message of a conversation, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ChatLast {
+    /// Its id.
+    pub id: String,
+    /// Who wrote it, as a name.
+    pub from: String,
+    /// The user wrote it.
+    pub mine: bool,
+    /// When it was written, but not after it came here, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// What it is.
+    pub kind: ChatKind,
+    /// The beginning of its words; of a file or folder, its name.
+    pub text: String,
+    /// It was taken back.
+    pub deleted: bool,
 }
 
 /// How far a message is with somebody.
@@ -82,6 +98,17 @@ pub struct ChatAttachment {
     pub torrent: Option<String>,
 }
 
+/// What a message answers.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ChatQuote {
+    /// The id of that message.
+    pub id: String,
+    /// Who wrote it, as a name; absent: it is not here (any more).
+    pub from: Option<String>,
+    /// The beginning of its words.
+    pub text: String,
+}
+
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -114,15 +141,15 @@ pub struct ChatMessage {
     pub mine: bool,
     /// When it was written, by the clock of whoever wrote it, in milliseconds since 1970.
     pub written_at_ms: u64,
-    /// When it came to be shown here, in milliseconds since 1970.
-    #[serde(default)]
-    pub shown_at_ms: u64,
+    /// A number that grows from what was said to what was said upon it. Messages are shown in its order; those with the same
+    /// number in the order of the two parts of their ids.
+    pub order: u64,
     /// What it is.
     pub kind: ChatKind,
     /// The words; empty where there are none, or no longer.
     pub text: String,
-    /// The message that it answers.
-    pub answers: Option<String>,
+    /// What it answers.
+    pub answers: Option<ChatQuote>,
     /// What comes with it.
     pub attachment: Option<ChatAttachment>,
     /// The reactions to it.
@@ -137,8 +164,10 @@ pub struct ChatMessage {
     /// The user has read it; always so of one's own.
     #[serde(default)]
     pub read: bool,
-    /// For how many seconds it is kept; absent: for good.
+    /// Where `kind` is `timer`, for how many seconds messages are kept from here on; absent: for good.
     pub timer_s: Option<u32>,
+    /// When it disappears here, in milliseconds since 1970.
+    pub until_ms: Option<u64>,
     /// How far it is with those who are to get it: the least of all. Absent where somebody else wrote it.
     pub stage: Option<ChatStage>,
     /// How far it is with each. Empty where somebody else wrote it.
@@ -157,8 +186,7 @@ pub struct ChatPage {
     pub more_after: bool,
 }
 
-/// Says something. Exactly one of `text`, `reaction`, `edit`, `deletion` and `timer` is given; `attachment` may come with
-/// `text`, which is its caption then.
+/// Says something. Exactly one of `text`, `reaction`, `edit`, `deletion` and `timer` is given.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChatSend {
@@ -166,8 +194,6 @@ pub struct ChatSend {
     pub text: Option<String>,
     /// The message that the words answer.
     pub answers: Option<String>,
-    /// The absolute path of a file or folder of this computer, to go with the words.
-    pub attachment: Option<String>,
     /// A reaction to a message.
     pub reaction: Option<ChatReact>,
     /// Other words for a message of one's own.
@@ -176,7 +202,7 @@ pub struct ChatSend {
     pub deletion: Option<String>,
     /// For how long messages are kept from now on.
     pub timer: Option<ChatTimer>,
-    /// Answer when it is delivered to everybody, or after so many seconds (at most 30), instead of at once.
+    /// Answer when everybody has it, or after so many seconds (at most 30), instead of at once.
     pub wait_s: u32,
 }
 
@@ -297,6 +323,45 @@ pub struct ChatState {
     pub typing: bool,
     /// Why nothing goes out and nothing is taken in; absent: all is well.
     pub failure: Option<String>,
+}
+
+/// A part of a text that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ChatPiece {
+    /// The words.
+    pub text: String,
+    /// They are what was searched.
+    pub found: bool,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ChatHit {
+    /// The message's id.
+    pub id: String,
+    /// The conversation's id.
+    pub chat: String,
+    /// What the conversation is called.
+    pub chat_name: String,
+    /// Who wrote it, as a name.
+    pub from: String,
+    /// Who wrote it, as an id.
+    pub person: String,
+    /// When it was written, but not after it came here, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The part of the text that fits best.
+    pub snippet: Vec<ChatPiece>,
+}
+
+/// A message of ours is further than it was.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ChatProgress {
+    /// The conversation's id.
+    pub chat: String,
+    /// The message's id.
+    pub id: String,
+    /// With whom, and how far.
+    pub delivery: ChatDelivery,
 }
 
 /// What somebody does now.

@@ -51,6 +51,8 @@ pub(crate) enum Happening {
     Expired(Conversation, Vec<MessageId>),
     /// The user changed how a conversation is shown here.
     Changed(Conversation),
+    /// Some of what happened was too much for whoever listens.
+    Missed,
     /// People, groups or names changed: whoever shows them looks again.
     People,
     /// Nothing goes out and nothing is taken in, for this reason; or no longer so.
@@ -242,10 +244,9 @@ impl ChatHandle {
         self.drive(|chat, now| chat.ask_history(now)).await
     }
 
-    /// Returns for how many seconds new messages are kept; `None`: for good.
-    pub(crate) async fn timer(&self, of: &Conversation) -> Result<Option<u32>, ChatFailure> {
-        let of = of.clone();
-        self.drive(move |chat, _| chat.timer(&of)).await
+    /// Returns for how many seconds new messages of each conversation are kept; `None`: for good.
+    pub(crate) async fn timers(&self, of: Vec<Conversation>) -> Result<Vec<Option<u32>>, ChatFailure> {
+        self.drive(move |chat, _| of.iter().map(|conversation| chat.timer(conversation)).collect()).await
     }
 
     /// Returns how many messages wait for each person.

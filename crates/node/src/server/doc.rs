@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use super::{
-    controls, dht, events, groups, jobs, network, overlay, people, services, session, sharing, stream, torrents,
+    chat, controls, dht, events, groups, jobs, network, overlay, people, services, session, sharing, stream, torrents,
     updates,
 };
 
@@ -30,6 +30,9 @@ use super::{
         sharing::shares, sharing::unshare, sharing::inbox, sharing::accept, sharing::decline, sharing::rules,
         sharing::set_rule, sharing::remove_rule, sharing::libraries, sharing::add_library, sharing::remove_library,
         sharing::browse, sharing::take,
+        chat::overall, chat::ask_history, chat::list, chat::one, chat::change, chat::messages, chat::send,
+        chat::one_message, chat::read, chat::typing, chat::accept, chat::refuse, chat::export, chat::rooms, chat::open,
+        chat::search,
     ),
     components(schemas(rpc::Event)),
     security(("token" = [])),
