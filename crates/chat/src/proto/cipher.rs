@@ -1,6 +1,6 @@
 //! What the conversations ask of whoever seals. The real one is `Vault`; simulations use a plain one for speed.
 
-use base::{Now, NodeId};
+use base::{NodeId, Now};
 
 /// A sealed box was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
