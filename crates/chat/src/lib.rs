@@ -4,4 +4,6 @@
 //! restart needs and what is searched. Whoever runs this (the node) brings envelopes to other nodes and to mailboxes, and
 //! supplies [`Circle`].
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod proto;

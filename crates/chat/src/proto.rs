@@ -1,11 +1,24 @@
 //! The pure half: no sockets, files, clocks or tasks.
 
+mod channel;
 mod cipher;
+mod frame;
 mod id;
+mod ids;
 mod io;
+mod item;
+pub mod mailbox;
 mod message;
+mod parcel;
 
-pub use cipher::{CardError, Cipher, Facts, OpenError, Opened};
-pub use id::{Conversation, MessageId, Pen, RoomName, RoomNameError};
+pub use channel::{MAX_WAITING, MAX_WAITING_BYTES};
+pub use cipher::{CardError, Cipher, Facts, MAX_ENVELOPE, MAX_PARCEL, OpenError, Opened};
+pub use frame::{Frame, MAX_FRAME};
+pub use id::{Conversation, Mark, MessageId, Pen, RoomName, RoomNameError};
+pub use ids::{Ids, MAX_SPANS, Ranges};
 pub use io::{Acquaintance, Change, ChatError, Event, Fellowship, Input, Known, Output, Stage, Token, Whereabouts};
-pub use message::{Body, MAX_AFTER, MAX_ATTACHMENT_NOTICE, MAX_REACTION, MAX_TEXT, Message};
+pub use item::{Item, MAX_CARD, MAX_CARDS, MAX_ITEM};
+pub use message::{
+    Body, MAX_AFTER, MAX_ATTACHMENT_NAME, MAX_ATTACHMENT_NOTICE, MAX_MESSAGE_LEN, MAX_REACTION, MAX_TEXT, Message,
+};
+pub use parcel::{Ack, MAX_TELLS, MAX_WANTED_CARDS, Parcel, Tell};

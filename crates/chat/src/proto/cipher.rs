@@ -2,6 +2,12 @@
 
 use base::{NodeId, Now};
 
+/// The longest parcel that is sealed: a parcel's items (48 KiB) and what is around them.
+pub const MAX_PARCEL: usize = 56 << 10;
+
+/// The longest envelope: a parcel, the sender's card and what sealing adds, padded to the last bucket.
+pub const MAX_ENVELOPE: usize = 64 << 10;
+
 /// A sealed box was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
