@@ -4,6 +4,9 @@
 //! restart needs and what is searched. Whoever runs this (the node) brings envelopes to other nodes and to mailboxes, and
 //! supplies [`Circle`].
 
+mod circle;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod proto;
+
+pub use circle::Circle;

@@ -14,7 +14,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use handle::{ChatFailure, ChatHandle, Happening, Member};
+pub(crate) use handle::{ChatFailure, ChatHandle, Happening};
 pub(crate) use mailboxes::Chosen;
 pub(crate) use people::{Chats, begin};
 pub(crate) use post::{DEPOSIT, MAILBOX};

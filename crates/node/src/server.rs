@@ -245,6 +245,7 @@ fn router(state: AppState) -> Router {
         .route("/libraries/{id}", delete(sharing::remove_library))
         .route("/browse", get(sharing::browse).post(sharing::take))
         .route("/services/relay", get(services::relay))
+        .route("/services/mailbox", get(services::mailbox))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::one).delete(jobs::cancel))
         .route("/events", get(events::events))

@@ -45,7 +45,7 @@ pub use people::{
     InviteState, JoinCode, JoinRequest, MeetRequest, PersonNode, UnlockRequest,
 };
 pub use problem::Problem;
-pub use service::{RelayStats, ServiceInfo, TrackerRequests, TrackerStats};
+pub use service::{MailboxStats, RelayStats, ServiceInfo, TrackerRequests, TrackerStats};
 pub use session::{NodeMode, SessionInfo};
 pub use sharing::{
     AcceptRequest, InboxEntry, InboxRule, InboxRuleSet, InboxState, LibraryEntry, LibraryInfo, PrivateShare,

@@ -15,6 +15,7 @@ use chat::Circle;
 use futures_util::future::BoxFuture;
 use net::Places;
 use overlay::{Hint, OpenError, Overlay, Peer, Service, Stream};
+use people::proto::nodes::MAX_LIST_BYTES;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
@@ -131,7 +132,7 @@ impl Lines {
             true => Some(self.strangers.take(node).ok_or(io::ErrorKind::QuotaExceeded)?),
             false => None,
         };
-        let first = timeout(GREETING, frames::read(&mut stream, 1 + people::proto::MAX_LIST_BYTES)).await??;
+        let first = timeout(GREETING, frames::read(&mut stream, 1 + MAX_LIST_BYTES)).await??;
         let Some((&LIST, list)) = first.split_first() else { return Err(io::ErrorKind::InvalidData.into()) };
         if is_stranger && !self.circle.admit(node, list).await {
             return Ok(());

@@ -16,7 +16,7 @@ use super::{
     paths(
         controls::gate, controls::change_gate, controls::budget, controls::change_budget, controls::schedule,
         controls::change_schedule, controls::offers, controls::change_offer, controls::usage, controls::days,
-        services::tracker, services::relay, overlay::connections, overlay::ping, updates::list, updates::follow, session::health, session::info, session::limits, session::limit,
+        services::tracker, services::relay, services::mailbox, overlay::connections, overlay::ping, updates::list, updates::follow, session::health, session::info, session::limits, session::limit,
         torrents::list, torrents::add, torrents::one, torrents::remove, torrents::pause, torrents::resume,
         torrents::recheck, torrents::read, torrents::move_to, torrents::peers, torrents::add_peer, torrents::files,
         torrents::choose_files, stream::content, stream::link, torrents::trackers, torrents::limits, torrents::limit, torrents::metainfo,

@@ -179,8 +179,8 @@ impl View {
             Ok(Some(Order::Say(send))) => {
                 // Whoever said it writes it no more.
                 (self.typed, self.back) = (None, 0);
-                let sent = self.client.call::<ChatSent>(Method::POST, &path(&self.model.info.id, "/messages"), &send);
-                if let Err(error) = sent.await {
+                let path = path(&self.model.info.id, "/messages");
+                if let Err(error) = self.client.call::<ChatSent>(Method::POST, &path, &send).await {
                     self.notice = error.to_string();
                     // What was typed is not lost.
                     self.line = Line { text: line.chars().collect(), at: line.chars().count() };

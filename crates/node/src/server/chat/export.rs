@@ -10,7 +10,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use base::{GroupId, PersonId};
 use chat::proto::Conversation;
-use chat::{Names, write_json, write_mbox};
+use chat::export::{Names, write_json, write_mbox};
 use futures_util::Stream;
 use rpc::Problem;
 use serde::Deserialize;

@@ -3,6 +3,7 @@
 use base::PersonId;
 use chat::proto::{Conversation, Stage};
 use chat::{Entry, Hit, Newest, Quote, Said, Summary};
+use metainfo::InfoHashes;
 use rpc::{
     ChatAttachment, ChatDelivery, ChatHit, ChatInfo, ChatKind, ChatLast, ChatMessage, ChatPiece, ChatQuote,
     ChatReaction, ChatStage,
@@ -78,7 +79,8 @@ pub(in crate::server) fn message(chat: &ChatHandle, of: &Conversation, entry: En
     let (kind, text, timer_s, attachment) = match entry.said {
         Said::Text(text) => (ChatKind::Text, text, None, None),
         Said::Attachment { name, bytes, notice, caption } => {
-            let torrent = Notice::decode(&notice).ok().map(|notice| notice.id().to_string());
+            let hash = Notice::decode(&notice).ok().map(|notice| InfoHashes::v2_only(notice.hash).key());
+            let torrent = hash.map(|hash| hash.to_string());
             (ChatKind::Attachment, caption, None, Some(ChatAttachment { name, bytes, torrent }))
         }
         Said::Timer(timer_s) => (ChatKind::Timer, String::new(), timer_s, None),
