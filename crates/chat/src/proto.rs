@@ -2,6 +2,7 @@
 
 mod channel;
 mod cipher;
+mod conversation;
 mod frame;
 mod id;
 mod ids;
