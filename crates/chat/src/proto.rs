@@ -3,11 +3,10 @@
 mod cipher;
 mod id;
 mod io;
+pub mod mailbox;
 mod message;
 
-pub use cipher::{CardError, Cipher, Facts, OpenError, Opened};
+pub use cipher::{CardError, Cipher, Facts, MAX_ENVELOPE, MAX_PARCEL, OpenError, Opened};
 pub use id::{Conversation, MessageId, Pen, RoomName, RoomNameError};
-pub use io::{
-    Acquaintance, Change, ChatError, Event, Fellowship, Input, Known, Output, Stage, Token, Whereabouts,
-};
-pub use message::{Body, Message, MAX_AFTER, MAX_ATTACHMENT_NOTICE, MAX_REACTION, MAX_TEXT};
+pub use io::{Acquaintance, Change, ChatError, Event, Fellowship, Input, Known, Output, Stage, Token, Whereabouts};
+pub use message::{Body, MAX_AFTER, MAX_ATTACHMENT_NOTICE, MAX_REACTION, MAX_TEXT, Message};

@@ -1,6 +1,12 @@
 //! What the conversations ask of whoever seals. The real one is `Vault`; simulations use a plain one for speed.
 
-use base::{Now, NodeId};
+use base::{NodeId, Now};
+
+/// The longest parcel that is sealed: a parcel's items (48 KiB) and what is around them.
+pub const MAX_PARCEL: usize = 56 << 10;
+
+/// The longest envelope: a parcel, the sender's card and what sealing adds, padded to the last bucket.
+pub const MAX_ENVELOPE: usize = 64 << 10;
 
 /// A sealed box was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
