@@ -385,6 +385,16 @@ impl Course {
         self.held.contains_key(&id)
     }
 
+    /// Returns one that waits.
+    pub fn held_one(&self, id: MessageId) -> Option<&Held> {
+        self.held.get(&id)
+    }
+
+    /// Returns the causes that something waits for.
+    pub fn missing(&self) -> impl Iterator<Item = MessageId> {
+        self.missing.keys().copied()
+    }
+
     /// Returns those that wait for this cause: who wrote them, and which node brought them.
     pub fn children(&self, cause: MessageId) -> impl Iterator<Item = &Held> {
         let children = self.missing.get(&cause).into_iter().flat_map(|missing| &missing.children);

@@ -72,9 +72,18 @@ impl Course {
         changed.into_iter().map(|fact| (fact.key(conversation), self.value(fact))).collect()
     }
 
+    /// Forgets all: nothing was ever shown, and what waited is gone.
+    pub fn erase(&mut self) {
+        debug_assert!(self.is_blank());
+        let hands = std::mem::take(&mut self.hands).into_keys().map(FactOf::Hand);
+        let newcomers = std::mem::take(&mut self.newcomers).into_keys().map(FactOf::Newcomer);
+        self.changed.extend(hands.chain(newcomers).chain([FactOf::Head]));
+    }
+
     fn value(&self, fact: FactOf) -> Option<Vec<u8>> {
         let mut to = Writer::new();
         match fact {
+            FactOf::Head if self.is_blank() => return None,
             FactOf::Head => self.write_head(&mut to),
             FactOf::Hand(pen) => {
                 let hand = self.hands.get(&pen)?;
