@@ -1,7 +1,7 @@
 //! What goes over a stream of the service `chat`. Whoever runs this puts the length of four bytes before each.
 
+use super::card::MAX_CARD;
 use super::cipher::MAX_ENVELOPE;
-use super::item::MAX_CARD;
 
 /// The longest frame, its kind included.
 pub const MAX_FRAME: usize = MAX_ENVELOPE + 1;

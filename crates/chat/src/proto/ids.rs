@@ -77,6 +77,13 @@ impl Ranges {
         missing
     }
 
+    /// Returns what of `first ..= last` is in it, as ranges.
+    pub fn within(&self, first: u32, last: u32) -> Vec<(u32, u32)> {
+        let before = self.0.range(..=first).next_back().map_or(first, |(start, _)| *start);
+        let touched = self.0.range(before..=last).filter(|(_, end)| **end >= first);
+        touched.map(|(start, end)| (first.max(*start), last.min(*end))).collect()
+    }
+
     /// Returns the greatest number; 0 where there is none.
     pub fn last(&self) -> u32 {
         self.0.last_key_value().map_or(0, |(_, last)| *last)
@@ -144,6 +151,11 @@ impl Ids {
     /// Returns the ranges of all pens, ascending.
     pub fn spans(&self) -> impl Iterator<Item = (Pen, u32, u32)> + '_ {
         self.0.iter().flat_map(|(pen, ranges)| ranges.spans().map(|(first, last)| (*pen, first, last)))
+    }
+
+    /// Returns the ranges of one pen, ascending.
+    pub fn spans_of(&self, pen: Pen) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.0.get(&pen).into_iter().flat_map(Ranges::spans)
     }
 
     /// Returns all of them, ascending. A remote end can name four billion in a few bytes: take no more than are wanted.
@@ -271,6 +283,8 @@ mod tests {
             prop_assert!(spans.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0), "they do not touch: {:?}", spans);
             let missing: Vec<u32> = ranges.missing(5, 30).into_iter().flat_map(|(first, last)| first..=last).collect();
             prop_assert_eq!(missing, (5..=30).filter(|number| !set.contains(number)).collect::<Vec<_>>());
+            let within: Vec<u32> = ranges.within(5, 30).into_iter().flat_map(|(first, last)| first..=last).collect();
+            prop_assert_eq!(within, (5..=30).filter(|number| set.contains(number)).collect::<Vec<_>>());
             prop_assert_eq!(ranges.last(), set.last().copied().unwrap_or(0));
             let mut writer = Writer::new();
             ranges.write(&mut writer);

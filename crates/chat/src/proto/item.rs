@@ -2,15 +2,13 @@
 
 use people::proto::codec::{DecodeError, Reader, Writer};
 
+use super::card::MAX_CARD;
 use super::id::Conversation;
 use super::ids::Ids;
 use super::message::{MAX_MESSAGE_LEN, Message};
 
 /// The longest item: a message and its kind.
 pub const MAX_ITEM: usize = MAX_MESSAGE_LEN + 1;
-
-/// The longest card that is passed on: four mailboxes with four hints each, and keys. Arbitrary beyond that.
-pub const MAX_CARD: usize = 8 << 10;
 
 /// How many cards go together. Arbitrary.
 pub const MAX_CARDS: usize = 4;

@@ -3,9 +3,10 @@
 use base::NodeId;
 use people::proto::codec::{DecodeError, Reader, Writer};
 
+use super::card::MAX_CARD;
 use super::cipher::MAX_PARCEL;
 use super::id::Conversation;
-use super::item::{MAX_CARD, MAX_CARDS, MAX_ITEM, NOTHING};
+use super::item::{MAX_CARDS, MAX_ITEM, NOTHING};
 
 /// How many bytes of items go together; a single one may be longer. Arbitrary: what is around them fits below
 /// [`MAX_PARCEL`].

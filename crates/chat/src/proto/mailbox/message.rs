@@ -1,7 +1,8 @@
 //! What is asked of a mailbox, and what it answers: one question and one answer a stream, by `people::proto::codec`.
 //!
-//! Whoever asks is known by the key of their node, which the stream proves: [`Request::Register`], [`Request::Fetch`] and
-//! [`Request::Delete`] are about the asking node's own box, [`Request::Deposit`] about the box that registered the tag.
+//! Whoever asks is known by the key of their node, which the stream proves: [`Request::Register`], [`Request::Fetch`]
+//! and [`Request::Delete`] are about the asking node's own box, [`Request::Deposit`] about the box that registered the
+//! tag.
 
 use people::proto::codec::{DecodeError, Reader, Writer};
 
@@ -109,10 +110,10 @@ pub enum Refusal {
     /// The asker registered no tags, or was forgotten after a long absence: register again.
     #[error("no tags are registered for this node")]
     NotRegistered = 5,
-    /// Another node registered one of the tags.
-    #[error("another node registered one of these tags")]
+    /// As many others as may have registered each of these tags.
+    #[error("others registered these tags")]
     TagTaken = 6,
-    /// Too many questions wait for envelopes at once.
+    /// Too many ask at once.
     #[error("the mailbox is busy")]
     Busy = 7,
 }
