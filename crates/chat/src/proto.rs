@@ -6,8 +6,6 @@ mod io;
 mod message;
 
 pub use cipher::{CardError, Cipher, Facts, OpenError, Opened};
-pub use id::{Conversation, MessageId, Pen, RoomName, RoomNameError};
-pub use io::{
-    Acquaintance, Change, ChatError, Event, Fellowship, Input, Known, Output, Stage, Token, Whereabouts,
-};
-pub use message::{Body, Message, MAX_AFTER, MAX_ATTACHMENT_NOTICE, MAX_REACTION, MAX_TEXT};
+pub use id::{Conversation, MessageId, MessageIdError, Pen, RoomName, RoomNameError};
+pub use io::{Acquaintance, Change, ChatError, Event, Fellowship, Input, Known, Output, Stage, Token, Whereabouts};
+pub use message::{Body, MAX_AFTER, MAX_ATTACHMENT_NOTICE, MAX_REACTION, MAX_TEXT, Message};
