@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use base::{GroupId, PersonId};
+use data_encoding::HEXLOWER;
 use people::proto::codec::{DecodeError, Reader, Writer};
 use sha2::{Digest, Sha256};
-use data_encoding::HEXLOWER;
 
 /// Where something is said.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -15,7 +15,7 @@ use chat::{Circle, Store};
 use net::Clock;
 use overlay::Overlay;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::handle::Happening;
 use super::post::Post;
@@ -37,6 +37,10 @@ const AGAIN: Duration = Duration::from_millis(250);
 
 /// The longest wait before a commit is tried again. Arbitrary: a full disk is not full for seconds.
 const MAX_AGAIN: Duration = Duration::from_secs(30);
+
+/// How often it is looked who came to be connected by other services. Arbitrary: what waits for somebody who comes back waits
+/// no longer than this.
+const SEEN: Duration = Duration::from_secs(2);
 
 /// How long to sleep at most until the next message disappears: the wall clock may be set. Arbitrary.
 const LOOK: Duration = Duration::from_secs(60);
@@ -115,6 +119,8 @@ pub(super) struct State {
     known: Known,
     /// When the next message disappears; `None`: none does.
     expires: Option<Instant>,
+    /// Who was connected at the last look, by whichever service.
+    seen: BTreeSet<NodeId>,
 }
 
 /// What the task hears.
@@ -130,6 +136,8 @@ impl Driver {
     pub(super) async fn run(mut self, mut ears: Ears) {
         self.meet_anew();
         self.expire().await;
+        let mut look = tokio::time::interval(SEEN);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if !self.settle(&mut ears).await {
                 return;
@@ -145,6 +153,7 @@ impl Driver {
                 () = ears.people.notified() => self.meet_anew(),
                 () = self.clock.sleep_until(due) => self.handle(Input::Timeout),
                 () = sleep_until(self.state.expires) => self.expire().await,
+                _ = look.tick() => self.look(),
             }
             // What else is there already shares the commit.
             for _ in 1..BATCH {
@@ -193,6 +202,19 @@ impl Driver {
             Word::Settings(settings) => {
                 self.chat.set_settings(settings);
                 self.collect();
+            }
+        }
+    }
+
+    /// Dials those for whom something waits and who have just come: they may have been found away for long.
+    fn look(&mut self) {
+        let now: BTreeSet<NodeId> = self.overlay.connections().into_iter().map(|connection| connection.node).collect();
+        let before = std::mem::replace(&mut self.state.seen, now);
+        let waiting: Vec<NodeId> = self.chat.waiting().into_iter().map(|(node, _)| node).collect();
+        for node in waiting {
+            let has_come = self.state.seen.contains(&node) && !before.contains(&node);
+            if has_come && !self.state.streams.contains_key(&node) {
+                self.dial(node);
             }
         }
     }

@@ -249,9 +249,16 @@ impl ChatHandle {
         self.drive(move |chat, _| of.iter().map(|conversation| chat.timer(conversation)).collect()).await
     }
 
-    /// Returns how many messages wait for each person.
+    /// Returns for whom something waits, and how much for the node of theirs for which most does.
     pub(crate) async fn waiting(&self) -> Result<BTreeMap<PersonId, usize>, ChatFailure> {
-        self.drive(|chat, _| chat.waiting().into_iter().collect()).await
+        let mut waiting = BTreeMap::new();
+        for (node, count) in self.drive(|chat, _| chat.waiting()).await? {
+            if let Some(person) = self.0.circle.person_of(node).filter(|person| *person != self.0.me) {
+                let most: &mut usize = waiting.entry(person).or_default();
+                *most = count.max(*most);
+            }
+        }
+        Ok(waiting)
     }
 
     /// Makes a conversation noiseless here, or no longer.
