@@ -5,3 +5,9 @@
 //! supplies [`Circle`].
 
 pub mod proto;
+mod store;
+
+pub use store::{
+    Entry, Expired, Hit, Indexed, Kept, MAX_PAGE, MailboxChange, Moment, Newest, Position, Quote, Said, Span, Store,
+    Summary,
+};
