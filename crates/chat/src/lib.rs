@@ -4,6 +4,7 @@
 //! restart needs and what is searched. Whoever runs this (the node) brings envelopes to other nodes and to mailboxes, and
 //! supplies [`Circle`].
 
+pub mod export;
 pub mod proto;
 mod store;
 
