@@ -73,7 +73,7 @@ fn take(world: &mut World, step: Step, written: &mut Vec<(Conversation, String)>
 fn readers(conversation: &Conversation) -> BTreeSet<NodeId> {
     let may = |node: &NodeId| match conversation {
         Conversation::Room(..) => true,
-        Conversation::Direct(one, other) => [one, other].iter().any(|person| person.0[0] == node.0[0] / 16),
+        Conversation::Direct(one, other) => [one, other].iter().any(|person| person.0[0] == node.0[0]),
     };
     nodes().into_iter().filter(may).collect()
 }

@@ -92,6 +92,7 @@ fn bob_loses_his_tables_and_goes_on() {
     let bob = world.actor(of(BOB));
     bob.facts.clear();
     bob.history.clear();
+    bob.ids.clear();
     world.wake(of(BOB));
     world.run(seconds(10));
     world.write(of(ALICE), &chat, text("do you remember?"));
@@ -110,13 +111,14 @@ fn an_older_copy_of_the_tables_goes_on_too() {
     let chat = Conversation::between(ALICE, BOB);
     world.write(of(ALICE), &chat, text("one"));
     world.run(seconds(10));
-    let copy = (world.actor(of(BOB)).facts.clone(), world.actor(of(BOB)).history.clone());
+    let copy = world.actor(of(BOB)).clone_tables();
     for _ in 0..5 {
         world.write(of(ALICE), &chat, text("more"));
         world.run(seconds(10));
     }
     world.sleep(of(BOB));
-    (world.actor(of(BOB)).facts, world.actor(of(BOB)).history) = copy;
+    let bob = world.actor(of(BOB));
+    (bob.facts, bob.history, bob.ids) = copy;
     world.wake(of(BOB));
     world.write(of(ALICE), &chat, text("last"));
     world.run(seconds(300));

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use base::{GroupId, Instant, NodeId, Now, PersonId, WallTime};
 
-use super::super::super::conversation::read_fact;
 use super::super::super::frame::Frame;
 use super::super::super::id::{Conversation, MessageId, RoomName};
-use super::super::super::io::{Acquaintance, Change, ChatError, Event, Fellowship, Input, Known, Output, Stage, Token};
+use super::super::super::io::{Acquaintance, ChatError, Fellowship, Input, Known, Output, Stage, Token};
 use super::super::super::mailbox::{Answer, Refusal, Request};
 use super::super::super::message::{Body, Message};
 use super::super::super::plain::Plain;
-use super::super::{Chat, Parts, Settings};
+use super::super::Chat;
+use super::actor::Actor;
 
 pub(super) const ALICE: PersonId = PersonId([1; 32]);
 pub(super) const BOB: PersonId = PersonId([2; 32]);
@@ -23,7 +23,7 @@ pub(super) const CHOIR: GroupId = GroupId([7; 32]);
 
 /// A node of a person; the first is 1.
 pub(super) fn node(person: PersonId, number: u8) -> NodeId {
-    NodeId(std::array::from_fn(|i| if i == 0 { person.0[0] * 16 + number } else { 0 }))
+    NodeId(std::array::from_fn(|i| [person.0[0], number].get(i).copied().unwrap_or(0)))
 }
 
 /// The node of a person who has one.
@@ -52,24 +52,6 @@ const BEGINNING: WallTime = WallTime(1_795_000_000);
 
 /// How long a frame takes.
 pub(super) const LATENCY: Duration = Duration::from_millis(10);
-
-/// One node with all that is around it.
-pub(super) struct Actor {
-    pub(super) person: PersonId,
-    pub(super) chat: Chat<Plain>,
-    pub(super) is_awake: bool,
-    runs: u64,
-    pub(super) facts: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// The history in the order in which it was written.
-    pub(super) history: Vec<Message>,
-    pub(super) stages: BTreeMap<(Conversation, MessageId, PersonId), Stage>,
-    pub(super) read: BTreeSet<MessageId>,
-    pub(super) requests: BTreeSet<Conversation>,
-    pub(super) events: Vec<Event>,
-    /// What was handed to the driver, in order, if anybody wants to know.
-    pub(super) log: Option<Vec<Output>>,
-    mailboxes: Vec<(NodeId, Vec<String>)>,
-}
 
 /// What happens at a time.
 enum Happening {
@@ -147,20 +129,7 @@ impl World {
     /// Adds a node, of which the others hear with the next [`World::introduce`].
     pub(super) fn add(&mut self, person: PersonId, number: u8) {
         let id = node(person, number);
-        let actor = Actor {
-            person,
-            chat: start(person, id, 0, &BTreeMap::new()),
-            is_awake: true,
-            runs: 0,
-            facts: BTreeMap::new(),
-            history: Vec::new(),
-            stages: BTreeMap::new(),
-            read: BTreeSet::new(),
-            requests: BTreeSet::new(),
-            events: Vec::new(),
-            log: None,
-            mailboxes: Vec::new(),
-        };
+        let actor = Actor::new(person, id);
         self.actors.insert(id, actor);
     }
 
@@ -371,7 +340,7 @@ impl World {
         let actor = self.actor(node);
         actor.is_awake = true;
         actor.runs += 1;
-        actor.chat = start(actor.person, node, actor.runs, &actor.facts);
+        actor.chat = actor.start();
         let mailboxes = actor.mailboxes.clone();
         let known = self.known(node);
         self.input(node, Input::People(known));
@@ -471,39 +440,6 @@ pub(super) fn words(message: &Message) -> String {
     match &message.body {
         Body::Text { text, .. } => text.clone(),
         other => format!("{other:?}"),
-    }
-}
-
-fn start(person: PersonId, node: NodeId, run: u64, facts: &BTreeMap<Vec<u8>, Vec<u8>>) -> Chat<Plain> {
-    let facts: Vec<_> = facts.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    let seed = u64::from(node.0[0]) << 32 | run;
-    let cipher = Plain::new(node, seed, &facts);
-    Chat::new(Parts { me: person, node, cipher, seed, settings: Settings::default() }, facts)
-}
-
-impl Actor {
-    pub(super) fn store(&mut self, change: Change) {
-        match change {
-            Change::Fact(key, Some(value)) => {
-                if let Some((conversation, _)) = read_fact(&key) {
-                    assert_eq!(Conversation::decode(&conversation.encode()), Ok(conversation));
-                }
-                self.facts.insert(key, value);
-            }
-            Change::Fact(key, None) => _ = self.facts.remove(&key),
-            Change::Message(message) => {
-                let is_it = |other: &Message| other.id == message.id && other.conversation == message.conversation;
-                assert!(!self.history.iter().any(is_it), "{:?} is shown twice", message.id);
-                self.history.push(*message);
-            }
-            Change::Stage(conversation, id, person, stage) => {
-                let kept = self.stages.entry((conversation, id, person)).or_insert(stage);
-                *kept = stage.max(*kept);
-            }
-            Change::Read(_, ids) => self.read.extend(ids),
-            Change::Request(conversation, true) => _ = self.requests.insert(conversation),
-            Change::Request(conversation, false) => _ = self.requests.remove(&conversation),
-        }
     }
 }
 
