@@ -252,7 +252,8 @@ impl Driver {
                 continue;
             }
             let silent = now.duration_since(since);
-            let is_back = silent >= SILENT_AND_BACK && theirs().any(|it| it.age < silent);
+            // It may have gone silent, and come back, before it was noticed.
+            let is_back = silent >= SILENT_AND_BACK && theirs().any(|it| it.age < silent + 2 * SEEN);
             if waiting.contains(&node) && (is_back || silent >= SILENT) {
                 // The connection would be kept for longer, and the next stream be opened over it.
                 self.overlay.hang_up(node, SERVICE);
