@@ -166,7 +166,7 @@ fn what_came_just_before_the_program_ended_comes_to_the_other_node_too() {
 fn a_long_history_comes_through_restarts() {
     let mut world = World::new(&[(ALICE, 1), (BOB, 1)]);
     let direct = Conversation::between(ALICE, BOB);
-    for number in 0..400 {
+    for number in 0..1200 {
         world.write(of(BOB), &direct, text(&number.to_string()));
     }
     world.run(seconds(10));
@@ -178,12 +178,12 @@ fn a_long_history_comes_through_restarts() {
     for _ in 0..4 {
         world.run(LATENCY * 8);
         let before = world.told(LAPTOP()).len();
-        assert!(before < 400, "the test is to interrupt it");
+        assert!(before < 1200, "the test is to interrupt it");
         world.restart(LAPTOP());
         world.restart(PHONE());
     }
     world.run(seconds(700));
-    assert_eq!(world.told(LAPTOP()).len(), 400);
+    assert_eq!(world.told(LAPTOP()).len(), 1200);
     assert!(world.actors[&LAPTOP()].facts.keys().all(|key| key[0] != b'y'));
     world.assert_settled();
 }
