@@ -156,6 +156,11 @@ impl Overlay {
         self.shared.endpoint.set_alpns(self.shared.router.serve(service));
     }
 
+    /// Takes a service away: no further stream reaches it. Those that it serves go on.
+    pub fn withdraw(&self, name: &str) {
+        self.shared.endpoint.set_alpns(self.shared.router.withdraw(name));
+    }
+
     /// Opens a stream to a service of a node: over the connection that stands, or a new one to where `hints`, the
     /// directory, the local network or the DHT say. Returns when the remote end has admitted it. Takes up to 40 s; not
     /// cancel safe in so far as the remote end may see a stream that ends at once.
@@ -264,6 +269,15 @@ impl Overlay {
     pub fn close(&self, node: NodeId) {
         for connection in self.shared.router.table().all().into_iter().filter(|it| it.key().0 == node) {
             connection.close(REFUSED, "refused");
+        }
+    }
+
+    /// Ends the connections of one service with a node, which is thought to be gone: the next stream is opened over a new one.
+    pub fn hang_up(&self, node: NodeId, service: &str) {
+        for connection in self.shared.router.table().all() {
+            if connection.key().0 == node && connection.key().1 == service {
+                connection.close(DONE, "silent");
+            }
         }
     }
 

@@ -22,6 +22,8 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
     ("people", Some(&["base", "db"])),
     ("rpc", Some(&["base"])),
     ("sharing", Some(&["base", "metainfo", "db"])),
+    // `people` for the node's key and its way to write what is signed.
+    ("chat", Some(&["base", "db", "people"])),
     ("node", None),
     // `base` for units, `disk` for hashing offline (`torrent create`, `torrent verify`).
     ("cli", Some(&["base", "metainfo", "disk", "node", "rpc"])),
@@ -37,7 +39,7 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
 const FENCED: &[(&str, &[&str])] = &[
     ("axum", &["node"]),
     ("hyper", &["overlay", "tracker"]),
-    ("rusqlite", &["db", "people", "sharing", "torrent"]),
+    ("rusqlite", &["chat", "db", "people", "sharing", "torrent"]),
     ("reqwest", &["net", "torrent", "cli"]),
     ("iroh", &["overlay"]),
     ("iroh-dns", &["overlay"]),
