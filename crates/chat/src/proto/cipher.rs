@@ -61,8 +61,8 @@ pub type Facts = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 /// Invariant: whatever it changed by sealing or opening is in [`Cipher::facts`] until it is taken, and is stored before
 /// the envelope leaves or what was opened takes effect.
 pub trait Cipher {
-    /// Returns this node's card as it is now: what others need in order to seal something for it, and where its
-    /// mailboxes are; signed.
+    /// Returns this node's card as it is now: what others need in order to seal something for it, and where its mailboxes
+    /// are; signed. It changes by itself now and then, when a key is rotated: whoever gives it away asks for it daily.
     fn card(&mut self, now: Now) -> Vec<u8>;
 
     /// Names the mailboxes that the card names from now on, each with where it may be reached. True when that is new.
@@ -85,7 +85,7 @@ pub trait Cipher {
     /// absences need, so that others may deposit while it is away.
     fn own_tags(&self, now: Now) -> Vec<[u8; 16]>;
 
-    /// Seals for a node; `None` without its card.
+    /// Seals for a node; `None` without its card, or if the parcel is longer than [`MAX_PARCEL`].
     fn seal(&mut self, now: Now, to: NodeId, parcel: &[u8]) -> Option<Vec<u8>>;
 
     /// Opens an envelope.
