@@ -4,4 +4,5 @@
 //! restart needs and what is searched. Whoever runs this (the node) brings envelopes to other nodes and to mailboxes, and
 //! supplies [`Circle`].
 
+pub mod irc;
 pub mod proto;
