@@ -1,6 +1,7 @@
 //! Moments as IRC writes them (IRCv3 server-time): `2019-01-04T14:33:26.123Z`.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// The last moment that can be written, in milliseconds of Unix time: the end of the year 9999 less a day, since clocks of
 /// others may say anything.
@@ -8,15 +9,17 @@ const LAST_MS: u64 = 253_402_207_200_000 - 86_400_000;
 
 /// Writes a moment, in milliseconds of Unix time.
 pub(super) fn write(ms: u64) -> String {
-    let ms = i64::try_from(ms.min(LAST_MS)).unwrap_or(i64::MAX);
-    let moment = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    format!("{moment:.3}")
+    format!("{:.3}", timestamp(ms))
 }
 
-/// Writes a moment for people who see no tags: to the minute.
-pub(super) fn short(ms: u64) -> String {
-    let text = write(ms);
-    format!("{} {} UTC", &text[..10], &text[11..16])
+/// Writes a moment for people: to the minute, as clocks show it where they are.
+pub(super) fn short(ms: u64, zone: &TimeZone) -> String {
+    timestamp(ms).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+fn timestamp(ms: u64) -> Timestamp {
+    let ms = i64::try_from(ms.min(LAST_MS)).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// Reads a moment.
@@ -34,7 +37,8 @@ mod tests {
         assert_eq!(write(1_546_612_406_123), "2019-01-04T14:33:26.123Z");
         assert_eq!(write(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(read("2019-01-04T14:33:26.123Z"), Some(1_546_612_406_123));
-        assert_eq!(short(1_546_612_406_123), "2019-01-04 14:33 UTC");
+        assert_eq!(short(1_546_612_406_123, &TimeZone::UTC), "2019-01-04 14:33");
+        assert_eq!(short(1_546_612_406_123, &TimeZone::fixed(jiff::tz::offset(10))), "2019-01-05 00:33");
         for no_moment in ["", "*", "2019-01-04", "1546612406", "1903-01-04T14:33:26.123Z", "2019-13-04T14:33:26.123Z"] {
             assert_eq!(read(no_moment), None, "{no_moment}");
         }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Instant, Now, PersonId};
+use jiff::tz::TimeZone;
 
 use super::caps::{Cap, Caps};
 use super::line::{Line, Malformed, TooLong};
@@ -85,6 +86,8 @@ enum Phase {
 #[derive(Debug)]
 pub struct Session {
     view: Arc<View>,
+    /// Where the user's clocks are.
+    zone: TimeZone,
     caps: Caps,
     phase: Phase,
     /// What the client has shown, until it is let in.
@@ -110,10 +113,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins with a client that has just come.
-    pub fn new(now: Now, view: Arc<View>) -> Session {
+    /// Begins with a client that has just come. `zone`: of the times that it is shown in words.
+    pub fn new(now: Now, zone: TimeZone, view: Arc<View>) -> Session {
         Session {
             view,
+            zone,
             caps: Caps::default(),
             phase: Phase::Registering,
             registration: Registration::default(),

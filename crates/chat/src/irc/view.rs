@@ -133,9 +133,9 @@ impl View {
         self.people.get(self.by_nick.get(&fold(nick))?)
     }
 
-    /// Returns all channels.
+    /// Returns all channels by their names: the main room of a group first.
     pub fn channels(&self) -> impl Iterator<Item = &Channel> {
-        self.channels.values()
+        self.by_channel.values().filter_map(|conversation| self.channels.get(conversation))
     }
 
     /// Returns the channel of a room.

@@ -14,7 +14,7 @@ const MOTD: [&str; 6] = [
 ];
 
 /// Why a command that other servers know does nothing here.
-const ELSEWHERE: &str = "this is done by `compeer group` and `compeer contact`";
+const ELSEWHERE: &str = "Members are invited and removed by `compeer group invite` and `remove`";
 
 impl Session {
     /// Handles what concerns no conversation.

@@ -219,7 +219,7 @@ impl Session {
             "" => self.reply(RPL_CHANNELMODEIS, [name, MODES]),
             "b" if line.params.len() == 2 => self.reply(RPL_ENDOFBANLIST, [name, "End of channel ban list"]),
             _ => {
-                let why = "Members and admins are changed by `compeer group invite`, `role` and `remove`";
+                let why = "Members and admins are changed by `compeer group invite`, `remove` and `role`";
                 self.reply(ERR_CHANOPRIVSNEEDED, [name, why]);
             }
         }

@@ -91,7 +91,7 @@ impl Session {
         // What it said is gone here too: only when is left.
         let when = talk.find(&message.conversation, of).await.ok().flatten();
         let text = match when {
-            Some(entry) => format!("took back a message of {}", moment::short(entry.written)),
+            Some(entry) => format!("took back a message of {}", moment::short(entry.written, &self.zone)),
             None => "took back a message".to_owned(),
         };
         self.speak(way, "NOTICE", &text, tags(message, Some(of)), None, message.written);

@@ -82,9 +82,13 @@ impl Session {
         batch: Option<&str>,
         written: u64,
     ) {
-        // What is old says so itself where no tag can.
-        let dated = batch.is_some() && !self.caps.has(Cap::ServerTime);
-        let text = if dated { format!("[{}] {text}", moment::short(written)) } else { text.to_owned() };
+        // What is old says so itself where no tag does: irssi asks for times, and shows them only to who set it so.
+        let sees_times =
+            self.caps.has(Cap::ServerTime) && (self.caps.has(Cap::Batch) || self.caps.has(Cap::MessageTags));
+        let text = match batch {
+            Some(_) if !sees_times => format!("[{}] {text}", moment::short(written, &self.zone)),
+            _ => text.to_owned(),
+        };
         let frame = format!(":{} {command} {} :\r\n", way.source, way.target).len();
         let pieces = pieces(&text, line::MAX_LINE.saturating_sub(frame));
         if pieces.len() > 1 && self.caps.has(Cap::Multiline) && self.caps.has(Cap::Batch) {

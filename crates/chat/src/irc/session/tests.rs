@@ -180,7 +180,7 @@ impl Client {
     /// Has come, and said nothing.
     fn connected() -> Client {
         let now = Now { mono: Instant::START, wall: WallTime(NOON / 1000) };
-        let session = Session::new(now, Arc::new(View::new(scene())));
+        let session = Session::new(now, TimeZone::UTC, Arc::new(View::new(scene())));
         Client { session, node: Fake::default(), now }
     }
 

@@ -14,11 +14,11 @@ fn a_plain_client_comes_in_with_the_password_and_is_in_all_rooms() {
         assert!(support.contains(token), "{token} in {support}");
     }
     let me = source(ALICE);
-    let joined: Vec<String> = ["#Tea-Cake/cups", "#Tea-Cake"].map(|room| format!(":{me} JOIN {room}")).into();
+    let joined: Vec<String> = ["#Tea-Cake", "#Tea-Cake/cups"].map(|room| format!(":{me} JOIN {room}")).into();
     assert_eq!(of(&lines, "JOIN"), joined);
     let names = of(&lines, "353");
-    assert_eq!(names[1], ":irc.compeer 353 alice = #Tea-Cake :+alice @bob Carol_C");
-    assert_eq!(of(&lines, "332")[1], ":irc.compeer 332 alice #Tea-Cake :Tea & Cake");
+    assert_eq!(names[0], ":irc.compeer 353 alice = #Tea-Cake :+alice @bob Carol_C");
+    assert_eq!(of(&lines, "332")[0], ":irc.compeer 332 alice #Tea-Cake :Tea & Cake");
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn files_edits_reactions_and_deletions_are_lines_that_can_be_read() {
     );
     assert_eq!(
         client.hears(&tea(), CAROL, Body::Deletion { of: hello.id }),
-        [format!(":{} NOTICE #Tea-Cake :took back a message of 2026-01-01 12:00 UTC", source(CAROL))]
+        [format!(":{} NOTICE #Tea-Cake :took back a message of 2026-01-01 12:00", source(CAROL))]
     );
     assert_eq!(
         client.hears(&tea(), BOB, Body::Timer { expires_s: Some(3600) }),

@@ -143,12 +143,27 @@ fn a_client_that_cannot_ask_is_shown_the_last_of_rooms_and_what_is_unread_of_peo
     let lines = client.come_in();
     let played: Vec<_> = of(&lines, "PRIVMSG");
     assert_eq!(played.len(), 11);
-    assert_eq!(played[0], format!(":{} PRIVMSG #Tea-Cake :[2026-01-01 12:00 UTC] 1", source(BOB)));
-    assert!(played[10].ends_with(" PRIVMSG alice :[2026-01-01 12:00 UTC] are you there?"));
+    assert_eq!(played[0], format!(":{} PRIVMSG #Tea-Cake :[2026-01-01 12:00] 1", source(BOB)));
+    assert!(played[10].ends_with(" PRIVMSG alice :[2026-01-01 12:00] are you there?"));
     // By answering she has read it.
     client.send("PRIVMSG bob :yes");
     assert_eq!(client.node.marked.get(&with_bob()), Some(&(NOON + 11_000)));
     assert_eq!(client.node.marked.get(&tea()), None);
+}
+
+#[test]
+fn what_is_old_is_dated_for_whoever_is_shown_no_times() {
+    for (caps, dated) in [("server-time multi-prefix", true), ("server-time message-tags", false), ("batch", true)] {
+        let mut client = Client::connected();
+        client.node = ten();
+        client.send(&format!("CAP REQ :{caps}"));
+        client.come_in();
+        let lines = client.send("CAP END");
+        let first = of(&lines, "PRIVMSG")[0];
+        assert_eq!(first.ends_with(" :[2026-01-01 12:00] 1"), dated, "{caps}: {first}");
+        // What comes now needs no date.
+        assert!(client.hears(&tea(), BOB, text("hi"))[0].ends_with(" :hi"));
+    }
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn people_and_rooms_can_be_asked_about() {
     let mut client = Client::with(Fake::default(), "multi-prefix");
     let server = ":irc.compeer";
     let lines = client.send("WHOIS carol_c");
-    assert_eq!(of(&lines, "319"), [format!("{server} 319 alice Carol_C :#Tea-Cake/cups #Tea-Cake")]);
+    assert_eq!(of(&lines, "319"), [format!("{server} 319 alice Carol_C :#Tea-Cake #Tea-Cake/cups")]);
     assert_eq!(of(&lines, "320"), [format!("{server} 320 alice Carol_C :is no contact of yours: {CAROL}")]);
     assert_eq!(of(&lines, "301").len(), 1);
     assert!(client.send("WHOIS zoe")[0].contains(" 401 alice zoe "));
@@ -153,8 +153,8 @@ fn people_and_rooms_can_be_asked_about() {
     assert_eq!(
         of(&client.send("LIST"), "322"),
         [
-            format!("{server} 322 alice #Tea-Cake/cups 3 :Tea & Cake: cups"),
-            format!("{server} 322 alice #Tea-Cake 3 :Tea & Cake")
+            format!("{server} 322 alice #Tea-Cake 3 :Tea & Cake"),
+            format!("{server} 322 alice #Tea-Cake/cups 3 :Tea & Cake: cups")
         ]
     );
     assert_eq!(client.send("ISON bob carol_c zoe"), [format!("{server} 303 alice bob")]);
