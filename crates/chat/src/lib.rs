@@ -4,5 +4,7 @@
 //! restart needs and what is searched. Whoever runs this (the node) brings envelopes to other nodes and to mailboxes, and
 //! supplies [`Circle`].
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod irc;
 pub mod proto;

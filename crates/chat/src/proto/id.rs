@@ -3,6 +3,8 @@
 use std::fmt;
 
 use base::{GroupId, PersonId};
+use people::proto::codec::{DecodeError, Reader, Writer};
+use sha2::{Digest, Sha256};
 
 /// Where something is said.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +28,46 @@ impl Conversation {
             Conversation::Direct(one, other) if other == me => Some(one),
             _ => None,
         }
+    }
+
+    /// Adds it to what is written; it ends by itself, so that others may follow.
+    pub fn write(&self, to: &mut Writer) {
+        match self {
+            Conversation::Direct(one, other) => to.u8(1).fixed(&one.0).fixed(&other.0),
+            Conversation::Room(group, name) => to.u8(2).fixed(&group.0).text(name.as_str()),
+        };
+    }
+
+    /// Reads what [`Conversation::write`] wrote. The lesser of two people comes first, and no capital letter names a room.
+    pub fn read(from: &mut Reader<'_>) -> Result<Conversation, DecodeError> {
+        match from.u8()? {
+            1 => {
+                let (one, other) = (PersonId(from.fixed()?), PersonId(from.fixed()?));
+                if one <= other { Ok(Conversation::Direct(one, other)) } else { Err(DecodeError::Value) }
+            }
+            2 => {
+                let group = GroupId(from.fixed()?);
+                let text = from.text(RoomName::MAX_BYTES)?;
+                let name = RoomName::new(text).map_err(|_| DecodeError::Value)?;
+                if name.as_str() == text { Ok(Conversation::Room(group, name)) } else { Err(DecodeError::Value) }
+            }
+            _ => Err(DecodeError::Value),
+        }
+    }
+
+    /// Writes it alone.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        self.write(&mut writer);
+        writer.finish()
+    }
+
+    /// Reads what [`Conversation::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Conversation, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let conversation = Conversation::read(&mut reader)?;
+        reader.finish()?;
+        Ok(conversation)
     }
 }
 
@@ -80,9 +122,43 @@ impl fmt::Debug for RoomName {
 }
 
 /// Who counts the messages of one node: drawn at random when its tables are made, so that a node that lost them does not
-/// use a number twice.
+/// use a number twice. Its second part is a mark of its person, so that nobody writes with the pen of somebody else, and
+/// everybody sees whom to ask for what it wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pen(pub [u8; 8]);
+
+/// How many bytes of a pen are drawn: enough to tell apart the few nodes that one person has in a lifetime. The other five
+/// are too many for a person to find a key with another's mark, and to gain what: two pens of equal looks.
+const DRAWN: usize = 3;
+
+/// The mark that the pens of a person bear.
+pub type Mark = [u8; 8 - DRAWN];
+
+impl Pen {
+    /// Makes a pen of a person out of random bytes.
+    pub fn new(person: PersonId, random: [u8; DRAWN]) -> Pen {
+        let mut bytes = [0; 8];
+        bytes[..DRAWN].copy_from_slice(&random);
+        bytes[DRAWN..].copy_from_slice(&Pen::mark_of(person));
+        Pen(bytes)
+    }
+
+    /// Returns the mark that all pens of a person bear.
+    pub fn mark_of(person: PersonId) -> Mark {
+        let digest = Sha256::new().chain_update(b"compeer chat pen 1").chain_update(person.0).finalize();
+        std::array::from_fn(|i| digest[i])
+    }
+
+    /// Returns the mark of whose it is.
+    pub fn mark(&self) -> Mark {
+        std::array::from_fn(|i| self.0[DRAWN + i])
+    }
+
+    /// Whether it is one of this person's.
+    pub fn is_of(&self, person: PersonId) -> bool {
+        self.mark() == Pen::mark_of(person)
+    }
+}
 
 /// A message, within its conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,4 +167,53 @@ pub struct MessageId {
     pub pen: Pen,
     /// Which of those that the pen wrote in this conversation; the first is 1.
     pub number: u32,
+}
+
+impl MessageId {
+    /// Adds it to what is written.
+    pub fn write(&self, to: &mut Writer) {
+        to.fixed(&self.pen.0).u32(self.number);
+    }
+
+    /// Reads what [`MessageId::write`] wrote.
+    pub fn read(from: &mut Reader<'_>) -> Result<MessageId, DecodeError> {
+        let (pen, number) = (Pen(from.fixed()?), from.u32()?);
+        if number == 0 { Err(DecodeError::Value) } else { Ok(MessageId { pen, number }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_room_is_written_in_one_way() {
+        for (name, is) in [("Main", Some("main")), ("straße-1.a_b", Some("straße-1.a_b")), ("", None), ("a b", None)]
+        {
+            assert_eq!(RoomName::new(name).ok().as_ref().map(RoomName::as_str), is, "{name}");
+        }
+        assert!(RoomName::new(&"a".repeat(33)).is_err() && RoomName::new("#main").is_err());
+        let room = Conversation::Room(GroupId([1; 32]), RoomName::main());
+        let mut bytes = room.encode();
+        assert_eq!(Conversation::decode(&bytes), Ok(room));
+        *bytes.last_mut().unwrap() = b'N';
+        assert_eq!(Conversation::decode(&bytes), Err(DecodeError::Value));
+    }
+
+    #[test]
+    fn two_people_have_one_conversation() {
+        let (alice, bob) = (PersonId([1; 32]), PersonId([2; 32]));
+        assert_eq!(Conversation::between(bob, alice), Conversation::between(alice, bob));
+        assert_eq!(Conversation::between(bob, alice).partner(alice), Some(bob));
+        let bytes = Conversation::Direct(bob, alice).encode();
+        assert_eq!(Conversation::decode(&bytes), Err(DecodeError::Value), "the lesser comes first");
+    }
+
+    #[test]
+    fn a_pen_shows_whose_it_is() {
+        let (alice, bob) = (PersonId([1; 32]), PersonId([2; 32]));
+        let pen = Pen::new(alice, [7; 3]);
+        assert!(pen.is_of(alice) && !pen.is_of(bob));
+        assert_ne!(pen, Pen::new(alice, [8; 3]));
+    }
 }

@@ -4,6 +4,10 @@ use base::PersonId;
 
 use super::id::{Conversation, MessageId};
 
+mod codec;
+
+pub use codec::MAX_MESSAGE_LEN;
+
 /// The longest text in bytes. Arbitrary: a few pages; what is longer is a file.
 pub const MAX_TEXT: usize = 16 << 10;
 
@@ -15,6 +19,9 @@ pub const MAX_REACTION: usize = 32;
 
 /// The longest notice of an attachment in bytes; the crate `sharing` limits one to less.
 pub const MAX_ATTACHMENT_NOTICE: usize = 32 << 10;
+
+/// The longest name of an attachment in bytes: that of a file on most systems.
+pub const MAX_ATTACHMENT_NAME: usize = 255;
 
 /// One message as everybody sees it who may.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +38,9 @@ pub struct Message {
     /// Unix time in milliseconds by the author's clock, which may be wrong: to be shown only.
     pub written: u64,
     /// The newest that its author's node had shown there: nothing of it is an ancestor of another. At most
-    /// [`MAX_AFTER`].
+    /// [`MAX_AFTER`], in ascending order.
     pub after: Vec<MessageId>,
-    /// For how many seconds it is kept, counted on each node from when it is shown there; `None`: for good.
+    /// For how many seconds it is kept, counted on each node from when it is shown there, never 0; `None`: for good.
     pub expires_s: Option<u32>,
     /// What.
     pub body: Body,
@@ -72,7 +79,7 @@ pub enum Body {
     },
     /// A file or folder, which is a swarm of those who may read this.
     Attachment {
-        /// What it is called.
+        /// What it is called, at most [`MAX_ATTACHMENT_NAME`].
         name: String,
         /// How much it is.
         bytes: u64,
@@ -83,7 +90,7 @@ pub enum Body {
     },
     /// From now on everybody's messages here are kept for so many seconds; `None`: for good.
     Timer {
-        /// How long.
+        /// How long, never 0.
         expires_s: Option<u32>,
     },
     /// The room is there.

@@ -1,0 +1,443 @@
+//! The course of a conversation on this node: what was shown, what comes next, what waits for what.
+//!
+//! Messages form a graph: each names its causes, the newest that its author's node had shown. One is shown when all its
+//! causes are *settled*: shown, or *void*, which means that nobody waits for them any more. Void is no verdict: what
+//! arrives after all is shown too, only late.
+//!
+//! Invariant: a number is shown at most once; nothing that waits has only settled causes, unless it is doubted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Instant, NodeId, PersonId, WallTime};
+
+use super::id::{MessageId, Pen};
+use super::ids::{Ids, Ranges};
+use super::message::{Body, MAX_AFTER, Message};
+
+mod facts;
+
+pub use facts::{FactOf, read_fact};
+
+/// How far ahead of everything shown here the time of a message may be. Arbitrary: more messages than anybody misses, so
+/// that no single one brings the time to its end.
+pub const MAX_LEAP: u64 = 1 << 20;
+
+/// The latest time of the first message shown here. Arbitrary: whoever comes late to a long conversation.
+pub const MAX_FIRST_TIME: u64 = 1 << 40;
+
+/// How many messages wait for their causes at most, in one conversation. Arbitrary.
+pub const MAX_HELD: usize = 1000;
+
+/// How many newest messages are remembered. Arbitrary: those of an honest pen follow one another, so that there is one of
+/// each that spoke lately.
+const MAX_FRONTIER: usize = 4 * MAX_AFTER;
+
+/// What a missing cause takes in memory, about.
+const MISSING_COST: usize = 128;
+
+/// How it is with somebody who may not write here unasked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// They never wrote.
+    #[default]
+    Unheard,
+    /// They wrote so many messages, which are a request.
+    Asking(u32),
+    /// The user let them, or wrote to them.
+    Accepted,
+    /// The user does not want to hear them.
+    Refused,
+}
+
+/// What came of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// These are shown now, in this order: it, and what waited for it.
+    Shown(Vec<Message>),
+    /// It waits.
+    Held,
+    /// It is here already.
+    Again,
+    /// As many wait as may.
+    Full,
+    /// Its time is too far ahead.
+    Refused,
+}
+
+/// A message that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The message.
+    pub message: Message,
+    /// Which node brought it.
+    pub from: NodeId,
+    /// Since when it waits.
+    pub since: WallTime,
+    /// Whether its author is no member as far as this node knows: others may know more already.
+    pub doubted: bool,
+}
+
+/// What this node knows of the messages of one pen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Hand {
+    shown: Ranges,
+    void: Ranges,
+    read: Ranges,
+}
+
+/// A cause that is not here.
+#[derive(Debug)]
+struct Missing {
+    children: BTreeSet<MessageId>,
+    rounds: u32,
+    due: Instant,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Course {
+    hands: BTreeMap<Pen, Hand>,
+    /// The newest, with their times: nothing of it is an ancestor of another.
+    frontier: BTreeMap<MessageId, u64>,
+    time: u64,
+    timer: Option<(u64, MessageId, Option<u32>)>,
+    standing: Standing,
+    /// Up to which time all was said before somebody came in. Who is not in it was there from the first on.
+    newcomers: BTreeMap<PersonId, u64>,
+    held: BTreeMap<MessageId, Held>,
+    held_cost: usize,
+    missing: BTreeMap<MessageId, Missing>,
+    due: BTreeSet<(Instant, MessageId)>,
+    changed: BTreeSet<FactOf>,
+}
+
+impl Course {
+    /// Returns the Lamport time: that of the newest.
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// Returns for how long messages are kept now.
+    pub fn timer(&self) -> Option<u32> {
+        self.timer.and_then(|(_, _, expires_s)| expires_s)
+    }
+
+    /// Returns how it is with the partner.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Changes how it is with the partner.
+    pub fn set_standing(&mut self, standing: Standing) {
+        if self.standing != standing {
+            self.standing = standing;
+            self.changed.insert(FactOf::Head);
+        }
+    }
+
+    /// Somebody came in: what was said until now is not for them.
+    pub fn came_in(&mut self, person: PersonId) {
+        self.newcomers.insert(person, self.time);
+        self.changed.insert(FactOf::Newcomer(person));
+    }
+
+    /// Whether what was said at that time was said to this person too.
+    pub fn was_for(&self, person: PersonId, time: u64) -> bool {
+        self.newcomers.get(&person).is_none_or(|since| time > *since)
+    }
+
+    /// Whether it was shown here.
+    pub fn is_shown(&self, id: MessageId) -> bool {
+        self.hands.get(&id.pen).is_some_and(|hand| hand.shown.contains(id.number))
+    }
+
+    /// Whether nobody waits for it: it was shown, or is void.
+    pub fn is_settled(&self, id: MessageId) -> bool {
+        let settled = |hand: &Hand| hand.shown.contains(id.number) || hand.void.contains(id.number);
+        self.hands.get(&id.pen).is_some_and(settled)
+    }
+
+    /// Whether nothing was ever shown here, nor waits.
+    pub fn is_blank(&self) -> bool {
+        self.time == 0 && self.held.is_empty() && self.standing == Standing::Unheard
+    }
+
+    /// Returns all that was shown.
+    pub fn shown(&self) -> Ids {
+        let spans = |(pen, hand): (&Pen, &Hand)| {
+            let pen = *pen;
+            hand.shown.spans().map(move |(first, last)| (pen, first, last)).collect::<Vec<_>>()
+        };
+        self.hands.iter().flat_map(spans).collect()
+    }
+
+    /// Returns what of these is not here.
+    pub fn lacking(&self, ids: &Ids) -> Ids {
+        let lacks = |(pen, first, last): (Pen, u32, u32)| {
+            let spans =
+                self.hands.get(&pen).map_or_else(|| vec![(first, last)], |hand| hand.shown.missing(first, last));
+            spans.into_iter().map(move |(first, last)| (pen, first, last))
+        };
+        let mut lacking: Ids = ids.spans().flat_map(lacks).collect();
+        self.held.keys().for_each(|id| lacking.remove(*id));
+        lacking
+    }
+
+    /// Returns what a new message says of itself: its number, its time, its causes.
+    pub fn next(&self, pen: Pen) -> (u32, u64, Vec<MessageId>) {
+        let number = self.hands.get(&pen).map_or(0, |hand| hand.shown.last()) + 1;
+        let mut newest: Vec<_> = self.frontier.iter().map(|(id, time)| (*time, *id)).collect();
+        newest.sort_unstable_by(|one, other| other.cmp(one));
+        let mut after: Vec<_> = newest.into_iter().take(MAX_AFTER).map(|(_, id)| id).collect();
+        after.sort_unstable();
+        (number, self.time + 1, after)
+    }
+
+    /// Takes a message. `room`: how much more may wait in all conversations; missing causes are asked for at `ask_at`.
+    pub fn take(&mut self, held: Held, room: usize, ask_at: Instant) -> Taken {
+        let id = held.message.id;
+        if self.is_shown(id) {
+            return Taken::Again;
+        }
+        if let Some(here) = self.held.get(&id) {
+            // Whoever brings it now may vouch for it.
+            let relieved = here.doubted && !held.doubted;
+            return if relieved { Taken::Shown(self.trust(id)) } else { Taken::Again };
+        }
+        let latest = if self.time == 0 { MAX_FIRST_TIME } else { self.time.saturating_add(MAX_LEAP) };
+        if held.message.time == 0 || held.message.time > latest {
+            return Taken::Refused;
+        }
+        let lacks: Vec<_> = held.message.after.iter().copied().filter(|id| !self.is_settled(*id)).collect();
+        if lacks.is_empty() && !held.doubted {
+            return Taken::Shown(self.show(held.message));
+        }
+        let cost = cost(&held.message);
+        if self.held.len() >= MAX_HELD || cost > room {
+            return Taken::Full;
+        }
+        self.hold(held, ask_at);
+        self.changed.insert(FactOf::Held(id));
+        Taken::Held
+    }
+
+    fn hold(&mut self, held: Held, ask_at: Instant) {
+        let id = held.message.id;
+        for cause in held.message.after.iter().copied().filter(|id| !self.is_settled(*id)).collect::<Vec<_>>() {
+            let missing = self.missing.entry(cause).or_insert_with(|| {
+                self.due.insert((ask_at, cause));
+                Missing { children: BTreeSet::new(), rounds: 0, due: ask_at }
+            });
+            missing.children.insert(id);
+        }
+        self.held_cost += cost(&held.message);
+        self.held.insert(id, held);
+    }
+
+    /// Returns how much memory what waits takes, about.
+    pub fn held_cost(&self) -> usize {
+        self.held_cost
+    }
+
+    /// Returns what waits.
+    pub fn held(&self) -> impl Iterator<Item = &Held> {
+        self.held.values()
+    }
+
+    /// Shows one whose causes are settled, and what waited for it alone.
+    fn show(&mut self, message: Message) -> Vec<Message> {
+        let mut shown = Vec::new();
+        let mut ready = BTreeMap::from([((message.time, message.id), message)]);
+        while let Some((_, message)) = ready.pop_first() {
+            let id = message.id;
+            let hand = self.hands.entry(id.pen).or_default();
+            hand.shown.insert(id.number);
+            let late = hand.void.contains(id.number);
+            hand.void.remove(id.number);
+            self.time = self.time.max(message.time);
+            message.after.iter().for_each(|cause| _ = self.frontier.remove(cause));
+            // What is late was named as a cause by others, or by nobody and long ago.
+            if !late {
+                self.frontier.insert(id, message.time);
+                self.bound_frontier();
+            }
+            if let Body::Timer { expires_s } = message.body {
+                self.timer = self.timer.max(Some((message.time, id, expires_s)));
+            }
+            self.changed.extend([FactOf::Head, FactOf::Hand(id.pen)]);
+            self.settled(id, &mut ready);
+            shown.push(message);
+        }
+        shown
+    }
+
+    fn bound_frontier(&mut self) {
+        if self.frontier.len() > MAX_FRONTIER {
+            let oldest = self.frontier.iter().map(|(id, time)| (*time, *id)).min();
+            oldest.iter().for_each(|(_, id)| _ = self.frontier.remove(id));
+        }
+    }
+
+    /// Nobody waits for this one any more: adds to `ready` what waited for it alone.
+    fn settled(&mut self, cause: MessageId, ready: &mut BTreeMap<(u64, MessageId), Message>) {
+        let Some(missing) = self.missing.remove(&cause) else { return };
+        self.due.remove(&(missing.due, cause));
+        for child in missing.children {
+            self.release(child, ready);
+        }
+    }
+
+    /// Takes one that waits to `ready` if it has nothing to wait for any more.
+    fn release(&mut self, id: MessageId, ready: &mut BTreeMap<(u64, MessageId), Message>) {
+        let waits = |held: &Held| held.doubted || held.message.after.iter().any(|id| !self.is_settled(*id));
+        if self.held.get(&id).is_none_or(waits) {
+            return;
+        }
+        let Some(Held { message, .. }) = self.let_go(id) else { return };
+        ready.insert((message.time, message.id), message);
+    }
+
+    fn let_go(&mut self, id: MessageId) -> Option<Held> {
+        let held = self.held.remove(&id)?;
+        self.held_cost -= cost(&held.message);
+        self.changed.insert(FactOf::Held(id));
+        Some(held)
+    }
+
+    fn show_all(&mut self, mut ready: BTreeMap<(u64, MessageId), Message>) -> Vec<Message> {
+        let mut shown = Vec::new();
+        while let Some((_, message)) = ready.pop_first() {
+            shown.extend(self.show(message));
+        }
+        shown
+    }
+
+    /// The author of one that waits is a member, as is known now. Returns what is shown by that.
+    pub fn trust(&mut self, id: MessageId) -> Vec<Message> {
+        let Some(held) = self.held.get_mut(&id) else { return Vec::new() };
+        held.doubted = false;
+        self.changed.insert(FactOf::Held(id));
+        let mut ready = BTreeMap::new();
+        self.release(id, &mut ready);
+        self.show_all(ready)
+    }
+
+    /// Drops one that waits: nobody will vouch for its author. Returns what is shown by that.
+    pub fn drop_held(&mut self, id: MessageId) -> Vec<Message> {
+        let Some(held) = self.let_go(id) else { return Vec::new() };
+        for cause in held.message.after {
+            let Some(missing) = self.missing.get_mut(&cause) else { continue };
+            missing.children.remove(&id);
+            if missing.children.is_empty() {
+                let due = missing.due;
+                self.missing.remove(&cause);
+                self.due.remove(&(due, cause));
+            }
+        }
+        self.void(id)
+    }
+
+    /// Nobody waits for this one any more. Returns what is shown by that.
+    pub fn void(&mut self, id: MessageId) -> Vec<Message> {
+        // What is here is not void, even while it waits itself.
+        if self.is_settled(id) || self.held.contains_key(&id) {
+            return Vec::new();
+        }
+        self.hands.entry(id.pen).or_default().void.insert(id.number);
+        self.changed.insert(FactOf::Hand(id.pen));
+        let mut ready = BTreeMap::new();
+        self.settled(id, &mut ready);
+        self.show_all(ready)
+    }
+
+    /// Returns when the next missing cause has to be asked for.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Returns the causes that have to be asked for by now, each with how often it was. [`Course::asked`] has to follow.
+    pub fn due(&self, now: Instant) -> Vec<(MessageId, u32)> {
+        let due = self.due.iter().take_while(|(at, _)| *at <= now);
+        due.map(|(_, id)| (*id, self.missing.get(id).map_or(0, |missing| missing.rounds))).collect()
+    }
+
+    /// A missing cause was asked for, and has to be again at that time.
+    pub fn asked(&mut self, id: MessageId, again_at: Instant) {
+        if let Some(missing) = self.missing.get_mut(&id) {
+            self.due.remove(&(missing.due, id));
+            missing.rounds += 1;
+            missing.due = again_at;
+            self.due.insert((again_at, id));
+        }
+    }
+
+    /// A missing cause has to be asked for at that time already, if it was not before.
+    pub fn hurry(&mut self, id: MessageId, at: Instant) {
+        if let Some(missing) = self.missing.get_mut(&id).filter(|missing| missing.rounds == 0 && at < missing.due) {
+            self.due.remove(&(missing.due, id));
+            missing.due = at;
+            self.due.insert((at, id));
+        }
+    }
+
+    /// Whether one waits here for its own causes.
+    pub fn is_held(&self, id: MessageId) -> bool {
+        self.held.contains_key(&id)
+    }
+
+    /// Returns one that waits.
+    pub fn held_one(&self, id: MessageId) -> Option<&Held> {
+        self.held.get(&id)
+    }
+
+    /// Returns the causes that something waits for.
+    pub fn missing(&self) -> impl Iterator<Item = MessageId> {
+        self.missing.keys().copied()
+    }
+
+    /// Returns those that wait for this cause: who wrote them, and which node brought them.
+    pub fn children(&self, cause: MessageId) -> impl Iterator<Item = &Held> {
+        let children = self.missing.get(&cause).into_iter().flat_map(|missing| &missing.children);
+        children.filter_map(|child| self.held.get(child))
+    }
+
+    /// Counts as read what of these was shown and was not read before, and returns it.
+    pub fn read(&mut self, ids: &Ids) -> Ids {
+        let mut new = Ids::default();
+        for (pen, first, last) in ids.spans() {
+            let Some(hand) = self.hands.get_mut(&pen) else { continue };
+            // By ranges: a remote end can name four billion in a few bytes.
+            for (first, last) in hand.read.missing(first, last) {
+                for (start, end) in hand.shown.within(first, last) {
+                    new.insert_range(pen, start, end);
+                }
+            }
+            new.spans_of(pen).for_each(|(start, end)| hand.read.insert_range(start, end));
+            self.changed.insert(FactOf::Hand(pen));
+        }
+        new
+    }
+
+    /// Returns what of these was shown.
+    pub fn shown_of(&self, ids: &Ids) -> Ids {
+        let within = |(pen, first, last): (Pen, u32, u32)| {
+            let spans = self.hands.get(&pen).map(|hand| hand.shown.within(first, last)).unwrap_or_default();
+            spans.into_iter().map(move |(first, last)| (pen, first, last))
+        };
+        ids.spans().flat_map(within).collect()
+    }
+}
+
+/// What a message that waits takes in memory, about.
+fn cost(message: &Message) -> usize {
+    let body = match &message.body {
+        Body::Text { text, .. } | Body::Edit { text, .. } => text.len(),
+        Body::Attachment { name, notice, caption, .. } => name.len() + notice.len() + caption.len(),
+        Body::Reaction { reaction, .. } => reaction.len(),
+        Body::Deletion { .. } | Body::Timer { .. } | Body::Opening => 0,
+    };
+    size_of::<Held>() + body + message.after.len() * (size_of::<MessageId>() + MISSING_COST)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! What one node has to tell another and must not get lost: each is numbered by the channel, kept, and taken once.
+
+use people::proto::codec::{DecodeError, Reader, Writer};
+
+use super::card::MAX_CARD;
+use super::id::Conversation;
+use super::ids::Ids;
+use super::message::{MAX_MESSAGE_LEN, Message};
+
+/// The longest item: a message and its kind.
+pub const MAX_ITEM: usize = MAX_MESSAGE_LEN + 1;
+
+/// How many cards go together. Arbitrary.
+pub const MAX_CARDS: usize = 4;
+
+/// What a node is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// This was said.
+    Message(Box<Message>),
+    /// These are missing here. Whoever may, gives them or says that they will not come.
+    Ask(Conversation, Ids),
+    /// These will not come: they were never for you, or are gone.
+    Void(Conversation, Ids),
+    /// Between nodes of one person: these are here, for whom they are missing there.
+    Have {
+        /// Where.
+        conversation: Conversation,
+        /// Which.
+        ids: Ids,
+        /// Whether this is the history that was wanted, and no news.
+        history: bool,
+    },
+    /// The user read these: on another node of theirs, or whoever tells it.
+    Read(Conversation, Ids),
+    /// This node's card, which changed.
+    Card(Vec<u8>),
+    /// Between nodes of one person: say all that you have.
+    History,
+}
+
+/// An item that only fills its number: what had it is not meant for the recipient any more.
+pub const NOTHING: &[u8] = &[0];
+
+impl Item {
+    /// Writes it.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut to = Writer::new();
+        match self {
+            Item::Message(message) => return Item::of_message(&message.encode()),
+            Item::Ask(conversation, ids) => write_ids(&mut to, 2, conversation, ids),
+            Item::Void(conversation, ids) => write_ids(&mut to, 3, conversation, ids),
+            Item::Have { conversation, ids, history } => {
+                write_ids(&mut to, if *history { 5 } else { 4 }, conversation, ids);
+            }
+            Item::Read(conversation, ids) => write_ids(&mut to, 6, conversation, ids),
+            Item::Card(card) => _ = to.u8(7).bytes(card),
+            Item::History => _ = to.u8(8),
+        }
+        to.finish()
+    }
+
+    /// Writes the item of a message that is written already.
+    pub fn of_message(message: &[u8]) -> Vec<u8> {
+        Writer::new().u8(1).fixed(message).finish()
+    }
+
+    /// Reads what [`Item::encode`] wrote. `None` for [`NOTHING`].
+    pub fn decode(bytes: &[u8]) -> Result<Option<Item>, DecodeError> {
+        if bytes.len() > MAX_ITEM {
+            return Err(DecodeError::Limit);
+        }
+        let mut from = Reader::new(bytes);
+        let item = match from.u8()? {
+            0 => None,
+            1 => return Ok(Some(Item::Message(Box::new(Message::decode(&bytes[1..])?)))),
+            2 => Some(Item::Ask(Conversation::read(&mut from)?, Ids::read(&mut from)?)),
+            3 => Some(Item::Void(Conversation::read(&mut from)?, Ids::read(&mut from)?)),
+            kind @ (4 | 5) => Some(Item::Have {
+                conversation: Conversation::read(&mut from)?,
+                ids: Ids::read(&mut from)?,
+                history: kind == 5,
+            }),
+            6 => Some(Item::Read(Conversation::read(&mut from)?, Ids::read(&mut from)?)),
+            7 => Some(Item::Card(from.bytes(MAX_CARD)?.to_vec())),
+            8 => Some(Item::History),
+            _ => return Err(DecodeError::Value),
+        };
+        from.finish()?;
+        Ok(item)
+    }
+}
+
+fn write_ids(to: &mut Writer, kind: u8, conversation: &Conversation, ids: &Ids) {
+    conversation.write(to.u8(kind));
+    ids.write(to);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::id::{MessageId, Pen};
+    use super::super::message::Body;
+    use super::*;
+    use base::PersonId;
+
+    #[test]
+    fn items_come_back_as_they_went() {
+        let (alice, bob) = (PersonId([1; 32]), PersonId([2; 32]));
+        let conversation = Conversation::between(alice, bob);
+        let id = MessageId { pen: Pen::new(alice, [0; 3]), number: 1 };
+        let ids: Ids = [id].into_iter().collect();
+        let message = Message {
+            conversation: conversation.clone(),
+            id,
+            author: alice,
+            time: 1,
+            written: 2,
+            after: Vec::new(),
+            expires_s: None,
+            body: Body::Opening,
+        };
+        for item in [
+            Item::Message(Box::new(message)),
+            Item::Ask(conversation.clone(), ids.clone()),
+            Item::Void(conversation.clone(), ids.clone()),
+            Item::Have { conversation: conversation.clone(), ids: ids.clone(), history: false },
+            Item::Have { conversation: conversation.clone(), ids: ids.clone(), history: true },
+            Item::Read(conversation, ids),
+            Item::Card(vec![1; MAX_CARD]),
+            Item::History,
+        ] {
+            let bytes = item.encode();
+            assert!((0..bytes.len()).all(|cut| Item::decode(&bytes[..cut]).is_err()), "cut");
+            assert!(Item::decode(&[&bytes[..], &[0]].concat()).is_err(), "lengthened");
+            assert_eq!(Item::decode(&bytes), Ok(Some(item)));
+        }
+        assert_eq!(Item::decode(NOTHING), Ok(None));
+        assert!(Item::decode(&[99]).is_err());
+    }
+}
