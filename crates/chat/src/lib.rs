@@ -4,7 +4,10 @@
 //! restart needs and what is searched. Whoever runs this (the node) brings envelopes to other nodes and to mailboxes, and
 //! supplies [`Circle`].
 
+mod circle;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod irc;
 pub mod proto;
+
+pub use circle::Circle;

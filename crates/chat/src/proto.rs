@@ -20,7 +20,7 @@ pub use channel::{MAX_WAITING, MAX_WAITING_BYTES};
 pub use chat::{Chat, MAX_REQUEST_LEN, MAX_REQUEST_MESSAGES, MAX_REQUESTS, Parts, Settings};
 pub use cipher::{CardError, Cipher, Facts, MAX_ENVELOPE, MAX_PARCEL, OpenError, Opened};
 pub use frame::{Frame, MAX_FRAME};
-pub use id::{Conversation, Mark, MessageId, Pen, RoomName, RoomNameError};
+pub use id::{Conversation, Mark, MessageId, MessageIdError, Pen, RoomName, RoomNameError};
 pub use ids::{Ids, MAX_SPANS, Ranges};
 pub use io::{Acquaintance, Change, ChatError, Event, Fellowship, Input, Known, Output, Stage, Token, Whereabouts};
 pub use item::{Item, MAX_CARDS, MAX_ITEM};

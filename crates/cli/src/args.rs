@@ -1,5 +1,6 @@
 //! The command line: every command, option and its help text. Also the source of the completions and the man page.
 
+mod chat;
 mod controls;
 mod dht;
 mod group;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use chat::{Chat, ExportFormat, Room, RoomCommand};
 pub use controls::{Allow, Block, Budget, Offer, Rest, Rule, Schedule, ScheduleCommand, Who};
 pub use dht::{Dht, DhtCommand, DhtGet, DhtNode, DhtPut};
 pub use group::{Group, GroupCreate, GroupInvite, RoleName};
@@ -56,7 +58,11 @@ pub enum Command {
     Share(Share),
     /// Get what a link describes: a magnet, a .torrent file, or the URL of one
     Get(Get),
-    /// Show what others share with you, and say yes or no to it
+    /// Talk with a contact or in a group, or list the conversations
+    Chat(Chat),
+    /// List and open the rooms of a group, talk in one
+    Room(Room),
+    /// Show who wrote to you and what others share with you, and say yes or no to it
     Inbox(Inbox),
     /// Let people look into a folder, and take what is there
     Library(Library),

@@ -86,6 +86,11 @@ impl Client {
         Ok(self.send(Method::GET, path, None::<&()>).await?.json().await?)
     }
 
+    /// Asks for something that is no JSON.
+    pub async fn raw(&self, path: &str) -> Result<Response> {
+        self.send(Method::GET, path, None::<&()>).await
+    }
+
     /// Sends something and reads the answer.
     pub async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: &impl Serialize) -> Result<T> {
         Ok(self.send(method, path, Some(body)).await?.json().await?)

@@ -2,6 +2,7 @@
 
 mod add;
 mod browse;
+mod chat;
 mod connections;
 mod controls;
 mod dht;
@@ -15,6 +16,7 @@ mod limit;
 mod list;
 mod peers;
 mod people;
+mod room;
 mod share;
 mod shell;
 mod stream;
@@ -59,6 +61,8 @@ async fn run_async(command: Command, context: Context) -> Result<u8> {
     match command {
         Command::Share(command) => share::run(command, &context).await,
         Command::Get(command) => get::run(command, &context).await,
+        Command::Chat(command) => chat::run(command, &context).await,
+        Command::Room(command) => room::run(command, &context).await,
         Command::Inbox(command) => inbox::run(command, &context).await,
         Command::Library(command) => library::run(command, &context).await,
         Command::Browse(command) => browse::run(command, &context).await,

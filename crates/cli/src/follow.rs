@@ -44,8 +44,8 @@ impl Follow {
             Event::Job(job) => {
                 self.jobs.insert(job.id, *job);
             }
-            // No command waits for these.
-            Event::Group(_) | Event::GroupRemoved { .. } | Event::Inbox(_) | Event::InboxRemoved { .. } => {}
+            // Nobody who follows torrents waits for the others.
+            _ => {}
         }
         Ok(())
     }

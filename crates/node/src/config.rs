@@ -1,5 +1,6 @@
 //! The settings: `config.toml` in the home. Every one has a default; an unknown name is an error, not a silence.
 
+mod chat;
 mod controls;
 mod network;
 mod overlay;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::{NodeError, OfferConfig, UpdatesConfig};
+pub use chat::ChatConfig;
 pub use controls::{BudgetConfig, MeetConfig, ServiceConfig, ShareConfig, ToConfig, Who, WindowConfig};
 pub use network::{Carrier, Encryption, NetworkConfig, NetworkOptions, Part, check_host_port};
 pub use overlay::OverlayConfig;
@@ -61,6 +63,8 @@ pub struct Config {
     pub offer: OfferConfig,
     /// How shares that change are followed.
     pub updates: UpdatesConfig,
+    /// Talking with people.
+    pub chat: ChatConfig,
 }
 
 /// How files are written.
@@ -111,6 +115,7 @@ impl Default for Config {
             overlay: OverlayConfig::default(),
             offer: OfferConfig::default(),
             updates: UpdatesConfig::default(),
+            chat: ChatConfig::default(),
         }
     }
 }
@@ -168,6 +173,7 @@ impl Config {
         controls::check_windows(&self.schedule)?;
         self.network.check().map_err(|reason| format!("network: {reason}"))?;
         self.offer.check()?;
+        self.chat.check()?;
         self.updates.check()
     }
 
@@ -338,6 +344,7 @@ mod tests {
             ("download_folder = \"x\"", "absolute path"),
             ("[offer.tracker]\nmemory = \"1K\"", "offer.tracker.memory"),
             ("[offer.tracker]\nonly = [\"xyz\"]", "not an info-hash"),
+            ("[chat]\nmailboxes = [\"a\", \"b\", \"c\", \"d\", \"e\"]", "line 2: chat.mailboxes: at most 4"),
             ("[offer.trakcer]\non = true", "unknown field `trakcer`"),
             ("[disk]\nincomplete = \"x\"", "disk.incomplete"),
             ("[network]\nupnp = true", "line 2: unknown field `upnp`"),

@@ -3,6 +3,7 @@
 //! A home is a data directory; one node runs in it at a time, which [`Home::lock`] sees to. The node serves the API on a
 //! loopback port and writes the address into the home, where the commands find it.
 
+mod chat;
 mod config;
 pub mod content;
 mod controls;
@@ -13,6 +14,7 @@ mod groups;
 mod hints;
 mod home;
 mod jobs;
+mod known;
 mod node;
 mod people;
 mod report;
@@ -28,7 +30,7 @@ pub use net::dht;
 /// The pure parts of persons, for those who read links and phrases.
 pub use ::people::proto::{ContactLink, JoinCode, JoinLink, Name, Phrase};
 pub use config::{
-    BudgetConfig, Carrier, Config, Encryption, MeetConfig, NetworkConfig, NetworkOptions, OverlayConfig, Part,
+    BudgetConfig, Carrier, ChatConfig, Config, Encryption, MeetConfig, NetworkConfig, NetworkOptions, OverlayConfig, Part,
     ServiceConfig, ShareConfig, ToConfig, Who, WindowConfig, check_host_port,
 };
 pub use error::NodeError;

@@ -1,6 +1,7 @@
 //! The node: a session, its API, and the lock of its home.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rpc::NodeMode;
@@ -9,9 +10,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use torrent::{Session, SessionConfig, SessionError};
 
+use crate::chat;
 use crate::config::{NetworkConfig, NetworkOptions};
 use crate::controls::Controls;
 use crate::groups::Groups;
+use crate::known::KnownPeople;
 use crate::people::{Off, People};
 use crate::server::{self, AppState};
 use crate::services::Services;
@@ -104,12 +107,14 @@ impl Node {
                 }
             }
         }
-        let (mut groups, mut sharing) = (None, None);
+        let (mut groups, mut sharing, mut chats) = (None, None, None);
         if let Some(people) = &people {
             let begun = Groups::start(people.clone(), database.clone()).await?;
             if let Some(overlay) = people.overlay() {
-                let downloads = config.download_folder.clone();
-                sharing = Some(sharing::begin(people, &begun, overlay, &session, database, downloads).await?);
+                let (known, downloads) = (Arc::new(KnownPeople::new(people, &begun)), config.download_folder.clone());
+                let (both, db) = ((people, &begun), database.clone());
+                sharing = Some(sharing::begin(both, known.clone(), overlay, &session, db, downloads).await?);
+                chats = Some(chat::begin(both, known, overlay, database.clone(), &controls).await?);
             }
             groups = Some(begun);
         }
@@ -118,7 +123,7 @@ impl Node {
             let overlay = people.overlay()?.clone();
             Some(tokio::spawn(follow_publish(controls.clone(), overlay)))
         });
-        let services = Services::start(&home, &controls, people.as_ref(), egress, &options.offer).await?;
+        let services = Services::start(&home, &controls, people.as_ref(), database.clone(), egress, &options.offer).await?;
         let state = AppState::new(server::Parts {
             session,
             controls,
@@ -127,6 +132,7 @@ impl Node {
             services,
             updates,
             sharing,
+            chats,
             token,
             api,
             mode: options.mode,

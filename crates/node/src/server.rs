@@ -4,6 +4,7 @@
 //! (`Origin`) is refused, so that neither DNS rebinding nor a forged form reaches anything.
 
 mod body;
+mod chat;
 mod controls;
 mod dht;
 mod doc;
@@ -36,6 +37,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use torrent::Session;
 
+use crate::chat::{ChatHandle, Chats};
 use crate::controls::Controls;
 use crate::groups::Groups;
 use crate::jobs::Jobs;
@@ -76,6 +78,8 @@ pub(crate) struct Parts {
     pub(crate) updates: Updates,
     /// `None`: the node has no identity, or no overlay.
     pub(crate) sharing: Option<Sharing>,
+    /// `None`: the node has no identity, or no overlay.
+    pub(crate) chats: Option<Chats>,
     pub(crate) token: String,
     pub(crate) api: SocketAddr,
     pub(crate) mode: NodeMode,
@@ -117,6 +121,13 @@ impl AppState {
 
     pub(crate) fn sharing(&self) -> Result<&Sharing, problem::ApiError> {
         self.0.parts.sharing.as_ref().ok_or_else(|| match self.people() {
+            Some(people) => people.reach().err().map_or_else(people::nobody, Into::into),
+            None => people::nobody(),
+        })
+    }
+
+    pub(crate) fn chat(&self) -> Result<&ChatHandle, problem::ApiError> {
+        self.0.parts.chats.as_ref().and_then(Chats::get).ok_or_else(|| match self.people() {
             Some(people) => people.reach().err().map_or_else(people::nobody, Into::into),
             None => people::nobody(),
         })
@@ -191,10 +202,25 @@ fn router(state: AppState) -> Router {
         .route("/groups/{id}/invitations", post(groups::invite))
         .route("/groups/{id}/invitations/{invitation}", delete(groups::cancel))
         .route("/groups/{id}/members/{person}", put(groups::role).delete(groups::expel));
+    let chats = Router::new()
+        .route("/chat", get(chat::overall))
+        .route("/chat/history", post(chat::ask_history))
+        .route("/chats", get(chat::list))
+        .route("/chats/{chat}", get(chat::one).patch(chat::change))
+        .route("/chats/{chat}/messages", get(chat::messages).post(chat::send))
+        .route("/chats/{chat}/messages/{id}", get(chat::one_message))
+        .route("/chats/{chat}/read", post(chat::read))
+        .route("/chats/{chat}/typing", post(chat::typing))
+        .route("/chats/{chat}/accept", post(chat::accept))
+        .route("/chats/{chat}/refuse", post(chat::refuse))
+        .route("/chats/{chat}/export", get(chat::export))
+        .route("/groups/{id}/rooms", get(chat::rooms).post(chat::open))
+        .route("/messages", get(chat::search));
     let guarded = torrents
         .merge(dht)
         .merge(people)
         .merge(groups)
+        .merge(chats)
         .route("/network", get(network::info))
         .route("/connections", get(overlay::connections))
         .route("/nodes/ping", post(overlay::ping))
@@ -219,6 +245,7 @@ fn router(state: AppState) -> Router {
         .route("/libraries/{id}", delete(sharing::remove_library))
         .route("/browse", get(sharing::browse).post(sharing::take))
         .route("/services/relay", get(services::relay))
+        .route("/services/mailbox", get(services::mailbox))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::one).delete(jobs::cancel))
         .route("/events", get(events::events))

@@ -5,6 +5,7 @@
 //! every service. Services follow the settings while the node runs. Invariant: what runs is what the settings in force
 //! wanted at the last look, less what could not be started, of which the reason is kept.
 
+mod mailbox;
 #[cfg(feature = "relay")]
 mod relay;
 mod tracker;
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::tracker::Tracker;
-use rpc::{ServiceInfo, TrackerStats};
+use rpc::{MailboxStats, ServiceInfo, TrackerStats};
 use serde::Deserialize;
 
 use crate::controls::{Controls, Shown};
@@ -47,6 +48,8 @@ pub enum Service {
     /// Passes on what nodes that cannot reach one another send each other.
     #[cfg(feature = "relay")]
     Relay,
+    /// Keeps messages for people while they are away.
+    Mailbox,
 }
 
 /// `[offer]` of the settings.
@@ -58,6 +61,8 @@ pub struct OfferConfig {
     /// The relay.
     #[cfg(feature = "relay")]
     pub relay: relay::RelayConfig,
+    /// The mailbox.
+    pub mailbox: mailbox::MailboxConfig,
 }
 
 /// The services. Cheap to clone; they end with [`Services::stop`].
@@ -69,8 +74,8 @@ struct Inner {
     #[cfg_attr(not(feature = "relay"), expect(dead_code, reason = "the relay alone reads it"))]
     home: Home,
     controls: Controls,
-    #[cfg_attr(not(feature = "relay"), expect(dead_code, reason = "the relay alone reads it"))]
     people: Option<People>,
+    database: db::Db,
     /// By which way everything comes in and leaves.
     egress: net::Egress,
     /// Those that the command line names.
@@ -85,6 +90,7 @@ struct Running {
     tracker: Option<(::tracker::Config, Tracker)>,
     #[cfg(feature = "relay")]
     relay: Option<(relay::RelayConfig, relay::Relay)>,
+    mailbox: Option<(mailbox::MailboxConfig, mailbox::Mailbox)>,
     /// Why what is wanted does not run.
     failed: BTreeMap<&'static str, String>,
     stopped: bool,
@@ -93,16 +99,17 @@ struct Running {
 impl Service {
     /// The names of all.
     #[cfg(feature = "relay")]
-    pub const NAMES: [&str; 2] = ["tracker", "relay"];
+    pub const NAMES: [&str; 3] = ["tracker", "relay", "mailbox"];
     /// The names of all.
     #[cfg(not(feature = "relay"))]
-    pub const NAMES: [&str; 1] = ["tracker"];
+    pub const NAMES: [&str; 2] = ["tracker", "mailbox"];
 
     fn name(self) -> &'static str {
         match self {
             Service::Tracker => "tracker",
             #[cfg(feature = "relay")]
             Service::Relay => "relay",
+            Service::Mailbox => "mailbox",
         }
     }
 }
@@ -115,6 +122,7 @@ impl FromStr for Service {
             "tracker" => Ok(Service::Tracker),
             #[cfg(feature = "relay")]
             "relay" => Ok(Service::Relay),
+            "mailbox" => Ok(Service::Mailbox),
             _ => Err(format!("there is no service {name:?}; there is {}", Service::NAMES.join(", "))),
         }
     }
@@ -125,6 +133,7 @@ impl OfferConfig {
     pub(crate) fn check(&self) -> Result<(), String> {
         #[cfg(feature = "relay")]
         self.relay.check()?;
+        self.mailbox.check()?;
         self.tracker.check()
     }
 }
@@ -135,6 +144,7 @@ impl Services {
         home: &Home,
         controls: &Controls,
         people: Option<&People>,
+        database: db::Db,
         egress: net::Egress,
         named: &[Service],
     ) -> Result<Services, NodeError> {
@@ -144,7 +154,7 @@ impl Services {
         }
         let (running, settling) = Default::default();
         let (home, controls, people, named) = (home.clone(), controls.clone(), people.cloned(), named.to_vec());
-        let services = Services(Arc::new(Inner { home, controls, people, egress, named, running, settling }));
+        let services = Services(Arc::new(Inner { home, controls, people, database, egress, named, running, settling }));
         // What cannot be started at once is a mistake that the user wants to hear of.
         services.settle().await?;
         tokio::spawn(services.clone().follow());
@@ -164,8 +174,8 @@ impl Services {
             return Ok(());
         }
         let shown = self.0.controls.shown();
-        #[cfg_attr(not(feature = "relay"), expect(unused_mut, reason = "the relay alone adds to it"))]
         let mut result = self.settle_tracker(&shown).await;
+        result = result.and(self.settle_mailbox(&shown).await);
         #[cfg(feature = "relay")]
         {
             result = result.and(self.settle_relay(&shown).await);
@@ -239,7 +249,11 @@ impl Services {
             running.relay.iter().map(|(_, relay)| ServiceInfo { name: "relay".to_owned(), urls: relay.texts() });
         #[cfg(not(feature = "relay"))]
         let relay = std::iter::empty();
-        tracker.chain(relay).collect()
+        let mailbox = running.mailbox.iter().map(|(_, mailbox)| ServiceInfo {
+            name: "mailbox".to_owned(),
+            urls: vec![mailbox.node().to_string()],
+        });
+        tracker.chain(relay).chain(mailbox).collect()
     }
 
     /// Returns why a service does not run though it is to.
@@ -253,6 +267,11 @@ impl Services {
         return self.running().relay.as_ref().map(|(_, relay)| relay.stats());
         #[cfg(not(feature = "relay"))]
         None
+    }
+
+    /// Returns the numbers of the mailbox; `None` when it is not offered.
+    pub(crate) fn mailbox_stats(&self) -> Option<MailboxStats> {
+        self.running().mailbox.as_ref().map(|(_, mailbox)| mailbox.stats())
     }
 
     /// Returns the numbers of the tracker; `None` when it is not offered.

@@ -156,6 +156,11 @@ impl Overlay {
         self.shared.endpoint.set_alpns(self.shared.router.serve(service));
     }
 
+    /// Takes a service away: no further stream reaches it. Those that it serves go on.
+    pub fn withdraw(&self, name: &str) {
+        self.shared.endpoint.set_alpns(self.shared.router.withdraw(name));
+    }
+
     /// Opens a stream to a service of a node: over the connection that stands, or a new one to where `hints`, the
     /// directory, the local network or the DHT say. Returns when the remote end has admitted it. Takes up to 40 s; not
     /// cancel safe in so far as the remote end may see a stream that ends at once.

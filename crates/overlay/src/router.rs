@@ -130,6 +130,13 @@ impl Router {
         services.iter().map(|service| protocol(service.name())).collect()
     }
 
+    /// Takes a service away: no further stream reaches it. Returns the protocols that are still accepted.
+    pub(crate) fn withdraw(&self, name: &str) -> Vec<Vec<u8>> {
+        let mut services = self.shared.services.write().unwrap_or_else(PoisonError::into_inner);
+        services.retain(|other| other.name() != name);
+        services.iter().map(|service| protocol(service.name())).collect()
+    }
+
     fn service(&self, name: &str) -> Option<Arc<dyn Service>> {
         let services = self.shared.services.read().unwrap_or_else(PoisonError::into_inner);
         services.iter().find(|service| service.name() == name).cloned()

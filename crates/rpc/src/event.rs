@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{GroupInfo, InboxEntry, Job, TorrentSummary};
+use crate::{ChatInfo, ChatMessage, ChatProgress, ChatTypes, GroupInfo, InboxEntry, Job, TorrentSummary};
 
 /// The fields of a [`TorrentSummary`] that changed; the others are as they were.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +31,9 @@ pub enum Event {
         /// All that others share with the user.
         #[serde(default)]
         inbox: Vec<InboxEntry>,
+        /// All conversations.
+        #[serde(default)]
+        chats: Vec<ChatInfo>,
     },
     /// A torrent was added.
     Added(Box<TorrentSummary>),
@@ -56,6 +59,28 @@ pub enum Event {
     InboxRemoved {
         /// Which torrent.
         torrent: String,
+    },
+    /// A conversation is new, or changed: its last message, what is unread, its name.
+    Chat(Box<ChatInfo>),
+    /// A message is new, or changed: its words, reactions to it, that it was taken back or read.
+    Message(Box<ChatMessage>),
+    /// Messages are gone, because their time was up.
+    MessagesGone {
+        /// The conversation's id.
+        chat: String,
+        /// Which.
+        ids: Vec<String>,
+    },
+    /// A message of ours is further than it was.
+    Delivery(Box<ChatProgress>),
+    /// Somebody writes just now, or stopped.
+    Typing(ChatTypes),
+    /// Some of what happened in conversations could not be told in time: read them again.
+    ChatsMissed {},
+    /// Nothing goes out and nothing is taken in, for this reason; or, when it is absent, that is over.
+    ChatFailing {
+        /// Why.
+        reason: Option<String>,
     },
 }
 

@@ -3,6 +3,7 @@
 //! Names are stable: a field keeps its meaning for as long as the path says `v1`, units are part of the name, and a
 //! reader skips fields that it does not know.
 
+mod chat;
 mod controls;
 mod dht;
 mod event;
@@ -18,6 +19,11 @@ mod sharing;
 mod torrent;
 mod updates;
 
+pub use chat::{
+    ChatAttachment, ChatChange, ChatDelivery, ChatEdit, ChatHit, ChatInfo, ChatKind, ChatLast, ChatMailbox,
+    ChatMessage, ChatPage, ChatPiece, ChatProgress, ChatQuote, ChatReact, ChatReaction, ChatRead, ChatSend, ChatSent,
+    ChatStage, ChatState, ChatTimer, ChatTypes, ChatTyping, ChatWaiting, RoomInfo, RoomRequest,
+};
 pub use controls::{
     Budget, BudgetInfo, GateChange, GateInfo, ListChange, OfferChange, OfferInfo, ScheduleWindow, Share,
     UsageConnection, UsageInfo, UsageTotal,
@@ -39,7 +45,7 @@ pub use people::{
     InviteState, JoinCode, JoinRequest, MeetRequest, PersonNode, UnlockRequest,
 };
 pub use problem::Problem;
-pub use service::{RelayStats, ServiceInfo, TrackerRequests, TrackerStats};
+pub use service::{MailboxStats, RelayStats, ServiceInfo, TrackerRequests, TrackerStats};
 pub use session::{NodeMode, SessionInfo};
 pub use sharing::{
     AcceptRequest, InboxEntry, InboxRule, InboxRuleSet, InboxState, LibraryEntry, LibraryInfo, PrivateShare,

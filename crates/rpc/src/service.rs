@@ -84,3 +84,18 @@ pub struct RelayStats {
     /// How often a node was told its own address.
     pub discoveries: u64,
 }
+
+/// The mailbox: what it keeps for others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MailboxStats {
+    /// The node's id, which others name in their settings to use it.
+    pub node: String,
+    /// How many nodes have a box here.
+    pub boxes: u64,
+    /// How many letters are in them.
+    pub letters: u64,
+    /// How much they take.
+    pub bytes: u64,
+    /// The most that they may take.
+    pub bytes_limit: u64,
+}

@@ -1,8 +1,10 @@
 //! Names of conversations and messages.
 
 use std::fmt;
+use std::str::FromStr;
 
 use base::{GroupId, PersonId};
+use data_encoding::HEXLOWER;
 use people::proto::codec::{DecodeError, Reader, Writer};
 use sha2::{Digest, Sha256};
 
@@ -182,6 +184,31 @@ impl MessageId {
     }
 }
 
+/// Why a text is no id of a message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no id of a message: one is 16 digits 0 to f, `-` and a number, as in `00112233aabbccdd-7`")]
+pub struct MessageIdError(pub String);
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", HEXLOWER.encode(&self.pen.0), self.number)
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = MessageIdError;
+
+    fn from_str(text: &str) -> Result<MessageId, MessageIdError> {
+        let parse = || {
+            let (pen, number) = text.split_once('-')?;
+            let pen = HEXLOWER.decode(pen.as_bytes()).ok()?.try_into().ok()?;
+            Some(MessageId { pen: Pen(pen), number: number.parse().ok()? })
+        };
+        // One text for each id: no `+`, no zeros before the number.
+        parse().filter(|id| id.to_string() == text).ok_or_else(|| MessageIdError(text.to_owned()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,5 +242,19 @@ mod tests {
         let pen = Pen::new(alice, [7; 3]);
         assert!(pen.is_of(alice) && !pen.is_of(bob));
         assert_ne!(pen, Pen::new(alice, [8; 3]));
+    }
+
+    #[test]
+    fn an_id_of_a_message_has_one_text() {
+        let id = MessageId { pen: Pen([0, 1, 2, 3, 4, 5, 6, 255]), number: u32::MAX };
+        assert_eq!(id.to_string(), "00010203040506ff-4294967295");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in
+            ["", "-", "00010203040506ff", "00010203040506ff-", "00010203040506ff-4294967296", "00010203040506f-1"]
+                .into_iter()
+                .chain(["00010203040506ff-+1", "00010203040506ff-01", "00010203040506FF-1", "00010203040506ff--1"])
+        {
+            assert_eq!(text.parse::<MessageId>(), Err(MessageIdError(text.into())));
+        }
     }
 }

@@ -51,7 +51,7 @@ pub struct Offer {
     /// Switch it off, both ways
     #[arg(long, requires = "service", conflicts_with = "on")]
     pub off: bool,
-    /// Switch it on; a tracker or relay runs from then on
+    /// Switch it on; a tracker, relay or mailbox runs from then on
     #[arg(long, requires = "service")]
     pub on: bool,
 }

@@ -33,7 +33,7 @@ pub struct Inbox {
 
 #[derive(Debug, Subcommand)]
 pub enum InboxCommand {
-    /// List what others share with you (the default)
+    /// List unread messages, and what others share with you (the default)
     List,
     /// Say yes: it is fetched, and passed on to others it is for
     Accept(InboxAccept),

@@ -1,13 +1,13 @@
-//! `compeer inbox`: what others share with us.
+//! `compeer inbox`: what others wrote and share.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use base::units::format_bytes;
 use reqwest::Method;
-use rpc::{AcceptRequest, InboxEntry, InboxRule, InboxRuleSet, InboxState};
+use rpc::{AcceptRequest, ChatInfo, InboxEntry, InboxRule, InboxRuleSet, InboxState};
 
-use super::Context;
+use super::{Context, chat};
 use crate::args::{Inbox, InboxCommand, InboxRuleCommand, InboxWhose};
 use crate::attach::attach;
 use crate::client::{Client, part};
@@ -118,12 +118,23 @@ pub(super) fn absolute(folder: &Path) -> Result<PathBuf> {
 
 async fn list(client: &Client, context: &Context) -> Result<()> {
     let entries: Vec<InboxEntry> = client.get("/inbox").await?;
+    let mut chats: Vec<ChatInfo> = client.get("/chats").await?;
+    chats.retain(|chat| chat.request || chat.unread > 0 && !chat.muted);
     if context.json {
-        return out::json(&entries);
+        return out::json(&serde_json::json!({ "chats": chats, "shares": entries }));
+    }
+    if !chats.is_empty() {
+        chat::table(&chats)?;
+        eprintln!("`compeer chat NAME` shows what was said.");
     }
     if entries.is_empty() {
-        eprintln!("Nobody has shared anything with you yet.");
+        if chats.is_empty() {
+            eprintln!("Nobody has written to you or shared anything with you lately.");
+        }
         return Ok(());
+    }
+    if !chats.is_empty() {
+        out::line("")?;
     }
     let mut table = Table::new(&["ID", "FROM", "GROUP", "NAME", "SIZE", "FILES", "STATE"], &[4, 5], 3);
     for entry in &entries {

@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
 use super::{
-    controls, dht, events, groups, jobs, network, overlay, people, services, session, sharing, stream, torrents,
+    chat, controls, dht, events, groups, jobs, network, overlay, people, services, session, sharing, stream, torrents,
     updates,
 };
 
@@ -16,7 +16,7 @@ use super::{
     paths(
         controls::gate, controls::change_gate, controls::budget, controls::change_budget, controls::schedule,
         controls::change_schedule, controls::offers, controls::change_offer, controls::usage, controls::days,
-        services::tracker, services::relay, overlay::connections, overlay::ping, updates::list, updates::follow, session::health, session::info, session::limits, session::limit,
+        services::tracker, services::relay, services::mailbox, overlay::connections, overlay::ping, updates::list, updates::follow, session::health, session::info, session::limits, session::limit,
         torrents::list, torrents::add, torrents::one, torrents::remove, torrents::pause, torrents::resume,
         torrents::recheck, torrents::read, torrents::move_to, torrents::peers, torrents::add_peer, torrents::files,
         torrents::choose_files, stream::content, stream::link, torrents::trackers, torrents::limits, torrents::limit, torrents::metainfo,
@@ -30,6 +30,9 @@ use super::{
         sharing::shares, sharing::unshare, sharing::inbox, sharing::accept, sharing::decline, sharing::rules,
         sharing::set_rule, sharing::remove_rule, sharing::libraries, sharing::add_library, sharing::remove_library,
         sharing::browse, sharing::take,
+        chat::overall, chat::ask_history, chat::list, chat::one, chat::change, chat::messages, chat::send,
+        chat::one_message, chat::read, chat::typing, chat::accept, chat::refuse, chat::export, chat::rooms, chat::open,
+        chat::search,
     ),
     components(schemas(rpc::Event)),
     security(("token" = [])),

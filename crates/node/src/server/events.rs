@@ -1,5 +1,7 @@
 //! What changes, as server-sent events: first everything, then what is different from it.
 
+mod chat;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,8 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::{Interval, MissedTickBehavior};
 use torrent::SessionEvent;
 
+use self::chat::Chatter;
 use super::problem::ApiError;
 use super::{AppState, groups, sharing as inbox};
+use crate::chat::Happening;
 use crate::convert;
 
 /// How often rates and progress are compared. Fast enough to look alive, slow enough to cost nothing.
@@ -30,6 +34,8 @@ struct Follow {
     jobs: BTreeMap<u64, Job>,
     groups: BTreeMap<String, GroupInfo>,
     inbox: BTreeMap<String, InboxItem>,
+    /// `None`: there are no conversations yet.
+    chatter: Option<Chatter>,
     due: VecDeque<Event>,
     number: u64,
     _permit: OwnedSemaphorePermit,
@@ -55,6 +61,7 @@ pub(crate) async fn events(State(state): State<AppState>) -> Result<impl IntoRes
         jobs: BTreeMap::new(),
         groups: BTreeMap::new(),
         inbox: BTreeMap::new(),
+        chatter: None,
         due: VecDeque::new(),
         number: 0,
         _permit: permit,
@@ -81,7 +88,17 @@ impl Follow {
             if let Some(event) = self.due.pop_front() {
                 return event;
             }
+            let chats = async {
+                match &mut self.chatter {
+                    Some(chatter) => chatter.next().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
+                happening = chats => {
+                    self.tell(&happening).await;
+                    continue;
+                }
                 _ = self.tick.tick() => {}
                 // Whatever happened, and however much of it was missed: the comparison finds it.
                 result = self.happened.recv() => if matches!(result, Err(broadcast::error::RecvError::Closed)) {
@@ -105,7 +122,26 @@ impl Follow {
             inbox.push(self.entry(&item).await);
             self.inbox.insert(item.id().to_string(), item);
         }
-        Event::Snapshot { torrents, jobs, groups, inbox: inbox.into_iter().flatten().collect() }
+        // What happens from here on is told.
+        self.follow_chats();
+        let chats = match &self.chatter {
+            Some(chatter) => chatter.snapshot().await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Event::Snapshot { torrents, jobs, groups, inbox: inbox.into_iter().flatten().collect(), chats }
+    }
+
+    /// Begins to follow the conversations, as soon as there are any.
+    fn follow_chats(&mut self) {
+        if self.chatter.is_none() {
+            self.chatter = self.state.chat().ok().map(|chat| Chatter::new(chat.clone()));
+        }
+    }
+
+    async fn tell(&mut self, happening: &Happening) {
+        if let Some(chatter) = &mut self.chatter {
+            self.due.extend(chatter.tell(happening).await);
+        }
     }
 
     fn groups_now(&self) -> Vec<GroupInfo> {
@@ -161,5 +197,9 @@ impl Follow {
             }
         }
         self.compare_people().await;
+        self.follow_chats();
+        if let Some(chatter) = &mut self.chatter {
+            self.due.extend(chatter.tick().await);
+        }
     }
 }

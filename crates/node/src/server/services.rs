@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use rpc::{Problem, RelayStats, TrackerStats};
+use rpc::{MailboxStats, Problem, RelayStats, TrackerStats};
 
 use super::AppState;
 use super::problem::ApiError;
@@ -30,4 +30,16 @@ pub(crate) async fn relay(State(state): State<AppState>) -> Result<Json<RelaySta
     stats
         .map(Json)
         .ok_or_else(|| ApiError::not_found("the node offers no relay: start it with `compeer up --offer relay`"))
+}
+
+/// Tells for whom the mailbox keeps something, and how much.
+#[utoipa::path(get, path = "/api/v1/services/mailbox", responses(
+    (status = 200, description = "The numbers of the mailbox", body = MailboxStats),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "The node offers no mailbox", body = Problem),
+))]
+pub(crate) async fn mailbox(State(state): State<AppState>) -> Result<Json<MailboxStats>, ApiError> {
+    let stats = state.parts().services.mailbox_stats();
+    let none = "the node offers no mailbox: `compeer offer mailbox --on` starts it";
+    stats.map(Json).ok_or_else(|| ApiError::not_found(none))
 }

@@ -77,6 +77,8 @@ pub struct Book {
     groups: Vec<BTreeSet<PersonId>>,
     /// Whoever is in any of them.
     watched: BTreeSet<PersonId>,
+    /// Whose lists are kept, and nothing else, because the user speaks with them.
+    spoken_with: BTreeSet<PersonId>,
     contacts: BTreeMap<PersonId, Contact>,
     invites: BTreeMap<InviteId, Invite>,
     hints: BTreeMap<NodeId, Vec<String>>,
@@ -106,13 +108,26 @@ pub struct Stored {
 impl Book {
     /// Opens the book of a node with what the store had.
     pub fn new(node: NodeId, stored: Stored) -> Book {
-        let (groups, watched, contacts, invites, nodes, revoked, changes) = Default::default();
+        let (groups, watched, spoken_with, contacts, invites, nodes, revoked, changes) = Default::default();
         let persons = stored.persons.into_iter().map(|known| (known.id(), known)).collect();
         let hints = stored.hints.into_iter().collect();
         let kept = stored.kept.into_iter().collect();
         let own = stored.own;
-        let mut book =
-            Book { node, own, persons, groups, watched, contacts, invites, hints, kept, nodes, revoked, changes };
+        let mut book = Book {
+            node,
+            own,
+            persons,
+            groups,
+            watched,
+            spoken_with,
+            contacts,
+            invites,
+            hints,
+            kept,
+            nodes,
+            revoked,
+            changes,
+        };
         for record in stored.records {
             match record {
                 Record::Contact(contact) => drop(book.contacts.insert(contact.person, contact)),
@@ -145,10 +160,15 @@ impl Book {
         self.own == Some(*person) || self.watched.contains(person) || self.is_contact(person)
     }
 
-    /// Takes in a list, from whomever, of a person that is of interest; returns whether it says anything new.
+    /// Whether the list of a person is kept: it is of interest, or the user speaks with them.
+    pub fn keeps(&self, person: &PersonId) -> bool {
+        self.is_of_interest(person) || self.spoken_with.contains(person)
+    }
+
+    /// Takes in a list, from whomever, of a person whose list is kept; returns whether it says anything new.
     pub fn learn(&mut self, list: &SignedNodeList) -> bool {
         let person = list.person();
-        if !self.is_of_interest(&person) {
+        if !self.keeps(&person) {
             return false;
         }
         match self.persons.get_mut(&person) {
@@ -172,6 +192,17 @@ impl Book {
     pub fn watch(&mut self, groups: Vec<BTreeSet<PersonId>>) {
         self.watched = groups.iter().flatten().copied().collect();
         self.groups = groups;
+    }
+
+    /// Keeps the lists of those with whom the user speaks, too. They count as strangers in everything else. Replaces what was
+    /// said before.
+    pub fn speak_with(&mut self, persons: BTreeSet<PersonId>) {
+        self.spoken_with = persons;
+    }
+
+    /// Returns those whose lists are kept because the user speaks with them.
+    pub fn spoken_with(&self) -> impl Iterator<Item = PersonId> + '_ {
+        self.spoken_with.iter().copied()
     }
 
     /// Whether somebody hears of another person what we know. Our own nodes and contacts do; a fellow member hears of

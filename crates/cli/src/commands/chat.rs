@@ -1,0 +1,182 @@
+//! `compeer chat`: talking with people.
+
+mod model;
+mod order;
+mod piped;
+mod screen;
+mod show;
+
+use anyhow::{Context as _, Result, bail};
+use reqwest::Method;
+use rpc::{ChatChange, ChatHit, ChatInfo, ChatSend, ChatSent, ChatStage};
+
+use super::Context;
+use crate::args::{Chat, ExportFormat};
+use crate::attach::attach;
+use crate::client::{Client, part};
+use crate::out::{self, Table, clean};
+
+/// For how many seconds a command waits until what it said is delivered.
+const WAIT_S: u32 = 3;
+
+/// Runs the command.
+pub async fn run(command: Chat, context: &Context) -> Result<u8> {
+    let attached = attach(context.home.as_deref()).await?;
+    let client = &attached.client;
+    if command.ask_history {
+        client.tell(Method::POST, "/chat/history", Some(&())).await?;
+        match context.json {
+            true => out::json(&serde_json::json!({ "asked": true }))?,
+            false => out::line("Your other computers are asked; what they have comes by and by.")?,
+        }
+        return Ok(0);
+    }
+    if let Some(words) = &command.search {
+        return search(client, words, command.name.as_deref(), context).await;
+    }
+    let Some(name) = &command.name else { return list(client, context).await };
+    match command {
+        Chat { text: Some(text), .. } => say(client, name, text, context).await,
+        Chat { export: Some(format), .. } => export(client, name, format).await,
+        Chat { mute: true, .. } => change(client, name, ChatChange { muted: Some(true) }, context).await,
+        Chat { unmute: true, .. } => change(client, name, ChatChange { muted: Some(false) }, context).await,
+        Chat { accept: true, .. } => {
+            let chat: ChatInfo = client.call(Method::POST, &path(name, "/accept"), &()).await?;
+            told(context, &chat, || format!("{} may write to you.", clean(&chat.name)))
+        }
+        Chat { refuse: true, .. } => {
+            client.tell(Method::POST, &path(name, "/refuse"), Some(&())).await?;
+            let done = serde_json::json!({ "refused": true });
+            told(context, &done, || format!("What {} wrote is left alone.", clean(name)))
+        }
+        _ => talk(client, name, context).await,
+    }
+}
+
+/// Shows a conversation, and goes on with it.
+pub async fn talk(client: &Client, name: &str, context: &Context) -> Result<u8> {
+    let term = console::Term::stdout();
+    let is_screen = term.is_term() && console::Term::stderr().is_term() && stdin_is_terminal();
+    if is_screen && !context.json {
+        screen::run(client, name, term).await
+    } else {
+        piped::run(client, name, context).await
+    }
+}
+
+fn stdin_is_terminal() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stdin().is_terminal()
+}
+
+/// Says something, and tells how far it is.
+pub async fn say(client: &Client, name: &str, text: String, context: &Context) -> Result<u8> {
+    if text.is_empty() {
+        bail!("there is nothing in the message");
+    }
+    let send = ChatSend { text: Some(text), wait_s: WAIT_S, ..ChatSend::default() };
+    let sent: ChatSent = client.call(Method::POST, &path(name, "/messages"), &send).await?;
+    told(context, &sent, || how_far(&sent))
+}
+
+/// Says how far something is.
+fn how_far(sent: &ChatSent) -> String {
+    let names = |stages: &[ChatStage]| -> Option<String> {
+        let with = sent.delivery.iter().filter(|it| stages.contains(&it.stage));
+        let names: Vec<String> = with.map(|it| clean(&it.name)).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    if sent.delivery.is_empty() {
+        return "Noted.".to_owned();
+    }
+    let delivered = names(&[ChatStage::Delivered, ChatStage::Read]).map(|names| format!("Delivered to {names}."));
+    let kept = names(&[ChatStage::InMailbox]).map(|names| format!("In a mailbox for {names}."));
+    let waiting = names(&[ChatStage::Waiting])
+        .map(|names| format!("Waiting for {names}: it goes out as soon as they are reached, while this node runs."));
+    [delivered, kept, waiting].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+async fn change(client: &Client, name: &str, change: ChatChange, context: &Context) -> Result<u8> {
+    let chat: ChatInfo = client.call(Method::PATCH, &path(name, ""), &change).await?;
+    told(context, &chat, || {
+        let noise = if chat.muted { "no noise" } else { "noise" };
+        format!("{} makes {noise}.", clean(&chat.name))
+    })
+}
+
+async fn export(client: &Client, name: &str, format: ExportFormat) -> Result<u8> {
+    let mut response = client.raw(&path(name, &format!("/export?format={}", format.name()))).await?;
+    while let Some(chunk) = response.chunk().await.context("the node broke off")? {
+        out::bytes(&chunk)?;
+    }
+    Ok(0)
+}
+
+async fn search(client: &Client, words: &str, name: Option<&str>, context: &Context) -> Result<u8> {
+    let within = name.map(|name| format!("&chat={}", part(name))).unwrap_or_default();
+    let hits: Vec<ChatHit> = client.get(&format!("/messages?words={}{within}", part(words))).await?;
+    if context.json {
+        return out::json(&hits).map(|()| 0);
+    }
+    if hits.is_empty() {
+        eprintln!("Nothing was said that has these words.");
+        return Ok(1);
+    }
+    let bold = console::Style::new().for_stdout().bold();
+    for hit in hits {
+        let words = |piece: &rpc::ChatPiece| match piece.found {
+            true => bold.apply_to(show::one_line(&piece.text)).to_string(),
+            false => show::one_line(&piece.text),
+        };
+        let text: String = hit.snippet.iter().map(words).collect();
+        let (when, chat, from) = (show::day_and_time(hit.at_ms), clean(&hit.chat_name), clean(&hit.from));
+        out::line(format!("{when}  {chat}  {from}: {text}"))?;
+    }
+    Ok(0)
+}
+
+async fn list(client: &Client, context: &Context) -> Result<u8> {
+    let chats: Vec<ChatInfo> = client.get("/chats").await?;
+    if context.json {
+        return out::json(&chats).map(|()| 0);
+    }
+    if chats.is_empty() {
+        eprintln!("Nothing was said yet. `compeer chat NAME` begins to talk with a contact or in a group.");
+        return Ok(0);
+    }
+    table(&chats)?;
+    Ok(0)
+}
+
+/// Lists conversations.
+pub fn table(chats: &[ChatInfo]) -> Result<()> {
+    let mut table = Table::new(&["WITH", "UNREAD", "LAST", "WHEN"], &[1], 2);
+    for chat in chats {
+        let unread = match (chat.request, chat.unread) {
+            (true, _) => "asks".to_owned(),
+            (false, 0) => "-".to_owned(),
+            (false, unread) => unread.to_string(),
+        };
+        let when = chat.last.as_ref().map_or_else(|| "-".to_owned(), |last| show::day_and_time(last.at_ms));
+        table.row(vec![clean(&chat.name), unread, chat.last.as_ref().map_or_else(String::new, show::last), when]);
+    }
+    table.print()?;
+    for chat in chats.iter().filter(|chat| chat.request) {
+        let name = clean(&chat.name);
+        eprintln!("{name} is no contact and wrote to you: `compeer chat {name} --accept`, or --refuse.");
+    }
+    Ok(())
+}
+
+/// Returns the path of something of a conversation.
+fn path(name: &str, rest: &str) -> String {
+    format!("/chats/{}{rest}", part(name))
+}
+
+fn told(context: &Context, document: &impl serde::Serialize, text: impl FnOnce() -> String) -> Result<u8> {
+    match context.json {
+        true => out::json(document)?,
+        false => out::line(text())?,
+    }
+    Ok(0)
+}

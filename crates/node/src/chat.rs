@@ -1,0 +1,20 @@
+//! Talking with people: joins the conversations' state machine, what is known of people, the streams between nodes, the
+//! mailboxes, and the history.
+//!
+//! [`driver`] owns the state machine; [`ChatHandle`] is what the rest of the node has of it. What is read of the history
+//! comes from the store, past the driver.
+
+mod driver;
+mod handle;
+mod mailboxes;
+mod names;
+mod people;
+mod post;
+mod streams;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use handle::{ChatFailure, ChatHandle, Happening};
+pub(crate) use mailboxes::Chosen;
+pub(crate) use people::{Chats, begin};
+pub(crate) use post::{DEPOSIT, MAILBOX};
