@@ -21,5 +21,5 @@ mod view;
 
 pub use line::{Cutter, Flood, Line, MAX_LINE, MAX_TAGS, Malformed, TooLong};
 pub use session::{Input, Output, SERVER, Session};
-pub use talk::{Entry, From, Latest, Page, Said, Talk, What, Written};
+pub use talk::Talk;
 pub use view::{Channel, Group, Member, Person, Scene, View};

@@ -1,7 +1,6 @@
 //! Rooms as channels: coming in and going, who is there, what they are about.
 
 use super::*;
-use crate::irc::moment;
 use crate::irc::names::fold;
 use crate::irc::view::host;
 
@@ -222,17 +221,6 @@ impl Session {
                 let why = "Members and admins are changed by `compeer group invite`, `remove` and `role`";
                 self.reply(ERR_CHANOPRIVSNEEDED, [name, why]);
             }
-        }
-    }
-
-    /// Tells how far the user has read (read-marker, "MARKREAD server command").
-    pub(super) async fn tell_marker<T: Talk>(&mut self, target: &str, conversation: &Conversation, talk: &mut T) {
-        match talk.marked(conversation).await {
-            Ok(marked) => {
-                let marked = marked.map_or_else(|| "*".to_owned(), |ms| format!("timestamp={}", moment::write(ms)));
-                self.lines.push(Line::new("MARKREAD", [target, marked.as_str()]).from(SERVER));
-            }
-            Err(why) => self.fail("MARKREAD", "INTERNAL_ERROR", &[target], &why),
         }
     }
 }

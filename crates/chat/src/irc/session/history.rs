@@ -1,9 +1,9 @@
 //! What was said before: CHATHISTORY (chathistory), MARKREAD (read-marker).
 
-use super::show::read_id;
+use super::show::Told;
 use super::*;
 use crate::irc::moment;
-use crate::irc::talk::{Entry, From, Page};
+use crate::{Entry, MAX_PAGE, Position, Span};
 use registration::MAX_HISTORY;
 
 /// How many messages a client that cannot ask for them is shown of a room. Arbitrary: a screen.
@@ -18,6 +18,14 @@ enum Point {
     Moment(u64),
 }
 
+/// Where that is: what is behind it is after `low`, what is before it before `high`. `None`: before the first line, or
+/// after the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Place {
+    low: Option<Position>,
+    high: Option<Position>,
+}
+
 /// Why the history is not shown.
 struct Failure {
     code: &'static str,
@@ -27,13 +35,12 @@ struct Failure {
 
 impl Failure {
     fn params(line: &Line, why: &str) -> Failure {
-        let context = line.params.first().map(|sub| vec![sub.clone()]).unwrap_or_default();
+        let context = line.params.iter().take(1).cloned().collect();
         Failure { code: "INVALID_PARAMS", context, why: why.to_owned() }
     }
 
-    fn error(line: &Line, why: String) -> Failure {
-        let context = line.params.iter().take(2).cloned().collect();
-        Failure { code: "MESSAGE_ERROR", context, why }
+    fn of_target(code: &'static str, line: &Line, why: String) -> Failure {
+        Failure { code, context: line.params.iter().take(2).cloned().collect(), why }
     }
 }
 
@@ -57,27 +64,25 @@ impl Session {
             _ => return Err(Failure::params(line, "Unknown command")),
         };
         check_count(line, points + 3)?;
-        let read =
-            |at: usize| point(line.param(at)).ok_or_else(|| Failure::params(line, "Invalid message or timestamp"));
+        let read = |at: usize| {
+            let point = point(line.param(at)).filter(|point| sub == "LATEST" || *point != Point::Nowhere);
+            point.ok_or_else(|| Failure::params(line, "Invalid message or timestamp"))
+        };
         let (first, second) = (read(2)?, read(1 + points)?);
-        if sub != "LATEST" && (first == Point::Nowhere || second == Point::Nowhere) {
-            return Err(Failure::params(line, "Invalid message or timestamp"));
-        }
         let limit = limit(line)?;
         let Some(conversation) = self.conversation(line.param(1)) else {
-            let context = line.params.iter().take(2).cloned().collect();
             let why = "Messages could not be retrieved".to_owned();
-            return Err(Failure { code: "INVALID_TARGET", context, why });
+            return Err(Failure::of_target("INVALID_TARGET", line, why));
         };
         let read = read_history(sub, &conversation, (first, second), limit, talk).await;
-        let entries = read.map_err(|why| Failure::error(line, why))?;
+        let entries = read.map_err(|why| Failure::of_target("MESSAGE_ERROR", line, why))?;
         let name = self.name_of(&conversation).unwrap_or_else(|| line.param(1).to_owned());
-        self.show_all(&name, &conversation, &entries, talk);
+        self.show_all(&name, &conversation, entries, talk);
         Ok(())
     }
 
-    /// Shows messages of the history as one batch.
-    pub(super) fn show_all<T: Talk>(&mut self, name: &str, conversation: &Conversation, entries: &[Entry], talk: &T) {
+    /// Shows lines of the history as one batch.
+    pub(super) fn show_all<T: Talk>(&mut self, name: &str, of: &Conversation, entries: Vec<Entry>, talk: &T) {
         let batch = self.new_batch();
         let batched = self.caps.has(Cap::Batch);
         if batched {
@@ -85,7 +90,7 @@ impl Session {
             self.lines.push(opening.from(SERVER));
         }
         for entry in entries {
-            self.show(conversation, entry, Some(&batch), talk);
+            self.show(of, &Told::from(entry), Some(&batch), talk);
         }
         if batched {
             self.lines.push(Line::new("BATCH", [format!("-{batch}")]).from(SERVER));
@@ -100,17 +105,20 @@ impl Session {
             return Err(Failure::params(line, "Invalid timestamp"));
         };
         let limit = limit(line)?;
-        let latest = talk.latest().await.map_err(|why| Failure::error(line, why))?;
-        let (low, high) = (first.min(second), first.max(second));
-        let within = latest.into_iter().filter(|latest| low < latest.written && latest.written < high);
-        let named = within.filter_map(|latest| Some((latest.written, self.name_of(&latest.conversation)?)));
+        let all = talk.conversations().await.map_err(|why| Failure::of_target("MESSAGE_ERROR", line, why))?;
+        let within = first.min(second) + 1..first.max(second);
+        let named = all.into_iter().filter_map(|summary| {
+            let newest = summary.newest?.said_ms;
+            Some((newest, self.name_of(&summary.conversation)?)).filter(|_| within.contains(&newest))
+        });
         let mut targets: Vec<(u64, String)> = named.collect();
         targets.sort();
         if first > second {
             targets.reverse();
         }
         let batch = self.new_batch();
-        if self.caps.has(Cap::Batch) {
+        let batched = self.caps.has(Cap::Batch);
+        if batched {
             let opening = [format!("+{batch}").as_str(), "draft/chathistory-targets"].map(str::to_owned);
             self.lines.push(Line::new("BATCH", opening).from(SERVER));
         }
@@ -118,7 +126,7 @@ impl Session {
             let line = Line::new("CHATHISTORY", ["TARGETS", name.as_str(), &moment::write(written)]).from(SERVER);
             self.lines.push(line.tag("batch", batch.as_str()));
         }
-        if self.caps.has(Cap::Batch) {
+        if batched {
             self.lines.push(Line::new("BATCH", [format!("-{batch}")]).from(SERVER));
         }
         Ok(())
@@ -145,7 +153,7 @@ impl Session {
             let Some(Point::Moment(until)) = point(until) else {
                 return self.fail("MARKREAD", "INVALID_PARAMS", &[&target], "Invalid parameters");
             };
-            if let Err(why) = talk.mark(&conversation, until).await {
+            if let Err(why) = mark(&conversation, until, talk).await {
                 return self.fail("MARKREAD", "INTERNAL_ERROR", &[&target], &why);
             }
         }
@@ -153,19 +161,39 @@ impl Session {
         self.tell_marker(&name, &conversation, talk).await;
     }
 
+    /// Tells how far the user has read (read-marker, "MARKREAD server command").
+    pub(super) async fn tell_marker<T: Talk>(&mut self, target: &str, of: &Conversation, talk: &mut T) {
+        match marked(of, talk).await {
+            Ok(marked) => {
+                let marked = marked.map_or_else(|| "*".to_owned(), |ms| format!("timestamp={}", moment::write(ms)));
+                self.lines.push(Line::new("MARKREAD", [target, marked.as_str()]).from(SERVER));
+            }
+            Err(why) => self.fail("MARKREAD", "INTERNAL_ERROR", &[target], &why),
+        }
+    }
+
+    /// Shows the last messages of a conversation to a client that cannot ask for them.
+    pub(super) async fn play<T: Talk>(&mut self, conversation: &Conversation, limit: usize, talk: &mut T) {
+        match (talk.lines(conversation, Span::default(), limit).await, self.name_of(conversation)) {
+            (Ok(entries), Some(name)) if !entries.is_empty() => self.show_all(&name, conversation, entries, talk),
+            (Ok(_), _) | (_, None) => {}
+            (Err(why), _) => self.notice(&format!("the history cannot be read: {why}")),
+        }
+    }
+
     /// Shows what was written to the user and not read, to a client that cannot ask for it.
     pub(super) async fn play_unread<T: Talk>(&mut self, talk: &mut T) {
-        if self.caps.has(Cap::ChatHistory) {
-            return;
-        }
-        let latest = match talk.latest().await {
-            Ok(latest) => latest,
+        let all = match talk.conversations().await {
+            Ok(all) => all,
             Err(why) => return self.notice(&format!("the history cannot be read: {why}")),
         };
-        for latest in latest.iter().filter(|latest| matches!(latest.conversation, Conversation::Direct(..))) {
-            let unread = usize::try_from(latest.unread).unwrap_or(PLAYED).min(PLAYED);
-            if unread > 0 {
-                self.play(&latest.conversation, unread, talk).await;
+        for summary in all.iter().filter(|summary| matches!(summary.conversation, Conversation::Direct(..))) {
+            if summary.is_request {
+                self.announce(&summary.conversation);
+            }
+            let unread = usize::try_from(summary.unread).unwrap_or(PLAYED).min(PLAYED);
+            if unread > 0 && !self.caps.has(Cap::ChatHistory) {
+                self.play(&summary.conversation, unread, talk).await;
             }
         }
     }
@@ -188,123 +216,77 @@ fn point(text: &str) -> Option<Point> {
     match text.split_once('=') {
         None if text == "*" => Some(Point::Nowhere),
         Some(("timestamp", moment)) => moment::read(moment).map(Point::Moment),
-        Some(("msgid", id)) => read_id(id).map(Point::Message),
+        Some(("msgid", id)) => id.parse().ok().map(Point::Message),
         _ => None,
     }
+}
+
+/// Finds where a point is; `None`: such a message is not here.
+async fn place<T: Talk>(of: &Conversation, point: Point, talk: &mut T) -> Result<Option<Place>, String> {
+    Ok(match point {
+        Point::Nowhere => Some(Place::default()),
+        Point::Message(id) => talk.position(of, id).await?.map(|at| Place { low: Some(at), high: Some(at) }),
+        Point::Moment(ms) => {
+            let found = talk.moment(of, ms).await?;
+            Some(Place { low: found.until, high: found.since })
+        }
+    })
 }
 
 /// Reads what a command asks for, the oldest first.
 async fn read_history<T: Talk>(
     sub: &str,
-    conversation: &Conversation,
+    of: &Conversation,
     (first, second): (Point, Point),
     limit: usize,
     talk: &mut T,
 ) -> Result<Vec<Entry>, String> {
-    let from = match first {
-        Point::Nowhere => From::End,
-        Point::Message(id) => From::Message(id),
-        Point::Moment(ms) => From::Moment(ms),
+    let (Some(first), Some(second)) = (place(of, first, talk).await?, place(of, second, talk).await?) else {
+        return Ok(Vec::new());
     };
     match sub {
-        "BEFORE" => talk.page(conversation, Page { from, back: true, limit }).await,
-        "AFTER" => talk.page(conversation, Page { from, back: false, limit }).await,
-        "LATEST" => {
-            let entries = talk.page(conversation, Page { from: From::End, back: true, limit }).await?;
-            behind(conversation, first, entries, talk).await
-        }
+        "BEFORE" => talk.lines(of, Span { before: first.high, ..Span::default() }, limit).await,
+        "AFTER" => talk.lines(of, Span { after: first.low, from_start: true, ..Span::default() }, limit).await,
+        "LATEST" => talk.lines(of, Span { after: first.low, ..Span::default() }, limit).await,
         "AROUND" => {
-            let mut entries = talk.page(conversation, Page { from, back: true, limit: limit / 2 }).await?;
-            let from = match first {
-                Point::Message(id) => {
-                    entries.extend(talk.find(conversation, id).await?);
-                    from
-                }
-                // What was written at this very moment is wanted as well.
-                _ => match from {
-                    From::Moment(ms) => From::Moment(ms.saturating_sub(1)),
-                    other => other,
-                },
-            };
-            let page = Page { from, back: false, limit: limit.saturating_sub(entries.len()) };
-            entries.extend(talk.page(conversation, page).await?);
+            let mut entries = talk.lines(of, Span { before: first.high, ..Span::default() }, limit / 2).await?;
+            if let Some(at) = first.high {
+                // What stands there itself is wanted as well. No message has the number 0, so that nothing stands between
+                // this and the place.
+                let id = MessageId { number: at.id.number.saturating_sub(1), ..at.id };
+                let after = Some(Position { id, ..at });
+                let behind = Span { after, from_start: true, ..Span::default() };
+                entries.extend(talk.lines(of, behind, limit - entries.len()).await?);
+            }
             Ok(entries)
         }
-        _ => between(conversation, (first, second), limit, talk).await,
+        _ => {
+            // Nothing stands behind what has no line after it.
+            let is_forward = match (first.high, second.high) {
+                (Some(first), Some(second)) => first <= second,
+                (first, _) => first.is_some(),
+            };
+            let (from, to) = if is_forward { (first, second) } else { (second, first) };
+            talk.lines(of, Span { after: from.low, before: to.high, from_start: is_forward }, limit).await
+        }
     }
 }
 
-/// Leaves out of a page, which reaches to the end, what is not behind a point.
-async fn behind<T: Talk>(
-    conversation: &Conversation,
-    point: Point,
-    mut entries: Vec<Entry>,
-    talk: &mut T,
-) -> Result<Vec<Entry>, String> {
-    match point {
-        Point::Nowhere => {}
-        Point::Moment(ms) => entries.retain(|entry| entry.written > ms),
-        Point::Message(id) => match entries.iter().position(|entry| entry.id == id) {
-            Some(at) => drop(entries.drain(..=at)),
-            // It lies before the page; or it is not here, and nothing is behind it.
-            None if talk.find(conversation, id).await?.is_none() => entries.clear(),
-            None => {}
-        },
+/// Notes that the user has read what was written until then.
+pub(super) async fn mark<T: Talk>(of: &Conversation, until: u64, talk: &mut T) -> Result<(), String> {
+    let Some(until) = talk.moment(of, until).await?.until else { return Ok(()) };
+    loop {
+        let unread = talk.unread(of, Some(until), MAX_PAGE).await?;
+        if unread.is_empty() {
+            return Ok(());
+        }
+        talk.read(of, unread.into_iter().map(|position| position.id).collect()).await?;
     }
-    Ok(entries)
 }
 
-/// Reads between two points, counted from the first, which may be the later one.
-async fn between<T: Talk>(
-    conversation: &Conversation,
-    (first, second): (Point, Point),
-    limit: usize,
-    talk: &mut T,
-) -> Result<Vec<Entry>, String> {
-    let from = |point| match point {
-        Point::Message(id) => From::Message(id),
-        Point::Moment(ms) => From::Moment(ms),
-        Point::Nowhere => From::End,
-    };
-    // Where the second lies is seen from the first: a page each way that ends at it, or does not reach it.
-    let mut found = [Vec::new(), Vec::new()];
-    for (entries, back) in found.iter_mut().zip([false, true]) {
-        *entries = talk.page(conversation, Page { from: from(first), back, limit: limit + 1 }).await?;
-    }
-    let [forward, backward] = found;
-    let is_second = |entry: &Entry| second == Point::Message(entry.id);
-    let backwards = match (first, second) {
-        (Point::Moment(first), Point::Moment(second)) => first > second,
-        (_, Point::Moment(second)) => written(conversation, first, talk).await? > second,
-        (Point::Moment(first), _) => first > written(conversation, second, talk).await?,
-        _ if forward.iter().any(is_second) => false,
-        _ if backward.iter().any(is_second) => true,
-        _ => written(conversation, first, talk).await? > written(conversation, second, talk).await?,
-    };
-    let mut entries = if backwards { backward } else { forward };
-    match second {
-        Point::Moment(ms) if backwards => entries.retain(|entry| entry.written > ms),
-        Point::Moment(ms) => entries.retain(|entry| entry.written < ms),
-        _ => match entries.iter().position(is_second) {
-            Some(at) if backwards => drop(entries.drain(..=at)),
-            Some(at) => entries.truncate(at),
-            None => {}
-        },
-    }
-    let over = entries.len().saturating_sub(limit);
-    if backwards {
-        drop(entries.drain(..over))
-    } else {
-        entries.truncate(limit)
-    }
-    Ok(entries)
-}
-
-/// Returns when what a point means was written; 0 where it is not here.
-async fn written<T: Talk>(conversation: &Conversation, point: Point, talk: &mut T) -> Result<u64, String> {
-    Ok(match point {
-        Point::Moment(ms) => ms,
-        Point::Message(id) => talk.find(conversation, id).await?.map_or(0, |entry| entry.written),
-        Point::Nowhere => 0,
-    })
+/// Returns when the newest message was written before which the user has read all; `None`: there is none.
+async fn marked<T: Talk>(of: &Conversation, talk: &mut T) -> Result<Option<u64>, String> {
+    let before = talk.unread(of, None, 1).await?.first().copied();
+    let last = talk.lines(of, Span { before, ..Span::default() }, 1).await?;
+    Ok(last.last().map(|entry| entry.written))
 }

@@ -1,10 +1,10 @@
 //! What happens while a client looks on: messages that come, people and rooms that come and go.
 
-use super::show::{Way, reply_tags, write_id};
+use super::show::{Told, Way, reply_tags};
 use super::*;
-use crate::irc::talk::{Entry, What};
+use crate::Said;
+use crate::irc::moment;
 use crate::irc::text::quote;
-use crate::irc::{moment, talk};
 use crate::proto::{Body, Message};
 
 /// How many modes a line changes (MODES in [`RPL_ISUPPORT`]).
@@ -22,16 +22,20 @@ impl Session {
                     self.tell_marker(&target, &conversation, talk).await;
                 }
             }
-            Event::Request(conversation) => {
-                let from = conversation.partner(self.view.me()).map(|partner| self.view.nick(partner));
-                self.notice(&format!(
-                    "{} is no contact of yours and wrote to you. `compeer inbox` shows what, and how to answer or block",
-                    from.as_deref().unwrap_or("somebody")
-                ));
-            }
+            Event::Request(conversation) => self.announce(&conversation),
             // How far messages of the user are with others has no line in IRC.
             Event::Read(..) | Event::Stage(..) => {}
         }
+    }
+
+    /// Says that somebody who is no contact wants to write to the user.
+    pub(super) fn announce(&mut self, conversation: &Conversation) {
+        let Some(partner) = conversation.partner(self.view.me()) else { return };
+        let (nick, id) = (self.view.nick(partner), partner.to_string());
+        self.notice(&format!(
+            "{nick} is no contact of yours and writes to you. `compeer chat person:{id} --accept` lets them write on, \
+             --refuse leaves it alone"
+        ));
     }
 
     /// Whether the client is to hear what is said in a conversation.
@@ -65,11 +69,13 @@ impl Session {
             return;
         }
         let Some(way) = self.way(&conversation, message.author) else { return };
-        let what = match message.body {
-            Body::Text { text, answers } => What::Text { text, answers, edited: false },
-            Body::Attachment { name, bytes, caption, .. } => What::File { name, bytes, caption },
-            Body::Timer { expires_s } => What::Timer(expires_s),
-            Body::Opening => What::Opening,
+        let (said, answers) = match message.body {
+            Body::Text { text, answers } => (Said::Text(text), answers),
+            Body::Attachment { name, bytes, notice, caption } => {
+                (Said::Attachment { name, bytes, notice, caption }, None)
+            }
+            Body::Timer { expires_s } => (Said::Timer(expires_s), None),
+            Body::Opening => (Said::Opening, None),
             Body::Edit { of, ref text } => {
                 let tags = tags(&message, Some(of));
                 return self.speak(&way, "PRIVMSG", &format!("* edited: {text}"), tags, None, message.written);
@@ -80,16 +86,17 @@ impl Session {
             }
         };
         let (id, author, written) = (message.id, message.author, message.written);
-        self.show(&conversation, &Entry { id, author, written, what, reactions: Vec::new() }, None, talk);
+        let told = Told { id, author, written, said, is_edited: false, answers, reactions: Vec::new() };
+        self.show(&conversation, &told, None, talk);
     }
 
     async fn deletion<T: Talk>(&mut self, way: &Way, message: &Message, of: MessageId, talk: &mut T) {
         if self.caps.has(Cap::Redaction) && self.caps.has(Cap::MessageTags) {
-            let line = Line::new("REDACT", [way.target.as_str(), &write_id(of)]).from(way.source.clone());
+            let line = Line::new("REDACT", [way.target.as_str(), &of.to_string()]).from(way.source.clone());
             return self.lines.push(line.tag("time", moment::write(message.written)));
         }
         // What it said is gone here too: only when is left.
-        let when = talk.find(&message.conversation, of).await.ok().flatten();
+        let when = talk.entry(&message.conversation, of).await.ok().flatten();
         let text = match when {
             Some(entry) => format!("took back a message of {}", moment::short(entry.written, &self.zone)),
             None => "took back a message".to_owned(),
@@ -112,9 +119,9 @@ impl Session {
             line.tags = tags(message, Some(to));
             return self.lines.push(line.tag(if put { "+draft/react" } else { "+draft/unreact" }, reaction));
         }
-        let about = match talk.find(&message.conversation, to).await.ok().flatten().map(|entry| entry.what) {
-            Some(What::Text { text, .. }) => quote(&text),
-            Some(What::File { name, .. }) => name,
+        let about = match talk.entry(&message.conversation, to).await.ok().flatten().map(|entry| entry.said) {
+            Some(Said::Text(text)) => quote(&text),
+            Some(Said::Attachment { name, .. }) => name,
             _ => "a message".to_owned(),
         };
         let text = match put {
@@ -229,22 +236,12 @@ impl Session {
             self.lines.push(Line::new("AWAY", away).from(view.source(person)));
         }
     }
-
-    /// Shows the last messages of a conversation to a client that cannot ask for them.
-    pub(super) async fn play<T: Talk>(&mut self, conversation: &Conversation, limit: usize, talk: &mut T) {
-        let page = talk::Page { from: talk::From::End, back: true, limit };
-        match (talk.page(conversation, page).await, self.name_of(conversation)) {
-            (Ok(entries), Some(name)) if !entries.is_empty() => self.show_all(&name, conversation, &entries, talk),
-            (Ok(_), _) | (_, None) => {}
-            (Err(why), _) => self.notice(&format!("the history cannot be read: {why}")),
-        }
-    }
 }
 
 /// The tags of a message that says something of another one.
 fn tags(message: &Message, of: Option<MessageId>) -> Vec<(String, String)> {
     let mut tags =
-        vec![("time".to_owned(), moment::write(message.written)), ("msgid".to_owned(), write_id(message.id))];
+        vec![("time".to_owned(), moment::write(message.written)), ("msgid".to_owned(), message.id.to_string())];
     tags.extend(of.into_iter().flat_map(reply_tags));
     tags
 }

@@ -3,10 +3,9 @@
 use base::units::{format_bytes, format_duration};
 
 use super::*;
-use crate::irc::talk::{Entry, What};
 use crate::irc::text::{Piece, pieces};
 use crate::irc::{line, moment};
-use crate::proto::Pen;
+use crate::{Entry, Said};
 
 /// Between whom lines are, as a client is shown them.
 #[derive(Clone, Debug)]
@@ -17,17 +16,24 @@ pub(super) struct Way {
     pub(super) target: String,
 }
 
-/// Writes which message is meant, for clients to name it by.
-pub(super) fn write_id(id: MessageId) -> String {
-    let Pen(pen) = id.pen;
-    format!("{}-{}", data_encoding::HEXLOWER.encode(&pen), id.number)
+/// A message as a client is told of it.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) id: MessageId,
+    pub(super) author: PersonId,
+    pub(super) written: u64,
+    pub(super) said: Said,
+    pub(super) is_edited: bool,
+    pub(super) answers: Option<MessageId>,
+    pub(super) reactions: Vec<(String, Vec<PersonId>)>,
 }
 
-/// Reads which message is meant.
-pub(super) fn read_id(text: &str) -> Option<MessageId> {
-    let (pen, number) = text.split_once('-')?;
-    let pen = data_encoding::HEXLOWER_PERMISSIVE.decode(pen.as_bytes()).ok()?;
-    Some(MessageId { pen: Pen(pen.try_into().ok()?), number: number.parse().ok()? })
+impl From<Entry> for Told {
+    fn from(entry: Entry) -> Told {
+        let Entry { position, author, written, said, is_edited, answers, reactions, .. } = entry;
+        let answers = answers.map(|quote| quote.id);
+        Told { id: position.id, author, written, said, is_edited, answers, reactions }
+    }
 }
 
 impl Session {
@@ -42,32 +48,29 @@ impl Session {
     }
 
     /// Shows a message as it is now.
-    pub(super) fn show<T: Talk>(&mut self, conversation: &Conversation, entry: &Entry, batch: Option<&str>, talk: &T) {
-        let Some(way) = self.way(conversation, entry.author) else { return };
-        let (command, text, answers) = match &entry.what {
-            What::Gone => return,
-            What::Text { text, answers, edited: false } => ("PRIVMSG", text.clone(), *answers),
-            What::Text { text, answers, edited: true } => ("PRIVMSG", format!("* edited: {text}"), *answers),
-            What::File { name, bytes, caption } => {
-                let how = talk.how_to_fetch(conversation, entry.id);
-                let mut text = format!("* file: {name} ({}); to fetch it: {how}", format_bytes(*bytes));
-                if !caption.is_empty() {
-                    text = format!("{text}\n{caption}");
-                }
-                ("PRIVMSG", text, None)
+    pub(super) fn show<T: Talk>(&mut self, conversation: &Conversation, told: &Told, batch: Option<&str>, talk: &T) {
+        let Some(way) = self.way(conversation, told.author) else { return };
+        let edited = if told.is_edited { "* edited: " } else { "" };
+        let (command, text) = match &told.said {
+            Said::Deleted => return,
+            Said::Text(text) => ("PRIVMSG", format!("{edited}{text}")),
+            Said::Attachment { name, bytes, notice, caption } => {
+                let (size, how) = (format_bytes(*bytes), talk.how_to_fetch(notice));
+                let gap = if caption.is_empty() { "" } else { "\n" };
+                ("PRIVMSG", format!("* file: {name} ({size}); to fetch it: {how}{gap}{edited}{caption}"))
             }
-            What::Timer(seconds) => ("NOTICE", timer(*seconds), None),
-            What::Opening => ("NOTICE", "opened this room".to_owned(), None),
+            Said::Timer(seconds) => ("NOTICE", timer(*seconds)),
+            Said::Opening => ("NOTICE", "opened this room".to_owned()),
         };
-        self.note_shown(conversation, entry);
-        let mut tags =
-            vec![("time".to_owned(), moment::write(entry.written)), ("msgid".to_owned(), write_id(entry.id))];
-        tags.extend(answers.into_iter().flat_map(reply_tags));
-        self.speak(&way, command, &text, tags, batch, entry.written);
+        let newest = self.shown.entry(conversation.clone()).or_default();
+        *newest = (*newest).max(told.written);
+        let mut tags = vec![("time".to_owned(), moment::write(told.written)), ("msgid".to_owned(), told.id.to_string())];
+        tags.extend(told.answers.into_iter().flat_map(reply_tags));
+        self.speak(&way, command, &text, tags, batch, told.written);
         if self.caps.has(Cap::EventPlayback)
             && let Some(batch) = batch
         {
-            self.show_reactions(conversation, entry, batch);
+            self.show_reactions(conversation, told, batch);
         }
     }
 
@@ -133,25 +136,21 @@ impl Session {
     }
 
     /// Shows how people reacted, behind the message (chathistory, "draft/chathistory-context").
-    fn show_reactions(&mut self, conversation: &Conversation, entry: &Entry, batch: &str) {
-        for (person, reaction) in &entry.reactions {
-            let Some(way) = self.way(conversation, *person) else { continue };
+    fn show_reactions(&mut self, conversation: &Conversation, told: &Told, batch: &str) {
+        let all = told.reactions.iter().flat_map(|(reaction, by)| by.iter().map(move |person| (reaction, *person)));
+        for (reaction, person) in all {
+            let Some(way) = self.way(conversation, person) else { continue };
             let line = Line::new("TAGMSG", [way.target]).from(way.source).tag("batch", batch);
-            let mut line = line.tag("time", moment::write(entry.written)).tag("draft/chathistory-context", "");
-            line.tags.extend(reply_tags(entry.id));
+            let mut line = line.tag("time", moment::write(told.written)).tag("draft/chathistory-context", "");
+            line.tags.extend(reply_tags(told.id));
             self.lines.push(line.tag("+draft/react", reaction.as_str()));
         }
-    }
-
-    fn note_shown(&mut self, conversation: &Conversation, entry: &Entry) {
-        let newest = self.shown.entry(conversation.clone()).or_default();
-        *newest = (*newest).max(entry.written);
     }
 }
 
 /// Says which message is answered, as old and new clients read it.
 pub(super) fn reply_tags(id: MessageId) -> [(String, String); 2] {
-    ["+reply", "+draft/reply"].map(|key| (key.to_owned(), write_id(id)))
+    ["+reply", "+draft/reply"].map(|key| (key.to_owned(), id.to_string()))
 }
 
 /// Says for how long messages are kept.

@@ -1,13 +1,12 @@
 //! What the client says.
 
-use super::show::read_id;
+use super::history::mark;
+use super::show::{Told, reply_tags};
 use super::*;
 use crate::irc::caps::MULTILINE_LINES;
-use crate::irc::moment;
 use crate::irc::names::fold;
-use crate::irc::talk::{Entry, Said, What, Written};
 use crate::irc::text::{Spoken, spoken};
-use crate::proto::{MAX_REACTION, MAX_TEXT};
+use crate::proto::{Body, MAX_REACTION, MAX_TEXT};
 
 /// To how many a line may be addressed (TARGMAX in [`RPL_ISUPPORT`]). Arbitrary.
 pub(super) const MAX_TARGETS: usize = 4;
@@ -41,16 +40,18 @@ impl Session {
     }
 
     async fn say_to_all<T: Talk>(&mut self, line: &Line, text: &str, talk: &mut T) {
-        let answers = line.tagged("+reply").or_else(|| line.tagged("+draft/reply")).and_then(read_id);
+        let answers = answered(line);
         for target in line.param(0).split(',').take(MAX_TARGETS) {
             let Some(conversation) = self.addressed(target) else { continue };
-            let said = Said::Text { text: text.to_owned(), answers };
-            let Some(written) = self.say(target, &conversation, said, talk).await else { continue };
+            let body = Body::Text { text: text.to_owned(), answers };
+            let Some(id) = self.say(target, &conversation, body, talk).await else { continue };
             if self.caps.has(Cap::EchoMessage) {
-                let what = What::Text { text: text.to_owned(), answers, edited: false };
-                let (id, author) = (written.id, self.view.me());
-                let entry = Entry { id, author, written: written.written, what, reactions: Vec::new() };
-                self.show(&conversation, &entry, None, talk);
+                match talk.entry(&conversation, id).await {
+                    Ok(Some(entry)) => self.show(&conversation, &Told::from(entry), None, talk),
+                    // It disappeared already.
+                    Ok(None) => {}
+                    Err(why) => self.reply(ERR_CANNOTSENDTOCHAN, [target, why.as_str()]),
+                }
             }
             self.read_by_answering(&conversation, talk).await;
         }
@@ -78,16 +79,16 @@ impl Session {
         &mut self,
         target: &str,
         conversation: &Conversation,
-        said: Said,
+        body: Body,
         talk: &mut T,
-    ) -> Option<Written> {
-        match talk.say(conversation, said).await {
-            Ok(written) => {
-                self.own.push_back((conversation.clone(), written.id));
+    ) -> Option<MessageId> {
+        match talk.say(conversation, body).await {
+            Ok(id) => {
+                self.own.push_back((conversation.clone(), id));
                 if self.own.len() > MAX_OWN {
                     self.own.pop_front();
                 }
-                Some(written)
+                Some(id)
             }
             Err(why) => {
                 self.reply(ERR_CANNOTSENDTOCHAN, [target, why.as_str()]);
@@ -102,7 +103,7 @@ impl Session {
             return;
         }
         if let Some(until) = self.shown.get(conversation)
-            && let Err(why) = talk.mark(conversation, *until).await
+            && let Err(why) = mark(conversation, *until, talk).await
         {
             self.notice(&format!("what you read could not be noted: {why}"));
         }
@@ -131,19 +132,17 @@ impl Session {
             (None, Some(reaction)) => (reaction.to_owned(), false),
             (None, None) => return,
         };
-        let to = line.tagged("+reply").or_else(|| line.tagged("+draft/reply")).and_then(read_id);
-        let (Some(to), true) = (to, !reaction.is_empty() && reaction.len() <= MAX_REACTION) else {
+        let (Some(to), true) = (answered(line), !reaction.is_empty() && reaction.len() <= MAX_REACTION) else {
             return self.fail("TAGMSG", "INVALID_PARAMS", &[target], "a reaction is short, and to a message (+reply)");
         };
         self.reacts = true;
-        let said = Said::Reaction { to, reaction: reaction.clone(), put };
-        let Some(written) = self.say(target, conversation, said, talk).await else { return };
+        let body = Body::Reaction { to, reaction: reaction.clone(), put };
+        let Some(id) = self.say(target, conversation, body, talk).await else { return };
         if self.caps.has(Cap::EchoMessage)
             && let Some(way) = self.way(conversation, self.view.me())
         {
-            let mut echo = Line::new("TAGMSG", [way.target]).from(way.source);
-            echo = echo.tag("time", moment::write(written.written)).tag("msgid", show::write_id(written.id));
-            echo.tags.extend(show::reply_tags(to));
+            let mut echo = Line::new("TAGMSG", [way.target]).from(way.source).tag("msgid", id.to_string());
+            echo.tags.extend(reply_tags(to));
             self.lines.push(echo.tag(if put { "+draft/react" } else { "+draft/unreact" }, reaction));
         }
     }
@@ -160,9 +159,9 @@ impl Session {
         let Some(conversation) = self.conversation(target) else {
             return self.fail("REDACT", "INVALID_TARGET", &[target], "You cannot delete messages from there");
         };
-        let found = match read_id(id) {
-            Some(of) => talk.find(&conversation, of).await,
-            None => Ok(None),
+        let found = match id.parse() {
+            Ok(of) => talk.entry(&conversation, of).await,
+            Err(_) => Ok(None),
         };
         let entry = match found {
             Ok(Some(entry)) => entry,
@@ -172,7 +171,7 @@ impl Session {
         if entry.author != self.view.me() {
             return self.fail("REDACT", "REDACT_FORBIDDEN", &[target, id], "Only who wrote a message can take it back");
         }
-        if let Err(why) = talk.say(&conversation, Said::Deletion { of: entry.id }).await {
+        if let Err(why) = talk.say(&conversation, Body::Deletion { of: entry.position.id }).await {
             self.fail("REDACT", "REDACT_FORBIDDEN", &[target, id], &why);
         }
     }
@@ -242,4 +241,9 @@ impl Session {
             multiline.failed = failure;
         }
     }
+}
+
+/// Returns which message a line answers.
+fn answered(line: &Line) -> Option<MessageId> {
+    line.tagged("+reply").or_else(|| line.tagged("+draft/reply"))?.parse().ok()
 }

@@ -14,9 +14,9 @@ use data_encoding::BASE64;
 
 use super::*;
 use crate::irc::moment;
-use crate::irc::talk::{Entry, From, Latest, Page, Said, What, Written};
 use crate::irc::view::{Group, Member, Person, Scene};
 use crate::proto::{Body, Message, Pen, RoomName};
+use crate::{Entry, Moment, Newest, Position, Said, Span, Summary};
 
 const ALICE: PersonId = PersonId([1; 32]);
 const BOB: PersonId = PersonId([2; 32]);
@@ -78,11 +78,10 @@ fn run<F: Future>(future: F) -> F::Output {
 #[derive(Default)]
 struct Fake {
     history: BTreeMap<Conversation, Vec<Entry>>,
-    said: Vec<(Conversation, Said)>,
+    said: Vec<(Conversation, Body)>,
     typing: Vec<(Conversation, bool)>,
-    marked: BTreeMap<Conversation, u64>,
-    /// Why nothing can be said.
-    refuses: Option<String>,
+    /// Why nothing can be said or read.
+    fails: Option<String>,
     count: u32,
 }
 
@@ -93,12 +92,34 @@ impl Fake {
     }
 
     /// Somebody said something.
-    fn said(&mut self, conversation: &Conversation, author: PersonId, text: &str) -> Entry {
+    fn said(&mut self, conversation: &Conversation, author: PersonId, text: &str) -> MessageId {
         let id = self.id();
-        let what = What::Text { text: text.into(), answers: None, edited: false };
-        let entry = Entry { id, author, written: NOON + 1000 * u64::from(id.number), what, reactions: Vec::new() };
-        self.history.entry(conversation.clone()).or_default().push(entry.clone());
-        entry
+        let time = u64::from(id.number);
+        let entry = Entry {
+            position: Position { time, id },
+            author,
+            written: NOON + 1000 * time,
+            said: Said::Text(text.into()),
+            is_edited: false,
+            answers: None,
+            reactions: Vec::new(),
+            stages: Vec::new(),
+            is_unread: author != ALICE,
+            due_ms: None,
+        };
+        self.history.entry(conversation.clone()).or_default().push(entry);
+        id
+    }
+
+    fn all(&self, of: &Conversation) -> Result<Vec<Entry>, String> {
+        match &self.fails {
+            Some(why) => Err(why.clone()),
+            None => Ok(self.history.get(of).cloned().unwrap_or_default()),
+        }
+    }
+
+    fn is_unread(&self, of: &Conversation, id: MessageId) -> bool {
+        self.history[of].iter().any(|entry| entry.position.id == id && entry.is_unread)
     }
 }
 
@@ -107,65 +128,80 @@ impl Talk for Fake {
         password == TOKEN
     }
 
-    fn how_to_fetch(&self, _: &Conversation, id: MessageId) -> String {
-        format!("compeer fetch {}", id.number)
+    fn how_to_fetch(&self, notice: &[u8]) -> String {
+        format!("compeer inbox accept {}", String::from_utf8_lossy(notice))
     }
 
-    async fn page(&mut self, conversation: &Conversation, page: Page) -> Result<Vec<Entry>, String> {
-        if self.history.contains_key(&Conversation::between(BOB, CAROL)) {
-            return Err("the disk is gone".into());
-        }
-        let all = self.history.get(conversation).cloned().unwrap_or_default();
-        let at = |id: MessageId| all.iter().position(|entry| entry.id == id);
-        let within: Vec<Entry> = match (page.from, page.back) {
-            (From::End, true) | (From::Beginning, false) => all.clone(),
-            (From::End, false) | (From::Beginning, true) => Vec::new(),
-            (From::Message(id), true) => at(id).map(|at| all[..at].to_vec()).unwrap_or_default(),
-            (From::Message(id), false) => at(id).map(|at| all[at + 1..].to_vec()).unwrap_or_default(),
-            (From::Moment(ms), true) => all.iter().filter(|entry| entry.written < ms).cloned().collect(),
-            (From::Moment(ms), false) => all.iter().filter(|entry| entry.written > ms).cloned().collect(),
+    async fn conversations(&mut self) -> Result<Vec<Summary>, String> {
+        let summary = |(conversation, all): (&Conversation, &Vec<Entry>)| Summary {
+            conversation: conversation.clone(),
+            newest: all.last().map(|entry| Newest {
+                position: entry.position,
+                author: entry.author,
+                said: entry.said.clone(),
+                said_ms: entry.written,
+            }),
+            unread: all.iter().filter(|entry| entry.is_unread).count() as u64,
+            is_muted: false,
+            is_request: conversation.partner(ALICE) == Some(DORA),
         };
-        let first = if page.back { within.len().saturating_sub(page.limit) } else { 0 };
-        Ok(within.into_iter().skip(first).take(page.limit).collect())
+        Ok(self.history.iter().map(summary).collect())
     }
 
-    async fn find(&mut self, conversation: &Conversation, id: MessageId) -> Result<Option<Entry>, String> {
-        Ok(self.history.get(conversation).and_then(|all| all.iter().find(|entry| entry.id == id)).cloned())
+    async fn lines(&mut self, of: &Conversation, span: Span, limit: usize) -> Result<Vec<Entry>, String> {
+        let mut all = self.all(of)?;
+        all.retain(|entry| span.after.is_none_or(|after| entry.position > after));
+        all.retain(|entry| span.before.is_none_or(|before| entry.position < before));
+        let first = if span.from_start { 0 } else { all.len().saturating_sub(limit) };
+        Ok(all.into_iter().skip(first).take(limit).collect())
     }
 
-    async fn latest(&mut self) -> Result<Vec<Latest>, String> {
-        let latest = self.history.iter().filter_map(|(conversation, all)| {
-            let marked = self.marked.get(conversation).copied().unwrap_or_default();
-            let unread = all.iter().filter(|entry| entry.author != ALICE && entry.written > marked).count() as u64;
-            Some(Latest { conversation: conversation.clone(), written: all.last()?.written, unread })
-        });
-        Ok(latest.collect())
+    async fn entry(&mut self, of: &Conversation, id: MessageId) -> Result<Option<Entry>, String> {
+        Ok(self.all(of)?.into_iter().find(|entry| entry.position.id == id))
     }
 
-    async fn say(&mut self, conversation: &Conversation, said: Said) -> Result<Written, String> {
-        if let Some(why) = &self.refuses {
-            return Err(why.clone());
+    async fn position(&mut self, of: &Conversation, id: MessageId) -> Result<Option<Position>, String> {
+        Ok(self.all(of)?.iter().map(|entry| entry.position).find(|position| position.id == id))
+    }
+
+    async fn moment(&mut self, of: &Conversation, written: u64) -> Result<Moment, String> {
+        let all = self.all(of)?;
+        Ok(Moment {
+            until: all.iter().rfind(|entry| entry.written <= written).map(|entry| entry.position),
+            since: all.iter().find(|entry| entry.written >= written).map(|entry| entry.position),
+        })
+    }
+
+    async fn unread(
+        &mut self,
+        of: &Conversation,
+        until: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<Position>, String> {
+        let unread = self.all(of)?.into_iter().filter(|entry| entry.is_unread).map(|entry| entry.position);
+        Ok(unread.filter(|position| until.is_none_or(|until| *position <= until)).take(limit).collect())
+    }
+
+    async fn read(&mut self, of: &Conversation, ids: Vec<MessageId>) -> Result<(), String> {
+        for entry in self.history.entry(of.clone()).or_default() {
+            entry.is_unread &= !ids.contains(&entry.position.id);
         }
-        self.said.push((conversation.clone(), said.clone()));
-        let Said::Text { text, .. } = said else {
-            return Ok(Written { id: self.id(), written: NOON });
-        };
-        let entry = Fake::said(self, conversation, ALICE, &text);
-        Ok(Written { id: entry.id, written: entry.written })
-    }
-
-    async fn typing(&mut self, conversation: &Conversation, writes: bool) {
-        self.typing.push((conversation.clone(), writes));
-    }
-
-    async fn mark(&mut self, conversation: &Conversation, until: u64) -> Result<(), String> {
-        let marked = self.marked.entry(conversation.clone()).or_default();
-        *marked = until.max(*marked);
         Ok(())
     }
 
-    async fn marked(&mut self, conversation: &Conversation) -> Result<Option<u64>, String> {
-        Ok(self.marked.get(conversation).copied())
+    async fn say(&mut self, to: &Conversation, body: Body) -> Result<MessageId, String> {
+        if let Some(why) = &self.fails {
+            return Err(why.clone());
+        }
+        self.said.push((to.clone(), body.clone()));
+        match body {
+            Body::Text { text, .. } => Ok(self.said(to, ALICE, &text)),
+            _ => Ok(self.id()),
+        }
+    }
+
+    async fn typing(&mut self, to: &Conversation, writes: bool) {
+        self.typing.push((to.clone(), writes));
     }
 }
 

@@ -60,20 +60,20 @@ fn files_edits_reactions_and_deletions_are_lines_that_can_be_read() {
     let mut client = Client::plain(Fake::default());
     let hello = client.node.said(&tea(), CAROL, "hello everybody out there, who reads this far?");
     let bob = source(BOB);
-    let file = Body::Attachment { name: "a.pdf".into(), bytes: 1536, notice: Vec::new(), caption: "look".into() };
+    let file = Body::Attachment { name: "a.pdf".into(), bytes: 1536, notice: b"x7k2".to_vec(), caption: "look".into() };
     assert_eq!(
         client.hears(&tea(), BOB, file),
         [
-            format!(":{bob} PRIVMSG #Tea-Cake :* file: a.pdf (1.5 KiB); to fetch it: compeer fetch 2"),
+            format!(":{bob} PRIVMSG #Tea-Cake :* file: a.pdf (1.5 KiB); to fetch it: compeer inbox accept x7k2"),
             format!(":{bob} PRIVMSG #Tea-Cake :look")
         ]
     );
-    let edit = Body::Edit { of: hello.id, text: "hello you".into() };
+    let edit = Body::Edit { of: hello, text: "hello you".into() };
     assert_eq!(
         client.hears(&tea(), CAROL, edit),
         [format!(":{} PRIVMSG #Tea-Cake :* edited: hello you", source(CAROL))]
     );
-    let reaction = |put| Body::Reaction { to: hello.id, reaction: "👍".into(), put };
+    let reaction = |put| Body::Reaction { to: hello, reaction: "👍".into(), put };
     let quoted = "“hello everybody out there, who reads…”";
     assert_eq!(client.hears(&tea(), BOB, reaction(true)), [format!(":{bob} NOTICE #Tea-Cake :reacted 👍 to {quoted}")]);
     assert_eq!(
@@ -81,7 +81,7 @@ fn files_edits_reactions_and_deletions_are_lines_that_can_be_read() {
         [format!(":{bob} NOTICE #Tea-Cake :no longer reacts 👍 to {quoted}")]
     );
     assert_eq!(
-        client.hears(&tea(), CAROL, Body::Deletion { of: hello.id }),
+        client.hears(&tea(), CAROL, Body::Deletion { of: hello }),
         [format!(":{} NOTICE #Tea-Cake :took back a message of 2026-01-01 12:00", source(CAROL))]
     );
     assert_eq!(
@@ -95,11 +95,11 @@ fn a_client_made_for_them_gets_reactions_and_deletions_as_they_are() {
     let caps = "message-tags server-time batch draft/chathistory draft/message-redaction";
     let mut client = Client::with(Fake::default(), caps);
     let hello = client.node.said(&tea(), BOB, "hello");
-    let lines = client.hears(&tea(), CAROL, Body::Reaction { to: hello.id, reaction: "👍".into(), put: true });
+    let lines = client.hears(&tea(), CAROL, Body::Reaction { to: hello, reaction: "👍".into(), put: true });
     let id = "0707070707070707-1";
     assert!(lines[0].contains(&format!(";+reply={id};+draft/reply={id};+draft/react=👍 :Carol_C!")), "{lines:?}");
     assert!(lines[0].ends_with(" TAGMSG #Tea-Cake"));
-    let lines = client.hears(&tea(), BOB, Body::Deletion { of: hello.id });
+    let lines = client.hears(&tea(), BOB, Body::Deletion { of: hello });
     assert!(lines[0].ends_with(&format!(":{} REDACT #Tea-Cake {id}", source(BOB))), "{lines:?}");
 }
 
@@ -117,7 +117,16 @@ fn who_writes_is_seen_by_clients_that_show_it() {
 fn a_stranger_who_writes_is_announced() {
     let mut client = Client::plain(Fake::default());
     let lines = client.handle(Input::Event(Event::Request(Conversation::between(ALICE, CAROL))));
-    assert!(lines[0].starts_with(":irc.compeer NOTICE alice :Carol_C is no contact of yours"), "{lines:?}");
+    let notice = ":irc.compeer NOTICE alice :Carol_C is no contact of yours and writes to you. ";
+    assert!(lines[0].starts_with(notice) && lines[0].contains(&format!("person:{CAROL} --accept")), "{lines:?}");
+    // So is one who wrote before the client came.
+    let mut node = Fake::default();
+    node.said(&Conversation::between(ALICE, DORA), DORA, "hello");
+    let mut client = Client::connected();
+    client.node = node;
+    let lines = client.come_in();
+    assert!(of(&lines, "NOTICE")[0].contains(" is no contact of yours"), "{lines:?}");
+    assert!(of(&lines, "PRIVMSG")[0].ends_with(" hello"), "{lines:?}");
 }
 
 #[test]

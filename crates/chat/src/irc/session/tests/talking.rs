@@ -2,17 +2,13 @@
 
 use super::*;
 
-fn words(text: &str) -> Said {
-    Said::Text { text: text.into(), answers: None }
-}
-
 #[test]
 fn what_is_said_goes_to_rooms_and_people_once() {
     let mut client = Client::plain(Fake::default());
     assert_eq!(client.send("PRIVMSG #tea-cake :hello"), [""; 0]);
     assert_eq!(client.send("NOTICE Bob,alice hi"), [""; 0]);
     let notes = Conversation::between(ALICE, ALICE);
-    assert_eq!(client.node.said, [(tea(), words("hello")), (with_bob(), words("hi")), (notes, words("hi"))]);
+    assert_eq!(client.node.said, [(tea(), text("hello")), (with_bob(), text("hi")), (notes, text("hi"))]);
     // The event of what it said itself tells the client nothing new.
     let id = MessageId { pen: Pen([7; 8]), number: 1 };
     assert_eq!(client.hears_of(id, &tea(), ALICE, text("hello")), [""; 0]);
@@ -42,8 +38,8 @@ fn what_is_not_for_people_is_not_sent_and_what_fails_is_told() {
     assert!(client.send("PRIVMSG #zoe :hi")[0].contains(" 403 alice #zoe :"));
     assert_eq!(client.node.said, []);
     client.send("PRIVMSG bob :\u{1}ACTION waves\u{1}");
-    assert_eq!(client.node.said, [(with_bob(), words("* waves"))]);
-    client.node.refuses = Some("you blocked this person".into());
+    assert_eq!(client.node.said, [(with_bob(), text("* waves"))]);
+    client.node.fails = Some("you blocked this person".into());
     assert_eq!(client.send("PRIVMSG bob :hi"), [":irc.compeer 404 alice bob :you blocked this person"]);
 }
 
@@ -53,15 +49,15 @@ fn reactions_answers_and_typing_go_by_tags() {
     let hello = client.node.said(&tea(), BOB, "hello");
     let id = "0707070707070707-1";
     client.send(&format!("@+reply={id} PRIVMSG #tea-cake :hello yourself"));
-    let answer = Said::Text { text: "hello yourself".into(), answers: Some(hello.id) };
+    let answer = Body::Text { text: "hello yourself".into(), answers: Some(hello) };
     let echo = client.send(&format!("@+draft/reply={id};+draft/react=👍 TAGMSG #tea-cake"));
     assert!(echo[0].ends_with(&format!("+draft/react=👍 :{} TAGMSG #Tea-Cake", source(ALICE))), "{echo:?}");
     client.send(&format!("@+draft/reply={id};+draft/unreact=👍 TAGMSG #tea-cake"));
-    let reaction = |put| Said::Reaction { to: hello.id, reaction: "👍".into(), put };
+    let reaction = |put| Body::Reaction { to: hello, reaction: "👍".into(), put };
     assert_eq!(client.node.said, [(tea(), answer), (tea(), reaction(true)), (tea(), reaction(false))]);
     assert!(client.send("@+draft/react=👍 TAGMSG #tea-cake")[0].starts_with(":irc.compeer FAIL TAGMSG INVALID_PARAMS"));
     // Who reacts understands reactions.
-    let lines = client.hears(&tea(), BOB, Body::Reaction { to: hello.id, reaction: "x".into(), put: true });
+    let lines = client.hears(&tea(), BOB, Body::Reaction { to: hello, reaction: "x".into(), put: true });
     assert!(lines[0].ends_with(" TAGMSG #Tea-Cake"), "{lines:?}");
     client.send("@+typing=active TAGMSG bob");
     client.send("@+typing=done TAGMSG bob");
@@ -83,7 +79,7 @@ fn only_own_messages_can_be_taken_back() {
     }
     assert!(client.send(&format!("REDACT #nowhere {}", id(1)))[0].contains("INVALID_TARGET"));
     client.send(&format!("REDACT #tea-cake {} :mistake", id(1)));
-    assert_eq!(client.node.said, [(tea(), Said::Deletion { of: hers.id })]);
+    assert_eq!(client.node.said, [(tea(), Body::Deletion { of: hers })]);
 }
 
 #[test]
@@ -96,7 +92,7 @@ fn several_lines_can_be_one_message() {
     }
     client.send("@batch=1;draft/multiline-concat PRIVMSG #tea-cake :are you?");
     let echo = client.send("BATCH -1");
-    assert_eq!(client.node.said, [(tea(), words("one\n\nhow are you?"))]);
+    assert_eq!(client.node.said, [(tea(), text("one\n\nhow are you?"))]);
     assert!(echo[0].starts_with("@label=x;") && echo[0].contains(" BATCH +b1 draft/multiline #Tea-Cake"), "{echo:?}");
     assert_eq!(echo.last().unwrap(), ":irc.compeer BATCH -b1");
 }
