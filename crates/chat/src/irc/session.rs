@@ -46,8 +46,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Why somebody is not there.
 const AWAY: &str = "no node of theirs is connected: they get it when one is";
 
-/// How many of its own messages a session remembers, so that it is not told of them again. Their events follow at once.
-const MAX_OWN: usize = 256;
+/// How many messages a session remembers, so that the client is not told of them again. What tells of them follows at once.
+const MAX_KNOWN: usize = 1024;
 
 /// The longest label (labeled-response, "Tag value").
 const MAX_LABEL: usize = 64;
@@ -63,6 +63,8 @@ pub enum Input {
     View(Arc<View>),
     /// The time that [`Session::poll_timeout`] named has come.
     Timeout,
+    /// It cannot go on, for this reason.
+    Over(String),
 }
 
 /// What a session wants, in order.
@@ -94,8 +96,8 @@ pub struct Session {
     registration: Registration,
     /// The channels that the client is in.
     joined: BTreeSet<Conversation>,
-    /// Messages that the client itself wrote, and knows of.
-    own: VecDeque<(Conversation, MessageId)>,
+    /// Messages that the client knows of, before it is told of them: what it wrote itself, and what it was shown when it came.
+    known: VecDeque<(Conversation, MessageId)>,
     /// When the newest message was written that the client was shown, by conversation.
     shown: BTreeMap<Conversation, u64>,
     /// Whether the client has sent reactions, so that it will understand them too.
@@ -122,7 +124,7 @@ impl Session {
             phase: Phase::Registering,
             registration: Registration::default(),
             joined: BTreeSet::new(),
-            own: VecDeque::new(),
+            known: VecDeque::new(),
             shown: BTreeMap::new(),
             reacts: false,
             multiline: None,
@@ -150,6 +152,7 @@ impl Session {
             (Input::View(view), Phase::Registering) => self.view = view,
             (Input::Event(_), Phase::Registering) => {}
             (Input::Timeout, _) => self.timeout(now.mono),
+            (Input::Over(why), _) => self.close(&why),
         }
         self.release();
     }
@@ -284,6 +287,14 @@ impl Session {
         self.release();
         self.output.push_back(Output::Close);
         self.phase = Phase::Over;
+    }
+
+    /// Remembers that the client knows a message.
+    fn remember(&mut self, conversation: &Conversation, id: MessageId) {
+        self.known.push_back((conversation.clone(), id));
+        if self.known.len() > MAX_KNOWN {
+            self.known.pop_front();
+        }
     }
 
     /// Names a batch.

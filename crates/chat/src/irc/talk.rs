@@ -23,7 +23,8 @@ pub trait Talk {
     ) -> impl Future<Output = Result<Vec<Entry>, String>> + Send;
 
     /// Reads one line; `None`: it is not there (any more).
-    fn entry(&mut self, of: &Conversation, id: MessageId) -> impl Future<Output = Result<Option<Entry>, String>> + Send;
+    fn entry(&mut self, of: &Conversation, id: MessageId)
+    -> impl Future<Output = Result<Option<Entry>, String>> + Send;
 
     /// Finds where a message stands; `None`: nowhere (any more).
     fn position(

@@ -175,7 +175,11 @@ impl Session {
     /// Shows the last messages of a conversation to a client that cannot ask for them.
     pub(super) async fn play<T: Talk>(&mut self, conversation: &Conversation, limit: usize, talk: &mut T) {
         match (talk.lines(conversation, Span::default(), limit).await, self.name_of(conversation)) {
-            (Ok(entries), Some(name)) if !entries.is_empty() => self.show_all(&name, conversation, entries, talk),
+            (Ok(entries), Some(name)) if !entries.is_empty() => {
+                // Of the newest of them it may be told just now.
+                entries.iter().for_each(|entry| self.remember(conversation, entry.position.id));
+                self.show_all(&name, conversation, entries, talk);
+            }
             (Ok(_), _) | (_, None) => {}
             (Err(why), _) => self.notice(&format!("the history cannot be read: {why}")),
         }

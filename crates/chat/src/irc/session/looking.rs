@@ -57,8 +57,8 @@ impl Session {
     async fn message<T: Talk>(&mut self, message: Message, talk: &mut T) {
         let conversation = message.conversation.clone();
         let key = (conversation.clone(), message.id);
-        if let Some(at) = self.own.iter().position(|own| *own == key) {
-            self.own.remove(at);
+        if let Some(at) = self.known.iter().position(|known| *known == key) {
+            self.known.remove(at);
             return;
         }
         let is_mine = message.author == self.view.me();

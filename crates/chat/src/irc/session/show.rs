@@ -64,7 +64,8 @@ impl Session {
         };
         let newest = self.shown.entry(conversation.clone()).or_default();
         *newest = (*newest).max(told.written);
-        let mut tags = vec![("time".to_owned(), moment::write(told.written)), ("msgid".to_owned(), told.id.to_string())];
+        let mut tags =
+            vec![("time".to_owned(), moment::write(told.written)), ("msgid".to_owned(), told.id.to_string())];
         tags.extend(told.answers.into_iter().flat_map(reply_tags));
         self.speak(&way, command, &text, tags, batch, told.written);
         if self.caps.has(Cap::EventPlayback)

@@ -84,10 +84,7 @@ impl Session {
     ) -> Option<MessageId> {
         match talk.say(conversation, body).await {
             Ok(id) => {
-                self.own.push_back((conversation.clone(), id));
-                if self.own.len() > MAX_OWN {
-                    self.own.pop_front();
-                }
+                self.remember(conversation, id);
                 Some(id)
             }
             Err(why) => {

@@ -119,6 +119,13 @@ fn a_quiet_client_is_asked_whether_it_is_there() {
 }
 
 #[test]
+fn a_client_is_told_why_it_cannot_go_on() {
+    let mut client = Client::plain(Fake::default());
+    let over = Input::Over("the gateway was switched off".into());
+    assert_eq!(client.handle(over), ["ERROR :Closing link: the gateway was switched off", "(closed)"]);
+}
+
+#[test]
 fn lines_that_are_none_are_answered_and_harm_nobody() {
     let mut client = Client::plain(Fake::default());
     assert_eq!(client.handle(Input::Line(Err(TooLong))), [":irc.compeer 417 alice :Input line was too long"]);

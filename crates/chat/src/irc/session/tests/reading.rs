@@ -148,9 +148,11 @@ fn a_client_that_cannot_ask_is_shown_the_last_of_rooms_and_what_is_unread_of_peo
     assert_eq!(played.len(), 11);
     assert_eq!(played[0], format!(":{} PRIVMSG #Tea-Cake :[2026-01-01 12:00] 1", source(BOB)));
     assert!(played[10].ends_with(" PRIVMSG alice :[2026-01-01 12:00] are you there?"));
+    // What was shown is not told again by an event that was on its way.
+    let id = |number| MessageId { pen: Pen([7; 8]), number };
+    assert_eq!(client.hears_of(id(11), &with_bob(), BOB, text("are you there?")), [""; 0]);
     // By answering she has read it.
     client.send("PRIVMSG bob :yes");
-    let id = |number| MessageId { pen: Pen([7; 8]), number };
     assert!(!client.node.is_unread(&with_bob(), id(11)) && client.node.is_unread(&tea(), id(1)));
 }
 
