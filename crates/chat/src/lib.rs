@@ -8,6 +8,7 @@ mod circle;
 pub mod export;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod irc;
 pub mod proto;
 mod store;
 

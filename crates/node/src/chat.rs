@@ -6,6 +6,7 @@
 
 mod driver;
 mod handle;
+mod irc;
 mod mailboxes;
 mod names;
 mod people;
@@ -15,6 +16,7 @@ mod streams;
 mod tests;
 
 pub(crate) use handle::{ChatFailure, ChatHandle, Happening};
+pub(crate) use irc::{Gateway, Ground as IrcGround};
 pub(crate) use mailboxes::Chosen;
 pub(crate) use people::{Chats, begin};
 pub(crate) use post::{DEPOSIT, MAILBOX};

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::{NodeError, OfferConfig, UpdatesConfig};
-pub use chat::ChatConfig;
+pub use chat::{ChatConfig, IrcConfig};
 pub use controls::{BudgetConfig, MeetConfig, ServiceConfig, ShareConfig, ToConfig, Who, WindowConfig};
 pub use network::{Carrier, Encryption, NetworkConfig, NetworkOptions, Part, check_host_port};
 pub use overlay::OverlayConfig;
@@ -345,6 +345,9 @@ mod tests {
             ("[offer.tracker]\nmemory = \"1K\"", "offer.tracker.memory"),
             ("[offer.tracker]\nonly = [\"xyz\"]", "not an info-hash"),
             ("[chat]\nmailboxes = [\"a\", \"b\", \"c\", \"d\", \"e\"]", "line 2: chat.mailboxes: at most 4"),
+            ("[chat.irc]\nlisten = \"0.0.0.0:6667\"", "line 2: chat.irc.listen has to be an address of loopback"),
+            ("[chat.irc]\nlisten = \"192.168.1.2:6667\"", "192.168.1.2:6667 can be reached from elsewhere"),
+            ("[chat.irc]\nlisten = \"6667\"", "line 2: "),
             ("[offer.trakcer]\non = true", "unknown field `trakcer`"),
             ("[disk]\nincomplete = \"x\"", "disk.incomplete"),
             ("[network]\nupnp = true", "line 2: unknown field `upnp`"),

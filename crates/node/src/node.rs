@@ -118,6 +118,11 @@ impl Node {
             }
             groups = Some(begun);
         }
+        let ground = groups.clone().zip(chats.clone()).zip(people.as_ref().and_then(People::overlay).cloned());
+        let irc = ground.filter(|_| keeps).map(|((groups, chats), overlay)| {
+            let (controls, token) = (controls.clone(), token.clone().into());
+            chat::Gateway::start(chat::IrcGround { chats, groups, overlay, controls, token })
+        });
 
         let publisher = people.as_ref().and_then(|people| {
             let overlay = people.overlay()?.clone();
@@ -133,6 +138,7 @@ impl Node {
             updates,
             sharing,
             chats,
+            irc,
             token,
             api,
             mode: options.mode,
@@ -180,6 +186,9 @@ impl Node {
         self.follower.abort();
         if let Some(publisher) = self.publisher.take() {
             publisher.abort();
+        }
+        if let Some(irc) = self.state.irc() {
+            irc.stop();
         }
         self.state.services().stop().await;
         if let Some(people) = self.state.people() {

@@ -37,7 +37,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use torrent::Session;
 
-use crate::chat::{ChatHandle, Chats};
+use crate::chat::{ChatHandle, Chats, Gateway};
 use crate::controls::Controls;
 use crate::groups::Groups;
 use crate::jobs::Jobs;
@@ -80,6 +80,8 @@ pub(crate) struct Parts {
     pub(crate) sharing: Option<Sharing>,
     /// `None`: the node has no identity, or no overlay.
     pub(crate) chats: Option<Chats>,
+    /// `None`: the node has no identity, or no overlay, or is there for one command only.
+    pub(crate) irc: Option<Gateway>,
     pub(crate) token: String,
     pub(crate) api: SocketAddr,
     pub(crate) mode: NodeMode,
@@ -131,6 +133,10 @@ impl AppState {
             Some(people) => people.reach().err().map_or_else(people::nobody, Into::into),
             None => people::nobody(),
         })
+    }
+
+    pub(crate) fn irc(&self) -> Option<&Gateway> {
+        self.0.parts.irc.as_ref()
     }
 
     fn parts(&self) -> &Parts {

@@ -323,6 +323,19 @@ pub struct ChatState {
     pub typing: bool,
     /// Why nothing goes out and nothing is taken in; absent: all is well.
     pub failure: Option<String>,
+    /// The user's IRC clients on this computer; absent: none may come in.
+    pub irc: Option<ChatIrc>,
+}
+
+/// How it goes with the user's IRC clients on this computer.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ChatIrc {
+    /// Where they come in; absent: nowhere, and `failure` says why.
+    pub address: Option<String>,
+    /// How many are connected.
+    pub clients: u32,
+    /// Why none can come in.
+    pub failure: Option<String>,
 }
 
 /// A part of a text that was found.

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use chat::proto::{Conversation, MessageId};
 use chat::{MAX_PAGE, Span};
 use rpc::{
-    ChatChange, ChatHit, ChatInfo, ChatMailbox, ChatMessage, ChatPage, ChatRead, ChatState, ChatTyping, ChatWaiting,
+    ChatChange, ChatHit, ChatInfo, ChatIrc, ChatMailbox, ChatMessage, ChatPage, ChatRead, ChatState, ChatTyping, ChatWaiting,
     Problem,
 };
 use serde::Deserialize;
@@ -304,6 +304,11 @@ pub(crate) async fn overall(State(state): State<AppState>) -> Result<Json<ChatSt
         receipts: config.receipts,
         typing: config.typing,
         failure,
+        irc: state.irc().map(crate::chat::Gateway::state).filter(|_| config.irc.on).map(|irc| ChatIrc {
+            address: irc.listens.map(|address| address.to_string()),
+            clients: irc.clients as u32,
+            failure: irc.failure,
+        }),
     }))
 }
 

@@ -1,0 +1,67 @@
+//! The numbers of replies (RFC 2812, section 5; modern.ircdocs.horse/#numerics).
+
+macro_rules! numerics {
+    ($($name:ident = $number:literal;)*) => {
+        $(pub(super) const $name: &str = $number;)*
+    };
+}
+
+numerics! {
+    RPL_WELCOME = "001";
+    RPL_YOURHOST = "002";
+    RPL_CREATED = "003";
+    RPL_MYINFO = "004";
+    RPL_ISUPPORT = "005";
+    RPL_UMODEIS = "221";
+    RPL_LUSERCLIENT = "251";
+    RPL_LUSERME = "255";
+    RPL_AWAY = "301";
+    RPL_USERHOST = "302";
+    RPL_ISON = "303";
+    RPL_UNAWAY = "305";
+    RPL_NOWAWAY = "306";
+    RPL_WHOISUSER = "311";
+    RPL_WHOISSERVER = "312";
+    RPL_ENDOFWHO = "315";
+    RPL_ENDOFWHOIS = "318";
+    RPL_WHOISCHANNELS = "319";
+    RPL_WHOISSPECIAL = "320";
+    RPL_LISTSTART = "321";
+    RPL_LIST = "322";
+    RPL_LISTEND = "323";
+    RPL_CHANNELMODEIS = "324";
+    RPL_TOPIC = "332";
+    RPL_VERSION = "351";
+    RPL_WHOREPLY = "352";
+    RPL_NAMREPLY = "353";
+    RPL_ENDOFNAMES = "366";
+    RPL_ENDOFBANLIST = "368";
+    RPL_ENDOFWHOWAS = "369";
+    RPL_MOTD = "372";
+    RPL_MOTDSTART = "375";
+    RPL_ENDOFMOTD = "376";
+    ERR_NOSUCHNICK = "401";
+    ERR_NOSUCHCHANNEL = "403";
+    ERR_CANNOTSENDTOCHAN = "404";
+    ERR_WASNOSUCHNICK = "406";
+    ERR_INVALIDCAPCMD = "410";
+    ERR_NORECIPIENT = "411";
+    ERR_NOTEXTTOSEND = "412";
+    ERR_INPUTTOOLONG = "417";
+    ERR_UNKNOWNCOMMAND = "421";
+    ERR_NONICKNAMEGIVEN = "431";
+    ERR_NOTONCHANNEL = "442";
+    ERR_NOTREGISTERED = "451";
+    ERR_NEEDMOREPARAMS = "461";
+    ERR_ALREADYREGISTERED = "462";
+    ERR_PASSWDMISMATCH = "464";
+    ERR_CHANOPRIVSNEEDED = "482";
+    ERR_RESTRICTED = "484";
+    RPL_LOGGEDIN = "900";
+    RPL_SASLSUCCESS = "903";
+    ERR_SASLFAIL = "904";
+    ERR_SASLTOOLONG = "905";
+    ERR_SASLABORTED = "906";
+    ERR_SASLALREADY = "907";
+    RPL_SASLMECHS = "908";
+}
