@@ -5,8 +5,14 @@
 //! supplies [`Circle`].
 
 mod circle;
+pub mod export;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod proto;
+mod store;
 
 pub use circle::Circle;
+pub use store::{
+    Entry, Expired, Hit, Indexed, Kept, MAX_PAGE, MailboxChange, Moment, Newest, Position, Quote, Said, Span, Store,
+    Summary,
+};
