@@ -26,6 +26,7 @@ OURS = [
     "overlay_nat",
     "private",
     "groups",
+    "messages",
     "private_nat",
     "relays",
     "refused",
