@@ -6,27 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::Store;
 
-/// What a mailbox wants stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MailboxChange {
-    /// What is to be known of a recipient; `None`: it is gone.
-    Recipient(NodeId, Option<Vec<u8>>),
-    /// An envelope in a node's box, by its number, with when it came; `None`: it is gone.
-    Envelope(NodeId, u64, Option<(WallTime, Vec<u8>)>),
-}
-
-/// What is stored of an envelope, without its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Indexed {
-    /// Whose box it is in.
-    pub node: NodeId,
-    /// Its number.
-    pub id: u64,
-    /// How long it is.
-    pub len: u32,
-    /// When it came.
-    pub when: WallTime,
-}
+pub use crate::proto::mailbox::{Change as MailboxChange, Indexed};
 
 impl Store {
     /// Lets changes of the mailbox take effect, all or none.
