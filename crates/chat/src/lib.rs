@@ -10,9 +10,11 @@ pub mod export;
 pub mod fuzzing;
 pub mod proto;
 mod store;
+mod swarms;
 
 pub use circle::Circle;
 pub use store::{
     Entry, Expired, Hit, Indexed, Kept, MAX_PAGE, MailboxChange, Moment, Newest, Position, Quote, Said, Span, Store,
     Summary,
 };
+pub use swarms::{Attachment, Doing, SwarmId, Swarms};
