@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 import compeer_driver
 import drivers
@@ -74,6 +75,51 @@ class Talk:
         return self.call("GET")
 
 
+class Ear:
+    """Listens to a node's server-sent events."""
+
+    def __init__(self, person):
+        token = (person.home / "token").read_text().strip()
+        request = urllib.request.Request(f"http://127.0.0.1:{person.api}/api/v1/events", headers={"Authorization": f"Bearer {token}"})
+        self.answer = urllib.request.urlopen(request, timeout=60)
+        self.heard = []
+        threading.Thread(target=self.listen, daemon=True).start()
+        soon("the first event", lambda: self.heard)
+
+    def listen(self):
+        try:
+            for line in self.answer:
+                if line.startswith(b"data:"):
+                    self.heard.append(json.loads(line[5:]))
+        except (OSError, ValueError):
+            pass
+
+    def of(self, kind):
+        return [e["data"] for e in self.heard if e["event"] == kind]
+
+
+def output(person, arguments, typed=""):
+    """What a command prints in somebody's home when something is typed."""
+    env = dict(os.environ, COMPEER_HOME=str(person.home), NO_COLOR="1", **compeer_driver.QUIET)
+    with person.inside():
+        done = subprocess.run([compeer_driver.BINARY, *map(str, arguments)], env=env, input=typed, capture_output=True, text=True, timeout=60)
+    require(done.returncode == 0, f"{person.name}: compeer {arguments}: {done.stderr}")
+    return done.stdout
+
+
+def shown(person, *arguments):
+    return output(person, arguments)
+
+
+def plain(person, *arguments, typed=""):
+    return output(person, arguments, typed).splitlines()
+
+
+def piped(person, *arguments, typed=""):
+    """The documents, a line each."""
+    return plain(person, *arguments, "--json", typed=typed)
+
+
 def start(t, *names, **options):
     return [t.start("person", called=name, **options) for name in names]
 
@@ -102,3 +148,230 @@ def _(t):
         b.hears("quick")
         t.note(next_message_s=round(time.monotonic() - began, 2))
         require(a.texts() == b.texts() == ["hello", "hello yourself", "quick"], f"{a.texts()}, {b.texts()}")
+
+    with t.case("an answer, a reaction, other words, and what is taken back are seen alike by both"):
+        question = a.say("tea or coffee?")
+        b.hears("tea or coffee?")
+        b.say("tea", answers=question)
+        b.do(reaction={"to": question, "reaction": "👍"})
+        a.hears("tea")
+        soon("the reaction", lambda: a.message("tea or coffee?")["reactions"])
+        require(a.message("tea")["answers"] == {"id": question, "from": "alice", "text": "tea or coffee?"}, f"{a.message('tea')}")
+        require(a.message("tea or coffee?")["reactions"] == [{"reaction": "👍", "by": ["bob"], "mine": False}], "the reaction")
+        b.do(reaction={"to": question, "reaction": "👍", "take_away": True})
+        soon("the reaction is taken away", lambda: not a.message("tea or coffee?")["reactions"])
+        a.do(edit={"of": question, "text": "black tea or coffee?"})
+        b.hears("black tea or coffee?")
+        require(b.message("black tea or coffee?")["edited"] and "tea or coffee?" not in b.texts(), f"{b.texts()}")
+        require("no such message of yours" in refused(b.call, "POST", "/messages", {"edit": {"of": question, "text": "x"}}), "others' words are changed")
+        secret = a.say("not meant for you")
+        b.hears("not meant for you")
+        a.do(deletion=secret)
+        soon("it is taken back", lambda: "not meant for you" not in b.texts())
+        require(b.call("GET", f"/messages/{secret}")["deleted"], "it is not said that something was taken back")
+        require([m["id"] for m in a.messages()] == [m["id"] for m in b.messages()], "they do not see the same order")
+
+    with t.case("what was said is found by its words, and what was taken back is not"):
+        found = bob.call("GET", "messages?words=black%20cof")
+        require([hit["id"] for hit in found] == [question], f"{found}")
+        require(any(piece["found"] and piece["text"] == "black" for piece in found[0]["snippet"]), f"{found}")
+        require(bob.run("chat", "--search", "meant") == [], "what was taken back is found")
+        database = b"".join(path.read_bytes() for path in bob.home.glob("compeer.db*"))
+        require(b"not meant for you" not in database, "what was taken back is in the database")
+
+    with t.case("how far a message is, what is unread and what was read is told"):
+        b.call("POST", "/read", {"messages": []})
+        id = a.say("read me")
+        soon("one is unread", lambda: b.info()["unread"] == 1)
+        require(a.stage(id) == "delivered" or soon("delivered", lambda: a.stage(id) == "delivered"), "")
+        unread = bob.run("inbox")["chats"]
+        require([(chat["name"], chat["unread"]) for chat in unread] == [("alice", 1)], f"{unread}")
+        b.call("POST", "/read", {"messages": [id]})
+        soon("Alice knows", lambda: a.stage(id) == "read")
+        require(b.info()["unread"] == 0 and bob.run("inbox")["chats"] == [], f"{b.info()}")
+
+    with t.case("somebody writes, and is seen to"):
+        ear = Ear(alice)
+        b.call("POST", "/typing", {"typing": True})
+        soon("Alice sees it", lambda: any(e["typing"] and e["name"] == "bob" for e in ear.of("typing")))
+        b.call("POST", "/typing", {"typing": False})
+        soon("and that it is over", lambda: not ear.of("typing")[-1]["typing"])
+        b.say("done")
+        soon("the events tell what is said", lambda: any(e["text"] == "done" for e in ear.of("message")))
+        soon("and that something is unread", lambda: any(e["unread"] for e in ear.of("chat")))
+
+    with t.case("who does not let others know is not seen to write or read"):
+        settings = bob.home / "config.toml"
+        settings.write_text(settings.read_text() + "\n[chat]\nreceipts = false\ntyping = false\n")
+        soon("it holds", lambda: not bob.call("GET", "chat")["receipts"])
+        before = len(ear.of("typing"))
+        b.call("POST", "/typing", {"typing": True})
+        id = a.say("secretly read")
+        b.hears("secretly read")
+        b.call("POST", "/read", {"messages": []})
+        # whatever would be told of it has come when the answer to it has
+        b.say("an answer")
+        a.hears("an answer")
+        require(a.stage(id) == "delivered", f"it is {a.stage(id)}")
+        require(len(ear.of("typing")) == before, "it is told who writes")
+
+    with t.case("the commands do the same"):
+        sent = alice.run("chat", "bob", "by command")
+        require(sent["stage"] in ("delivered", "read"), f"{sent}")
+        require([d["name"] for d in sent["delivery"]] == ["bob"], f"{sent}")
+        lines = piped(bob, "chat", "alice", typed="first line\n\n/quit is no order here\n")
+        require([json.loads(line)["text"] for line in lines] == ["by command"], f"{lines}")
+        a.hears("first line", "/quit is no order here")
+        require(bob.run("chat", "alice", "--mute")["muted"] and not bob.run("chat", "alice", "--unmute")["muted"], "it is not muted")
+        text = shown(bob, "chat")
+        require("alice" in text and "/quit is no order here" in text, text)
+
+    with t.case("a terminal shows nothing of another's that moves it"):
+        a.say("evil\x1b[2J\x07\u202egpj.exe")
+        b.hears("evil\x1b[2J\x07\u202egpj.exe")
+        for arguments in (("chat",), ("inbox",), ("chat", "--search", "evil")):
+            text = shown(bob, *arguments)
+            require("evil" in text and not set(text) & {"\x1b", "\x07", "\u202e"}, f"{arguments}: {text!r}")
+        text = "\n".join(plain(bob, "chat", "alice"))
+        require("evil" in text and not set(text) & {"\x1b", "\x07", "\u202e"}, f"{text!r}")
+
+    with t.case("it is exported for other programs"):
+        lines = [json.loads(line) for line in shown(bob, "chat", "--export", "json", "alice").splitlines()]
+        require(lines[0]["type"] == "compeer-chat" and lines[1]["type"] == "conversation", f"{lines[:2]}")
+        require([m["text"] for m in lines[2:] if m.get("text") and not m.get("deleted")] == b.texts(), "the texts")
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(shown(bob, "chat", "--export", "mbox", "alice"))
+            file.flush()
+            mails = mailbox.mbox(file.name)
+            words = [mail.get_payload(decode=True).decode().strip() for mail in mails]
+        require("black tea or coffee?" in words and len(words) == len(b.texts()), f"{words}")
+
+    with t.case("messages disappear when they are to, on both sides"):
+        a.do(timer={"seconds": 3})
+        soon("Bob knows", lambda: b.info()["timer_s"] == 3)
+        b.say("soon gone")
+        a.hears("soon gone")
+        require(a.message("soon gone")["until_ms"] is not None, f"{a.message('soon gone')}")
+        soon("it is gone", lambda: "soon gone" not in a.texts() + b.texts())
+        a.do(timer={})
+        soon("Bob knows", lambda: b.info()["timer_s"] is None)
+        require("black tea or coffee?" in b.texts(), "what was said before is gone as well")
+
+    with t.case("what is wrong is said"):
+        for what, words in (
+            ({"text": ""}, "nothing in the message"),
+            ({"text": "x" * (16 * 1024 + 1)}, "at most 16384"),
+            ({"text": "x", "reaction": {"to": question, "reaction": "y"}}, "exactly one"),
+            ({"text": "x", "answers": "0011223344556677-1"}, "no such message"),
+            ({"text": "x", "answers": "nonsense"}, "no id of a message"),
+        ):
+            said = refused(a.call, "POST", "/messages", what)
+            require(words in said, f"{what}: {said}")
+        require("no contact" in refused(Talk(alice, "nobody").say, "x"), "nobody is spoken to")
+
+    with t.case("a restart forgets nothing, and what was said meanwhile comes then"):
+        before = [(m["id"], m["text"]) for m in b.messages()]
+        bob.stop()
+        late = [a.say(f"while you were away {n}") for n in range(20)]
+        require(a.stage(late[0]) == "waiting", f"it is {a.stage(late[0])}")
+        waiting = alice.call("GET", "chat")["waiting"]
+        require([(w["name"], w["messages"] >= 20) for w in waiting] == [("bob", True)], f"{waiting}")
+        alice.stop()
+        alice.start(keep_home=True)
+        bob.start(keep_home=True)
+        took = b.hears(*(f"while you were away {n}" for n in range(20)))
+        t.note(after_both_came_back_s=round(took, 2))
+        require([(m["id"], m["text"]) for m in b.messages()][:len(before)] == before, "what was said before is another")
+        require(b.texts()[-20:] == [f"while you were away {n}" for n in range(20)], f"{b.texts()}")
+
+
+MAILBOX = '[offer.mailbox]\non = true\n'
+
+
+def uses(*names):
+    return f"[chat]\nmailboxes = {json.dumps(list(names))}\n"
+
+
+def has_mailbox(person):
+    """Waits until a person's mailboxes are found, and keep something for them."""
+    soon(f"{person.name} has a mailbox", lambda: person.call("GET", "chat")["mailboxes"])
+
+
+@suite("messages by a mailbox", limit=240)
+def _(t):
+    alice = t.start("person", called="alice")
+    bob = t.start("person", called="bob", config=uses("carol"))
+    carol = t.start("person", called="carol", config=MAILBOX)
+    people.befriend(carol, bob)
+    people.befriend(alice, bob)
+    a, b = Talk(alice, "bob"), Talk(bob, "alice")
+    has_mailbox(bob)
+    box = lambda: carol.call("GET", "services/mailbox")     # noqa: E731
+    soon("Carol keeps a box", lambda: box()["boxes"] == 1)
+
+    with t.case("who is away has it in a mailbox of somebody whom the sender does not know"):
+        a.say("we meet")
+        b.hears("we meet")
+        kill(bob)
+        ids = [a.say(f"kept {n}") for n in range(10)]
+        took = soon("it is in the mailbox", lambda: all(a.stage(id) == "in_mailbox" for id in ids))
+        t.note(in_the_mailbox_after_s=round(took, 1))
+        require(box()["letters"] > 0, f"{box()}")
+        kept = b"".join(path.read_bytes() for path in carol.home.glob("compeer.db*"))
+        require(b"kept 1" not in kept and b"alice" not in kept, "the mailbox reads what it keeps")
+
+    with t.case("who comes back has it within 5 s, though the sender is away"):
+        kill(alice)
+        began = time.monotonic()
+        bob.start(keep_home=True)
+        b.hears(*(f"kept {n}" for n in range(10)))
+        took = time.monotonic() - began
+        t.note(there_after_s=round(took, 1))
+        require(took < 5, f"it took {took:.1f} s")
+        require(b.texts() == ["we meet"] + [f"kept {n}" for n in range(10)], f"{b.texts()}")
+        soon("the mailbox is empty", lambda: box()["letters"] == 0)
+
+    with t.case("what is left there while somebody waits for it comes at once"):
+        dora = t.start("person", called="dora")
+        people.befriend(dora, bob)
+        d, of_dora = Talk(dora, "bob"), Talk(bob, "dora")
+        d.say("hello")
+        of_dora.hears("hello")
+
+    with t.case("the sender hears that it arrived when both are there again"):
+        alice.start(keep_home=True)
+        soon("Alice knows", lambda: all(m["stage"] == "delivered" for m in a.messages()))
+        require(a.texts() == b.texts(), f"{a.texts()}, {b.texts()}")
+
+    with t.case("two who are never there at the same time talk, each by the mailbox of a third"):
+        people.befriend(carol, alice)
+        settings = alice.home / "config.toml"
+        settings.write_text(settings.read_text() + uses("carol"))
+        has_mailbox(alice)
+        soon("Carol keeps two boxes", lambda: box()["boxes"] == 2)
+        # Bob has to hear of it once
+        soon("Bob hears of it", lambda: bob.call("GET", "chat")["waiting"] == alice.call("GET", "chat")["waiting"] == [])
+        time.sleep(1)
+        bob.stop()
+        for n in range(3):
+            id = a.say(f"question {n}")
+            soon("it is in the mailbox", lambda: a.stage(id) == "in_mailbox")
+            alice.stop()
+            bob.start(keep_home=True)
+            took = b.hears(f"question {n}")
+            require(took < 5, f"Bob has it after {took:.1f} s")
+            id = b.say(f"answer {n}")
+            soon("it is in the mailbox", lambda: b.stage(id) == "in_mailbox")
+            bob.stop()
+            alice.start(keep_home=True)
+            took = a.hears(f"answer {n}")
+            require(took < 5, f"Alice has it after {took:.1f} s")
+        bob.start(keep_home=True)
+        soon("both see the same", lambda: a.texts() == b.texts())
+        require(len(a.texts()) == 17, f"{a.texts()}")
+
+    with t.case("a mailbox that is switched off keeps nothing, and its owner says so"):
+        require(any(o["service"] == "mailbox" and o["runs"] for o in carol.run("offer")), "it does not run")
+        carol.run("offer", "mailbox", "--off")
+        require("no mailbox" in refused(carol.call, "GET", "services/mailbox"), "it runs still")
+        soon("Bob knows", lambda: not bob.call("GET", "chat")["mailboxes"], 30 * 60) if False else None

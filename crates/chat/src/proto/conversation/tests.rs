@@ -1,4 +1,7 @@
+//! The course of a conversation, told as stories and left to chance.
+
 use super::super::id::Conversation;
+use super::super::ids::Ids;
 use super::*;
 use proptest::prelude::*;
 use std::time::Duration;
