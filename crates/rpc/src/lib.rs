@@ -20,7 +20,7 @@ mod torrent;
 mod updates;
 
 pub use chat::{
-    ChatAttachment, ChatChange, ChatDelivery, ChatEdit, ChatHit, ChatInfo, ChatKind, ChatLast, ChatMailbox,
+    ChatAttach, ChatAttachment, ChatChange, ChatDelivery, ChatEdit, ChatHit, ChatInfo, ChatKind, ChatLast, ChatMailbox,
     ChatMessage, ChatPage, ChatPiece, ChatProgress, ChatQuote, ChatReact, ChatReaction, ChatRead, ChatSend, ChatSent,
     ChatStage, ChatState, ChatTimer, ChatTypes, ChatTyping, ChatWaiting, RoomInfo, RoomRequest,
 };

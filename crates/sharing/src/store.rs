@@ -22,7 +22,8 @@ pub const MAX_INBOX_BYTES: usize = 32 << 20;
 /// and more than [`MAX_INBOX_PER_PERSON`] for a few dozen nodes each.
 pub const MAX_INBOX_BYTES_PER_PERSON: usize = 2 << 20;
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE sharing_shares (
         id BLOB PRIMARY KEY, hash BLOB NOT NULL, name TEXT NOT NULL, bytes INTEGER NOT NULL, files INTEGER NOT NULL,
         path TEXT NOT NULL, audience TEXT NOT NULL, note TEXT, version INTEGER NOT NULL, created INTEGER NOT NULL,
@@ -37,9 +38,11 @@ const MIGRATIONS: &[&str] = &["
     );
     CREATE TABLE sharing_rules (whose TEXT PRIMARY KEY, folder TEXT NOT NULL, max_bytes INTEGER);
     CREATE TABLE sharing_libraries (name TEXT PRIMARY KEY, folder TEXT NOT NULL, audience TEXT NOT NULL);
-", "
+",
+    "
     ALTER TABLE sharing_shares ADD COLUMN attached TEXT;
-"];
+",
+];
 
 /// Something that this node shares with people.
 #[derive(Clone, Debug, PartialEq, Eq)]
