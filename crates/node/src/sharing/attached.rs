@@ -1,7 +1,7 @@
 //! What goes with messages: made for a conversation, told of by the message alone, taken up from there.
 //!
-//! Invariant: nobody hears of it before the message is written; from then on whoever the message goes to counts as told of
-//! the version that is in it, and hears of later ones as of any share.
+//! Invariant: nobody hears of it before the message is written. Who may have it follows the people without a word, since all
+//! in a conversation know who is in it; that it is over is told as of any share.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,8 @@ impl Sharing {
                 let partner = of.partner(me).unwrap_or(me);
                 if self.0.circle.person_name(partner).is_none() {
                     return Err(SharingError::Input(
-                        "files go to contacts and to members of your groups: add this person as a contact first".to_owned(),
+                        "files go to contacts and to members of your groups: add this person as a contact first"
+                            .to_owned(),
                     ));
                 }
             }
@@ -100,17 +101,18 @@ impl Sharing {
             let Some(share) = state.shares.get_mut(&id) else { return Ok(()) };
             let Some(attached) = &mut share.attached else { return Ok(()) };
             attached.message = Some(message.to_string());
-            let share = share.clone();
-            // The message tells them.
-            state.told.entry(id).or_default().extend(share.nodes.iter().map(|node| (*node, share.version)));
-            share
+            share.clone()
         };
-        self.0.store.save_share(&share).await?;
+        Ok(self.0.store.save_share(&share).await?)
+    }
+
+    /// Notes that those who may have what went with a message heard of it, by that: so that they are told of its end.
+    pub(super) async fn note_heard(&self, share: &Share) -> Result<(), SharingError> {
         let own = self.0.circle.own_node();
         for node in share.nodes.iter().filter(|node| **node != own) {
-            self.0.store.save_told(id, *node, share.version).await?;
+            self.0.store.save_told(share.id(), *node, share.version).await?;
+            self.state().told.entry(share.id()).or_default().insert(*node, share.version);
         }
-        self.refresh().await;
         Ok(())
     }
 
@@ -144,7 +146,9 @@ impl Sharing {
             }
             return self.accept(author, id, folder).await;
         }
-        let full = || SharingError::Input("too much is fetched: `compeer list` shows it, `compeer remove` makes room".to_owned());
+        let full = || {
+            SharingError::Input("too much is fetched: `compeer list` shows it, `compeer remove` makes room".to_owned())
+        };
         let room = self.room_for(&self.state(), author, id, &notice, true);
         for (sharer, id) in room.ok_or_else(full)? {
             self.drop_item(sharer, id).await?;

@@ -6,11 +6,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base::NodeId;
 use metainfo::{TorrentFile, create};
-use sharing::{Attached, Share};
 use sharing::proto::{
     Audience, Delivery, Input, MAX_HINTED, MAX_HINTS, MAX_MEMBERS, MAX_NODES, MAX_NOTE_LEN, Notice, Outcome, Receipt,
     ShareId,
 };
+use sharing::{Attached, Share};
 use torrent::{Add, AddSource};
 
 use super::{NOTICE, Sharing, SharingError, outcome_of};
@@ -186,6 +186,9 @@ impl Sharing {
             self.forget(share.id()).await;
             return Ok(());
         }
+        if share.attached.is_some() {
+            self.note_heard(&share).await?;
+        }
         let version = share.version + 1;
         self.keep(Share { withdrawn: Some(self.wall()), version, nodes: Vec::new(), ..share }).await?;
         self.0.changed.notify_one();
@@ -271,8 +274,8 @@ impl Sharing {
         if is_new && let Err(error) = self.0.store.save_share(&share).await {
             tracing::warn!(%error, "a change of a share is not stored");
         }
-        if share.library.is_some() || is_unsaid(&share) {
-            // Whoever fetches it asked for it, or will hear of it by the message.
+        if !is_plain(&share) {
+            // Whoever fetches it asked for it, or hears of it by its message and knows who is in the conversation.
             return;
         }
         let own = self.0.circle.own_node();

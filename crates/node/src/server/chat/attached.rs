@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use chat::proto::{Body as Says, Conversation};
 use chat::Said;
+use chat::proto::{Body as Says, Conversation};
 use rpc::{AcceptRequest, ChatAttach, InboxEntry, Job, JobKind, Problem, Skipped};
 
 use super::super::AppState;

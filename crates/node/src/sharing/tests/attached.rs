@@ -1,7 +1,7 @@
 //! Stories of people who send files with messages. The messages themselves are handed over by hand.
 
-use chat::proto::{Conversation, MessageId, RoomName};
 use chat::Swarms;
+use chat::proto::{Conversation, MessageId, RoomName};
 use sharing::proto::Audience;
 
 use super::super::attached::Offer;
@@ -167,7 +167,10 @@ async fn only_those_in_the_conversation_are_let_in_whatever_the_notice_says() {
     let passed_on = bob.takes(&eve, None, &offer.notice).await;
     assert!(matches!(passed_on, Err(SharingError::Input(_))), "{passed_on:?}");
     let wide = Notice { nodes: vec![alice.node(), eve.node(), NodeId([77; 32])], group: Some(CLUB), ..honest };
-    assert_eq!(bob.sharing.nodes_of_attached(&Notice { group: None, ..wide.clone() }, alice.id), [alice.node(), bob.node()]);
+    assert_eq!(
+        bob.sharing.nodes_of_attached(&Notice { group: None, ..wide.clone() }, alice.id),
+        [alice.node(), bob.node()]
+    );
     assert_eq!(bob.sharing.nodes_of_attached(&wide, alice.id), [alice.node(), bob.node()], "Eve is no member");
     // What is said of it later is held to the same.
     let later = Notice { version: 9, attached: false, ..wide };
