@@ -27,6 +27,7 @@ OURS = [
     "private",
     "groups",
     "messages",
+    "attachments",
     "private_nat",
     "relays",
     "refused",

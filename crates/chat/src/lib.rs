@@ -11,9 +11,11 @@ pub mod fuzzing;
 pub mod irc;
 pub mod proto;
 mod store;
+mod swarms;
 
 pub use circle::Circle;
 pub use store::{
     Entry, Expired, Hit, Indexed, Kept, MAX_PAGE, MailboxChange, Moment, Newest, Position, Quote, Said, Span, Store,
     Summary,
 };
+pub use swarms::{Attachment, Doing, SwarmId, Swarms};

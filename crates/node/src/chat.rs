@@ -4,6 +4,7 @@
 //! [`driver`] owns the state machine; [`ChatHandle`] is what the rest of the node has of it. What is read of the history
 //! comes from the store, past the driver.
 
+mod attachments;
 mod driver;
 mod handle;
 mod irc;

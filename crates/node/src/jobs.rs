@@ -55,6 +55,7 @@ struct Counters {
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) torrent: Option<String>,
+    pub(crate) message: Option<String>,
     pub(crate) skipped: Vec<Skipped>,
 }
 
@@ -111,6 +112,7 @@ impl Jobs {
             state: JobState::Running,
             path,
             torrent,
+            message: None,
             done_bytes: 0,
             total_bytes: 0,
             elapsed_ms: 0,
@@ -135,6 +137,7 @@ impl Jobs {
             Ok(outcome) => {
                 job.state = JobState::Done;
                 job.torrent = outcome.torrent.or(job.torrent.take());
+                job.message = outcome.message;
                 job.skipped = outcome.skipped;
             }
             Err(_) if entry.progress.is_cancelled() => job.state = JobState::Cancelled,
@@ -212,7 +215,7 @@ mod tests {
         let (job, progress) = jobs.begin(JobKind::Share, "/x".into(), None).unwrap();
         progress.set(3, 7);
         assert_eq!(jobs.one(job.id).map(|j| (j.done_bytes, j.total_bytes)), Some((3, 7)));
-        jobs.end(job.id, Ok(Outcome { torrent: Some("aa".into()), skipped: vec![] }));
+        jobs.end(job.id, Ok(Outcome { torrent: Some("aa".into()), ..Outcome::default() }));
         let job = jobs.one(job.id).unwrap();
         assert_eq!((job.state, job.torrent.as_deref()), (JobState::Done, Some("aa")));
     }

@@ -113,8 +113,10 @@ impl Node {
             if let Some(overlay) = people.overlay() {
                 let (known, downloads) = (Arc::new(KnownPeople::new(people, &begun)), config.download_folder.clone());
                 let (both, db) = ((people, &begun), database.clone());
-                sharing = Some(sharing::begin(both, known.clone(), overlay, &session, db, downloads).await?);
-                chats = Some(chat::begin(both, known, overlay, database.clone(), &controls).await?);
+                let begun = sharing::begin(both, known.clone(), overlay, &session, db, downloads).await?;
+                let swarms = Arc::new(begun.clone());
+                sharing = Some(begun);
+                chats = Some(chat::begin(both, known, overlay, database.clone(), &controls, swarms).await?);
             }
             groups = Some(begun);
         }

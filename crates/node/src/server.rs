@@ -215,6 +215,8 @@ fn router(state: AppState) -> Router {
         .route("/chats/{chat}", get(chat::one).patch(chat::change))
         .route("/chats/{chat}/messages", get(chat::messages).post(chat::send))
         .route("/chats/{chat}/messages/{id}", get(chat::one_message))
+        .route("/chats/{chat}/messages/{id}/fetch", post(chat::fetch))
+        .route("/chats/{chat}/attachments", post(chat::attach))
         .route("/chats/{chat}/read", post(chat::read))
         .route("/chats/{chat}/typing", post(chat::typing))
         .route("/chats/{chat}/accept", post(chat::accept))

@@ -4,6 +4,7 @@
 //! Invariant: after each change of the people, and at the start, every confined torrent is told anew which nodes may have
 //! it; before that nobody may.
 
+mod attached;
 mod inbox;
 mod library;
 mod people;
@@ -12,7 +13,7 @@ mod share;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use sharing::{Circle, InboxItem, Library, Share, Store};
 use tokio::sync::{Notify, mpsc};
 use torrent::{Session, SessionEvent};
 
+pub(crate) use attached::group_of;
 pub(crate) use people::begin;
 pub(crate) use post::Post;
 pub(crate) use share::{ShareView, resolved};
@@ -107,6 +109,8 @@ struct State {
     rules: Vec<Rule>,
     libraries: BTreeMap<String, Library>,
     outbox: Outbox,
+    /// What was made in an earlier run for a message, of which it is not known whether it was written.
+    unsaid: BTreeSet<ShareId>,
     /// Bounded by [`library::MAX_HASHING`].
     hashing: BTreeMap<Vec<String>, Hashing>,
 }
@@ -123,6 +127,7 @@ impl Sharing {
             libraries: store.libraries().await?.into_iter().map(|library| (library.name.clone(), library)).collect(),
             ..State::default()
         };
+        state.unsaid = state.shares.values().filter(|share| share::is_unsaid(share)).map(Share::id).collect();
         for (share, node, version) in store.told().await? {
             state.told.entry(share).or_default().insert(node, version);
         }

@@ -206,6 +206,16 @@ pub struct ChatSend {
     pub wait_s: u32,
 }
 
+/// Sends a file or folder.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChatAttach {
+    /// Its absolute path on the node's computer. It stays there, and is shared for as long as the message is there.
+    pub path: String,
+    /// What is said of it.
+    pub caption: String,
+}
+
 /// A reaction to a message.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -79,6 +79,8 @@ pub enum JobKind {
     Copy,
     /// Takes something of somebody's library: lasts while it is hashed there.
     Take,
+    /// Hashes a file or folder, then writes the message that it goes with.
+    Attach,
 }
 
 /// How far a job is.
@@ -117,6 +119,9 @@ pub struct Job {
     pub path: String,
     /// The torrent, as soon as there is one.
     pub torrent: Option<String>,
+    /// The message that it went with, once that is written.
+    #[serde(default)]
+    pub message: Option<String>,
     /// Bytes done.
     pub done_bytes: u64,
     /// Bytes in all; 0 until they are counted.

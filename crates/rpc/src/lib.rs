@@ -20,9 +20,9 @@ mod torrent;
 mod updates;
 
 pub use chat::{
-    ChatAttachment, ChatChange, ChatDelivery, ChatEdit, ChatHit, ChatInfo, ChatIrc, ChatKind, ChatLast, ChatMailbox,
-    ChatMessage, ChatPage, ChatPiece, ChatProgress, ChatQuote, ChatReact, ChatReaction, ChatRead, ChatSend, ChatSent,
-    ChatStage, ChatState, ChatTimer, ChatTypes, ChatTyping, ChatWaiting, RoomInfo, RoomRequest,
+    ChatAttach, ChatAttachment, ChatChange, ChatDelivery, ChatEdit, ChatHit, ChatInfo, ChatIrc, ChatKind, ChatLast,
+    ChatMailbox, ChatMessage, ChatPage, ChatPiece, ChatProgress, ChatQuote, ChatReact, ChatReaction, ChatRead,
+    ChatSend, ChatSent, ChatStage, ChatState, ChatTimer, ChatTypes, ChatTyping, ChatWaiting, RoomInfo, RoomRequest,
 };
 pub use controls::{
     Budget, BudgetInfo, GateChange, GateInfo, ListChange, OfferChange, OfferInfo, ScheduleWindow, Share,

@@ -24,6 +24,9 @@ pub struct PrivateShare {
     pub note: Option<String>,
     /// The library that it was made for; absent where it is shared by itself.
     pub library: Option<String>,
+    /// It goes with a message, which tells them of it.
+    #[serde(default)]
+    pub attached: bool,
     /// How many of their nodes know of it.
     pub told: u32,
     /// How many nodes they have.

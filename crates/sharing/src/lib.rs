@@ -11,6 +11,6 @@ mod store;
 
 pub use circle::Circle;
 pub use store::{
-    InboxItem, InboxState, Library, MAX_INBOX, MAX_INBOX_BYTES, MAX_INBOX_BYTES_PER_PERSON, MAX_INBOX_PER_PERSON,
-    Share, Store,
+    Attached, InboxItem, InboxState, Library, MAX_INBOX, MAX_INBOX_BYTES, MAX_INBOX_BYTES_PER_PERSON,
+    MAX_INBOX_PER_PERSON, Share, Store,
 };

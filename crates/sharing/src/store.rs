@@ -22,7 +22,8 @@ pub const MAX_INBOX_BYTES: usize = 32 << 20;
 /// and more than [`MAX_INBOX_PER_PERSON`] for a few dozen nodes each.
 pub const MAX_INBOX_BYTES_PER_PERSON: usize = 2 << 20;
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE sharing_shares (
         id BLOB PRIMARY KEY, hash BLOB NOT NULL, name TEXT NOT NULL, bytes INTEGER NOT NULL, files INTEGER NOT NULL,
         path TEXT NOT NULL, audience TEXT NOT NULL, note TEXT, version INTEGER NOT NULL, created INTEGER NOT NULL,
@@ -37,7 +38,11 @@ const MIGRATIONS: &[&str] = &["
     );
     CREATE TABLE sharing_rules (whose TEXT PRIMARY KEY, folder TEXT NOT NULL, max_bytes INTEGER);
     CREATE TABLE sharing_libraries (name TEXT PRIMARY KEY, folder TEXT NOT NULL, audience TEXT NOT NULL);
-"];
+",
+    "
+    ALTER TABLE sharing_shares ADD COLUMN attached TEXT;
+",
+];
 
 /// Something that this node shares with people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +73,28 @@ pub struct Share {
     pub nodes: Vec<NodeId>,
     /// When it ended, in seconds since 1970: it is kept until those who were told of it know.
     pub withdrawn: Option<u64>,
+    /// The message that it goes with; `None`: it is shared by itself, or for a library.
+    pub attached: Option<Attached>,
+}
+
+/// The message that a share goes with, which brings the first notice of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Attached {
+    /// The conversation, as whoever keeps those writes it: a word.
+    pub conversation: String,
+    /// The message, likewise; `None`: it is not written yet.
+    pub message: Option<String>,
+}
+
+impl Attached {
+    fn to_text(&self) -> String {
+        self.message.iter().fold(self.conversation.clone(), |text, message| text + " " + message)
+    }
+
+    fn from_text(text: &str) -> Attached {
+        let (conversation, message) = text.split_once(' ').map_or((text, None), |(to, message)| (to, Some(message)));
+        Attached { conversation: conversation.to_owned(), message: message.map(str::to_owned) }
+    }
 }
 
 /// Something that somebody shares with us.
@@ -148,7 +175,7 @@ impl Store {
         let work = move |c: &mut rusqlite::Connection| {
             c.execute(
                 "INSERT OR REPLACE INTO sharing_shares VALUES \
-                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
                 params![
                     s.id().0,
                     s.hash.0,
@@ -163,7 +190,8 @@ impl Store {
                     s.library,
                     s.stamp,
                     s.nodes.iter().flat_map(|node| node.0).collect::<Vec<u8>>(),
-                    s.withdrawn.map(|time| time as i64)
+                    s.withdrawn.map(|time| time as i64),
+                    s.attached.as_ref().map(Attached::to_text)
                 ],
             )
         };
@@ -310,6 +338,7 @@ fn read_share(row: &Row<'_>) -> Result<Option<Share>, rusqlite::Error> {
         stamp: row.get("stamp")?,
         nodes: nodes.as_chunks::<32>().0.iter().map(|id| NodeId(*id)).collect(),
         withdrawn: row.get::<_, Option<i64>>("withdrawn")?.map(|time| time as u64),
+        attached: row.get::<_, Option<String>>("attached")?.as_deref().map(Attached::from_text),
     }))
 }
 
@@ -369,8 +398,11 @@ mod tests {
             stamp: "5 9".into(),
             nodes: vec![NodeId([4; 32]), NodeId([5; 32])],
             withdrawn: Some(3),
+            attached: Some(Attached { conversation: "c".into(), message: Some("m-1".into()) }),
         };
-        store.save_share(&Share { version: 0, ..share.clone() }).await.unwrap();
+        let unsaid = Attached { conversation: "c".into(), message: None };
+        store.save_share(&Share { version: 0, attached: Some(unsaid.clone()), ..share.clone() }).await.unwrap();
+        assert_eq!(store.shares().await.unwrap()[0].attached, Some(unsaid));
         store.save_share(&share).await.unwrap();
         let node = NodeId([5; 32]);
         store.save_told(share.id(), node, 1).await.unwrap();
@@ -385,6 +417,7 @@ mod tests {
             nodes: vec![node],
             hints: Vec::new(),
             withdrawn: false,
+            attached: false,
         };
         let folder = Some("/in".to_owned());
         let item = InboxItem { sharer: ALICE, notice, received: 4, state: InboxState::Accepted, folder };

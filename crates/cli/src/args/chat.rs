@@ -1,5 +1,7 @@
 //! The command line of `compeer chat` and `compeer room`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Args)]
@@ -7,8 +9,17 @@ pub struct Chat {
     /// With whom: a contact's name, GROUP, or GROUP/ROOM [default: lists the conversations]
     pub name: Option<String>,
     /// Say this, and tell how far it is after three seconds at most [default: show the conversation, and go on with it]
-    #[arg(conflicts_with_all = ["search", "export", "mute", "unmute", "accept", "refuse", "ask_history"])]
+    #[arg(conflicts_with_all = ["get", "search", "export", "mute", "unmute", "accept", "refuse", "ask_history"])]
     pub text: Option<String>,
+    /// Send this file or folder, with the text if there is one. It stays where it is, and the others choose whether to fetch it
+    #[arg(long, value_name = "PATH", requires = "name", group = "action")]
+    pub send: Option<PathBuf>,
+    /// Fetch what goes with this message: its number where the conversation is shown, or its id
+    #[arg(long, value_name = "N", requires = "name", group = "action")]
+    pub get: Option<String>,
+    /// Where to put what is fetched [default: where downloads go]
+    #[arg(long, short, value_name = "DIR", requires = "get")]
+    pub output: Option<PathBuf>,
     /// Find messages that have all of these words, here or everywhere
     #[arg(long, value_name = "WORDS", group = "action")]
     pub search: Option<String>,

@@ -1,5 +1,6 @@
 //! `compeer chat`: talking with people.
 
+mod files;
 mod model;
 mod order;
 mod piped;
@@ -36,6 +37,10 @@ pub async fn run(command: Chat, context: &Context) -> Result<u8> {
     }
     let Some(name) = &command.name else { return list(client, context).await };
     match command {
+        Chat { send: Some(file), text, .. } => {
+            files::send(client, name, &file, text.unwrap_or_default(), context).await
+        }
+        Chat { get: Some(meant), output, .. } => files::get(client, name, &meant, output.as_deref(), context).await,
         Chat { text: Some(text), .. } => say(client, name, text, context).await,
         Chat { export: Some(format), .. } => export(client, name, format).await,
         Chat { mute: true, .. } => change(client, name, ChatChange { muted: Some(true) }, context).await,

@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use base::PersonId;
 use chat::proto::{Chat, Conversation, Event, Parts, Settings, Vault};
-use chat::{Circle, Store};
+use chat::{Circle, Store, Swarms};
 use net::Clock;
 use overlay::Overlay;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
+use super::attachments::Attachments;
 use super::driver::{COMMANDS, Driver, Ears, State, WORDS};
 use super::handle::{ChatHandle, EVENTS, Happening, Inner};
 use super::mailboxes::Chooser;
@@ -41,6 +42,7 @@ struct Ground {
     overlay: Overlay,
     database: db::Db,
     controls: Controls,
+    swarms: Arc<dyn Swarms>,
 }
 
 /// Starts the conversations, and their service on the overlay.
@@ -50,10 +52,11 @@ pub(crate) async fn begin(
     overlay: &Overlay,
     database: db::Db,
     controls: &Controls,
+    swarms: Arc<dyn Swarms>,
 ) -> Result<Chats, NodeError> {
     let chats = Chats::default();
     let (people, groups, overlay, controls) = (people.clone(), groups.clone(), overlay.clone(), controls.clone());
-    let ground = Ground { people, groups, circle, overlay, database, controls };
+    let ground = Ground { people, groups, circle, overlay, database, controls, swarms };
     match Circle::own_person(&*ground.circle) {
         Some(me) => {
             // Set once: here.
@@ -86,7 +89,7 @@ async fn wait(ground: Ground, chats: std::sync::Weak<OnceLock<ChatHandle>>) {
 }
 
 async fn start(ground: &Ground, me: PersonId) -> Result<ChatHandle, NodeError> {
-    let Ground { people, groups, circle, overlay, database, controls } = ground;
+    let Ground { people, groups, circle, overlay, database, controls, swarms } = ground;
     let store = Store::open(database.clone(), me).await?;
     let facts = store.facts().await?;
     let mut seed = [0; 40];
@@ -131,6 +134,8 @@ async fn start(ground: &Ground, me: PersonId) -> Result<ChatHandle, NodeError> {
     let chooser = Chooser { circle: circle.clone(), controls: controls.clone(), post, chosen, people: for_chooser };
     tokio::spawn(chooser.run());
     tokio::spawn(remember(events.subscribe(), store.clone(), circle.clone()));
+    let attachments = Attachments { me, store: store.clone(), swarms: swarms.clone() };
+    tokio::spawn(attachments.run(events.subscribe()));
     let inner = Inner { me, circle, store, commands, events, failing: is_failing, mailboxes: is_chosen };
     Ok(ChatHandle::new(inner))
 }

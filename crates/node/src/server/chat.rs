@@ -1,5 +1,6 @@
 //! Talking with people: conversations, messages, rooms, search.
 
+mod attached;
 mod export;
 mod rooms;
 mod send;
@@ -20,6 +21,7 @@ use super::AppState;
 use super::body::{Body, Params, Word};
 use super::problem::ApiError;
 use crate::chat::{ChatFailure, ChatHandle};
+pub(super) use attached::{__path_attach, __path_fetch, attach, fetch};
 pub(super) use export::{__path_export, export};
 pub(super) use rooms::{__path_open, __path_rooms, open, rooms};
 pub(super) use send::{__path_send, send};

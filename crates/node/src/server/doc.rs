@@ -31,7 +31,7 @@ use super::{
         sharing::set_rule, sharing::remove_rule, sharing::libraries, sharing::add_library, sharing::remove_library,
         sharing::browse, sharing::take,
         chat::overall, chat::ask_history, chat::list, chat::one, chat::change, chat::messages, chat::send,
-        chat::one_message, chat::read, chat::typing, chat::accept, chat::refuse, chat::export, chat::rooms, chat::open,
+        chat::one_message, chat::attach, chat::fetch, chat::read, chat::typing, chat::accept, chat::refuse, chat::export, chat::rooms, chat::open,
         chat::search,
     ),
     components(schemas(rpc::Event)),

@@ -149,7 +149,10 @@ impl Follow {
     }
 
     fn inbox_now(&self) -> Vec<InboxItem> {
-        self.state.sharing().map(|sharing| sharing.inbox()).unwrap_or_default()
+        let mut items = self.state.sharing().map(|sharing| sharing.inbox()).unwrap_or_default();
+        // What goes with messages is told of there.
+        items.retain(|item| !item.notice.attached);
+        items
     }
 
     async fn entry(&self, item: &InboxItem) -> Option<InboxEntry> {

@@ -211,7 +211,7 @@ async fn run_share(
         let published = state.parts().updates.publish(&shared, added.id).await;
         published.map_err(|error| ApiError::local(error.to_string()))?;
     }
-    Ok(Outcome { torrent: Some(added.id.to_string()), skipped })
+    Ok(Outcome { torrent: Some(added.id.to_string()), skipped, ..Outcome::default() })
 }
 
 /// Names something that a request says and a share with people has no use for: it is v2, salted, and announced nowhere.
@@ -243,7 +243,7 @@ async fn share_with_people(
     let (share, skipped) = sharing.share(&path, audience, request.note, progress).await?;
     state.session().seed_goal(share.id(), goal).await?;
     let skipped = skipped.into_iter().map(|(path, reason)| Skipped { path, reason }).collect();
-    Ok(Outcome { torrent: Some(share.id().to_string()), skipped })
+    Ok(Outcome { torrent: Some(share.id().to_string()), skipped, ..Outcome::default() })
 }
 
 /// Forgets what the node has under the same name, unless it is the same and runs: what was just hashed is right, what is

@@ -95,7 +95,8 @@ pub(crate) async fn unshare(State(state): State<AppState>, Id(id): Id) -> Result
 pub(crate) async fn inbox(State(state): State<AppState>) -> Result<Json<Vec<InboxEntry>>, ApiError> {
     let sharing = state.sharing()?;
     let mut entries = Vec::new();
-    for item in sharing.inbox() {
+    // What goes with messages is told of there.
+    for item in sharing.inbox().into_iter().filter(|item| !item.notice.attached) {
         entries.push(entry(&state, sharing, item).await);
     }
     Ok(Json(entries))
@@ -342,6 +343,7 @@ fn private_share(sharing: &Sharing, view: ShareView) -> PrivateShare {
         groups,
         note: share.note,
         library: share.library,
+        attached: share.attached.is_some(),
         told: told.0 as u32,
         nodes: told.1 as u32,
         created_at_s: share.created,

@@ -43,13 +43,20 @@ impl Sharing {
         let id = InfoHashes::v2_only(notice.hash).key();
         // Whoever is no member shares nothing with the group.
         notice.group = notice.group.filter(|group| self.0.circle.members(*group).contains(&sharer));
+        if let Some(known) = self.state().inbox.get(&(sharer, id)) {
+            if known.notice.attached {
+                // By the message, whatever is said later.
+                notice.group = known.notice.group;
+            }
+            notice.attached = known.notice.attached;
+        }
         if self.is_of_another(sharer, id) {
             // Each share has a salt of its own: whoever names this one wants to be let into it.
             return Ok(Receipt::Refused);
         }
         let (known, room, folder) = {
             let state = self.state();
-            let room = self.room_for(&state, sharer, id, &notice);
+            let room = self.room_for(&state, sharer, id, &notice, false);
             let folder = folder_for(&state.rules, sharer, notice.group, notice.bytes).map(PathBuf::from);
             (state.inbox.get(&(sharer, id)).cloned(), room, folder)
         };
@@ -61,6 +68,10 @@ impl Sharing {
                 self.drop_item(sharer, id).await?;
                 return Ok(Receipt::Kept);
             }
+            // The message has it, until the user wants it.
+            None if notice.attached && !notice.withdrawn => return Ok(Receipt::Kept),
+            // The message has to be found out of date.
+            None if notice.attached => {}
             None if notice.withdrawn => return Ok(Receipt::Kept),
             _ => {}
         }
@@ -74,6 +85,13 @@ impl Sharing {
             return Ok(Receipt::Kept);
         }
         let received = self.wall();
+        if notice.attached {
+            // Declined: so it is the first to go where there is no room.
+            let notice = Notice { nodes: Vec::new(), hints: Vec::new(), note: None, ..notice };
+            let item = InboxItem { sharer, notice, received, state: InboxState::Declined, folder: None };
+            self.keep_item(item).await?;
+            return Ok(Receipt::Kept);
+        }
         let item = InboxItem { sharer, notice, received, state: InboxState::Waiting, folder: None };
         self.keep_item(item).await?;
         if let Some(folder) = folder
@@ -85,16 +103,19 @@ impl Sharing {
     }
 
     /// Returns what has to go so that there is room for a notice, in place of the earlier one of the same share; `None`:
-    /// there is none, since its person has sent too much that nobody has decided on, or nobody would miss what is here.
-    fn room_for(
+    /// there is none, since its person has sent too much that nobody has decided on, or nobody would miss what is here. What
+    /// is wanted is decided on.
+    pub(super) fn room_for(
         &self,
         state: &State,
         sharer: PersonId,
         id: ShareId,
         notice: &Notice,
+        is_wanted: bool,
     ) -> Option<Vec<(PersonId, ShareId)>> {
         let others = || state.inbox.iter().filter(|(key, _)| **key != (sharer, id)).map(|(_, item)| item);
-        let is_known = state.inbox.get(&(sharer, id)).is_some_and(|item| item.state != InboxState::Waiting);
+        let known = state.inbox.get(&(sharer, id));
+        let is_known = is_wanted || known.is_some_and(|item| item.state != InboxState::Waiting);
         let waiting = || others().filter(|item| item.sharer == sharer && item.state == InboxState::Waiting);
         let weight_waiting = waiting().map(|item| item.notice.weight()).sum::<usize>() + notice.weight();
         if !is_known && (waiting().count() >= MAX_INBOX_PER_PERSON || weight_waiting > MAX_INBOX_BYTES_PER_PERSON) {
@@ -115,18 +136,18 @@ impl Sharing {
     }
 
     /// Whether this is a share of ours, or of somebody else.
-    fn is_of_another(&self, sharer: PersonId, id: ShareId) -> bool {
+    pub(super) fn is_of_another(&self, sharer: PersonId, id: ShareId) -> bool {
         let state = self.state();
         state.shares.contains_key(&id) || state.inbox.keys().any(|(other, known)| *known == id && *other != sharer)
     }
 
-    async fn keep_item(&self, item: InboxItem) -> Result<(), SharingError> {
+    pub(super) async fn keep_item(&self, item: InboxItem) -> Result<(), SharingError> {
         self.0.store.save_item(&item).await?;
         self.state().inbox.insert((item.sharer, item.id()), item);
         Ok(())
     }
 
-    async fn drop_item(&self, sharer: PersonId, id: ShareId) -> Result<(), SharingError> {
+    pub(super) async fn drop_item(&self, sharer: PersonId, id: ShareId) -> Result<(), SharingError> {
         self.0.store.remove_item(sharer, id).await?;
         self.state().inbox.remove(&(sharer, id));
         Ok(())
@@ -296,6 +317,9 @@ impl Sharing {
     /// in a group whoever is known and no member.
     pub(super) fn nodes_of_notice(&self, notice: &Notice, sharer: PersonId) -> Vec<NodeId> {
         let circle = &self.0.circle;
+        if notice.attached {
+            return self.nodes_of_attached(notice, sharer);
+        }
         let members = notice.group.map(|group| circle.members(group)).filter(|members| !members.is_empty());
         let mut nodes = notice.nodes.clone();
         if let Some(members) = members {

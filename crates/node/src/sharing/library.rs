@@ -10,7 +10,7 @@ use metainfo::names;
 use sharing::proto::{Answer, Entry, MAX_ANSWER_LEN, MAX_ENTRIES, MAX_NAME_LEN, Request, ShareId, check_path};
 use sharing::{InboxItem, InboxState, Library, Share};
 
-use super::share::{blocking, stamp};
+use super::share::{Purpose, blocking, stamp};
 use super::{LIBRARY, Sharing, SharingError};
 use crate::content::ContentError;
 use crate::jobs::Progress;
@@ -186,7 +186,9 @@ impl Sharing {
         let (sharing, library) = (self.clone(), library.clone());
         tokio::spawn(async move {
             let name = library.name.clone();
-            let made = sharing.make(&at, library.audience, None, Some(library.name), stamp, progress).await;
+            let Library { name: of, audience, .. } = library;
+            let purpose = Purpose { audience, library: Some(of), ..Purpose::default() };
+            let made = sharing.make(&at, purpose, stamp, progress).await;
             if let Ok((share, _)) = &made {
                 sharing.settle_in(&name, share.clone()).await;
             }

@@ -6,11 +6,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base::NodeId;
 use metainfo::{TorrentFile, create};
-use sharing::Share;
 use sharing::proto::{
     Audience, Delivery, Input, MAX_HINTED, MAX_HINTS, MAX_MEMBERS, MAX_NODES, MAX_NOTE_LEN, Notice, Outcome, Receipt,
     ShareId,
 };
+use sharing::{Attached, Share};
 use torrent::{Add, AddSource};
 
 use super::{NOTICE, Sharing, SharingError, outcome_of};
@@ -30,6 +30,15 @@ pub(crate) struct ShareView {
     pub(crate) share: Share,
     /// Nodes that know of it, and nodes that shall.
     pub(crate) told: (usize, usize),
+}
+
+/// What a share is made for.
+#[derive(Debug, Default)]
+pub(super) struct Purpose {
+    pub(super) audience: Audience,
+    pub(super) note: Option<String>,
+    pub(super) library: Option<String>,
+    pub(super) attached: Option<Attached>,
 }
 
 impl Sharing {
@@ -67,7 +76,7 @@ impl Sharing {
         let stamp = blocking(move || Ok(stamp(&stamped))).await?;
         let known = {
             let state = self.state();
-            let same = |share: &&Share| share.library.is_none() && share.path == shown && share.stamp == stamp;
+            let same = |share: &&Share| is_plain(share) && share.path == shown && share.stamp == stamp;
             state.shares.values().find(same).cloned()
         };
         if let Some(mut share) = known.filter(|share| self.0.session.find(&share.hashes()).is_some()) {
@@ -80,7 +89,8 @@ impl Sharing {
             self.refresh().await;
             return Ok((share, Vec::new()));
         }
-        let (share, skipped) = self.make(&at, audience, note, None, stamp, progress).await?;
+        let purpose = Purpose { audience, note, ..Purpose::default() };
+        let (share, skipped) = self.make(&at, purpose, stamp, progress).await?;
         Ok((share, skipped))
     }
 
@@ -88,9 +98,7 @@ impl Sharing {
     pub(super) async fn make(
         &self,
         path: &Path,
-        audience: Audience,
-        note: Option<String>,
-        library: Option<String>,
+        purpose: Purpose,
         stamp: String,
         progress: Progress,
     ) -> Result<(Share, Vec<(String, String)>), SharingError> {
@@ -109,7 +117,7 @@ impl Sharing {
         if cancelled.is_cancelled() {
             return Err(ContentError::Cancelled.into());
         }
-        let share = self.describe(path, &created.torrent, audience, note, library, stamp)?;
+        let share = self.describe(path, &created.torrent, purpose, stamp)?;
         // Stored first: a torrent that nobody knows the audience of would be dead.
         self.keep(share.clone()).await?;
         let add = Add {
@@ -130,11 +138,10 @@ impl Sharing {
         &self,
         path: &Path,
         torrent: &TorrentFile,
-        audience: Audience,
-        note: Option<String>,
-        library: Option<String>,
+        purpose: Purpose,
         stamp: String,
     ) -> Result<Share, SharingError> {
+        let Purpose { audience, note, library, attached } = purpose;
         let layout = torrent.info.layout();
         let hash = torrent.hashes().v2().ok_or_else(|| SharingError::Input("the torrent has no v2 hash".to_owned()))?;
         Ok(Share {
@@ -151,6 +158,7 @@ impl Sharing {
             stamp,
             nodes: Vec::new(),
             withdrawn: None,
+            attached,
         })
     }
 
@@ -173,10 +181,13 @@ impl Sharing {
     }
 
     /// Notes that a share is over. Of one that belonged to a library nobody was told.
-    async fn withdraw(&self, share: Share) -> Result<(), SharingError> {
-        if share.library.is_some() {
+    pub(super) async fn withdraw(&self, share: Share) -> Result<(), SharingError> {
+        if share.library.is_some() || is_unsaid(&share) {
             self.forget(share.id()).await;
             return Ok(());
+        }
+        if share.attached.is_some() {
+            self.note_heard(&share).await?;
         }
         let version = share.version + 1;
         self.keep(Share { withdrawn: Some(self.wall()), version, nodes: Vec::new(), ..share }).await?;
@@ -209,7 +220,7 @@ impl Sharing {
         Ok(())
     }
 
-    async fn forget(&self, id: ShareId) {
+    pub(super) async fn forget(&self, id: ShareId) {
         {
             let now = self.0.clock.now();
             let mut state = self.state();
@@ -263,8 +274,8 @@ impl Sharing {
         if is_new && let Err(error) = self.0.store.save_share(&share).await {
             tracing::warn!(%error, "a change of a share is not stored");
         }
-        if share.library.is_some() {
-            // Whoever fetches it asked for it.
+        if !is_plain(&share) {
+            // Whoever fetches it asked for it, or hears of it by its message and knows who is in the conversation.
             return;
         }
         let own = self.0.circle.own_node();
@@ -307,6 +318,7 @@ impl Sharing {
             nodes: share.nodes.clone(),
             hints: hints.filter(|(_, hints)| !hints.is_empty()).take(MAX_HINTED).collect(),
             withdrawn: share.withdrawn.is_some(),
+            attached: share.attached.is_some(),
         }
     }
 
@@ -324,6 +336,16 @@ impl Sharing {
             }
         }
     }
+}
+
+/// Whether something is shared by itself.
+fn is_plain(share: &Share) -> bool {
+    share.library.is_none() && share.attached.is_none()
+}
+
+/// Whether it goes with a message that is not written yet: nobody knows of it.
+pub(super) fn is_unsaid(share: &Share) -> bool {
+    share.attached.as_ref().is_some_and(|attached| attached.message.is_none())
 }
 
 /// Says what the content is like, without reading it: the number of files, their bytes and the newest change.

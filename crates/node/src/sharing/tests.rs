@@ -1,5 +1,6 @@
 //! Stories of people who share. In `carried` the overlay is real. The overlay is a table and pipes in memory; what is known of people is a table too.
 
+mod attached;
 mod carried;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

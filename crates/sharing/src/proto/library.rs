@@ -206,6 +206,7 @@ mod tests {
             nodes: Vec::new(),
             hints: Vec::new(),
             withdrawn: false,
+            attached: false,
         };
         for answer in [
             Answer::Entries { entries: vec![entry, folder], more: true },

@@ -54,6 +54,8 @@ pub struct Notice {
     pub hints: Vec<(NodeId, Vec<String>)>,
     /// It is no longer shared.
     pub withdrawn: bool,
+    /// It goes with a message, which brings the first notice of it: whoever has that finds it there, and nowhere else.
+    pub attached: bool,
 }
 
 impl Notice {
@@ -79,6 +81,9 @@ impl Notice {
         entries.extend(self.group.map(|group| ("group", Tree::bytes(&group.0))));
         if self.withdrawn {
             entries.push(("withdrawn", Tree::Int(1)));
+        }
+        if self.attached {
+            entries.push(("attached", Tree::Int(1)));
         }
         bencode::encode(&Tree::dict(entries))
     }
@@ -111,6 +116,7 @@ impl Notice {
             nodes: fields::nodes(dict, "nodes", MAX_NODES)?,
             hints: hints(dict)?,
             withdrawn: fields::number(dict, "withdrawn")? != 0,
+            attached: fields::number(dict, "attached")? != 0,
         })
     }
 }
@@ -166,6 +172,7 @@ mod tests {
             nodes: vec![NodeId([1; 32]), NodeId([2; 32])],
             hints: vec![(NodeId([1; 32]), vec!["192.0.2.7:4433".into(), "https://relay.example".into()])],
             withdrawn: true,
+            attached: true,
         }
     }
 
@@ -175,6 +182,7 @@ mod tests {
         assert_eq!(Notice::decode(&full.encode()).unwrap(), full);
         let bare =
             Notice { note: None, group: None, nodes: Vec::new(), hints: Vec::new(), withdrawn: false, ..notice() };
+        let bare = Notice { attached: false, ..bare };
         assert_eq!(Notice::decode(&bare.encode()).unwrap(), bare);
         let hints = vec![(NodeId([9; 32]), vec!["x".repeat(MAX_HINT_LEN); MAX_HINTS]); MAX_HINTED];
         let large =

@@ -1,5 +1,3 @@
-//! A reader of such folders of our own, and what it reads.
-
 use base::GroupId;
 use db::Db;
 

@@ -1,5 +1,6 @@
 //! What is typed: words, or an order that begins with `/`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rpc::{ChatEdit, ChatReact, ChatSend, ChatTimer};
@@ -7,13 +8,18 @@ use rpc::{ChatEdit, ChatReact, ChatSend, ChatTimer};
 use super::model::Model;
 
 /// What the screen says to `/help`.
-pub const HELP: &str = "/reply N words  /react N 👍  /edit [N] words  /delete N  /timer 1h|off  /older  /quit";
+pub const HELP: &str =
+    "/reply N words  /react N 👍  /edit [N] words  /delete N  /timer 1h|off  /send PATH  /get N  /older  /quit";
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Say this.
     Say(ChatSend),
+    /// Send this file or folder.
+    Send(PathBuf),
+    /// Fetch what goes with this message, into a folder or where downloads go.
+    Get(String, Option<PathBuf>),
     /// Read older messages.
     Older,
     /// Show [`HELP`].
@@ -39,6 +45,14 @@ pub fn parse(line: &str, model: &Model) -> Result<Option<Order>, String> {
         "quit" | "q" => return Ok(Some(Order::Quit)),
         "help" | "h" => return Ok(Some(Order::Help)),
         "older" => return Ok(Some(Order::Older)),
+        "send" => {
+            said(rest).map_err(|_| "type /send PATH: a file or folder of this computer")?;
+            return Ok(Some(Order::Send(PathBuf::from(rest))));
+        }
+        "get" => {
+            let (id, folder) = numbered(rest, model).ok_or("type /get N: N stands before the message")?;
+            return Ok(Some(Order::Get(id, Some(folder).filter(|folder| !folder.is_empty()).map(PathBuf::from))));
+        }
         "reply" | "r" => {
             let (answers, words) = numbered(rest, model).ok_or("type /reply N words: N stands before the message")?;
             ChatSend { answers: Some(answers), ..text(said(words)?) }
@@ -132,6 +146,10 @@ mod tests {
         assert_eq!(said("/edit other words").edit.unwrap().of, "a-1");
         assert_eq!(said("/edit 2 other").edit.unwrap().text, "other");
         assert_eq!(said("/delete 2").deletion.as_deref(), Some("a-1"));
+        let lake = Order::Send("the lake.jpg".into());
+        assert_eq!(parse("/send the lake.jpg ", &model()), Ok(Some(lake)));
+        assert_eq!(parse("/get 1", &model()), Ok(Some(Order::Get("b-1".into(), None))));
+        assert_eq!(parse("/get 1 /tmp", &model()), Ok(Some(Order::Get("b-1".into(), Some("/tmp".into())))));
         assert_eq!(parse("  ", &model()), Ok(None));
         assert_eq!(parse("/quit", &model()), Ok(Some(Order::Quit)));
     }
@@ -155,7 +173,18 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        for wrong in ["/reply 9 x", "/reply x", "/reply 1", "/react 1", "/delete", "/nonsense", "/timer soon"] {
+        for wrong in [
+            "/reply 9 x",
+            "/reply x",
+            "/reply 1",
+            "/react 1",
+            "/delete",
+            "/nonsense",
+            "/send",
+            "/get",
+            "/get 9",
+            "/timer soon",
+        ] {
             assert!(parse(wrong, &model()).is_err(), "{wrong}");
         }
     }

@@ -2,22 +2,23 @@
 //!
 //! The whole screen is drawn anew whenever something changed, from [`Model`] and [`Line`] alone.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use console::{Key, Term, measure_text_width, truncate_str};
 use reqwest::Method;
-use rpc::{ChatInfo, ChatPage, ChatRead, ChatSent, ChatTyping};
+use rpc::{ChatInfo, ChatPage, ChatRead, ChatSent, ChatTyping, Event, Job};
 use tokio::sync::mpsc;
 
 use super::model::{Change, Model};
 use super::order::{self, Order, TYPING_AGAIN};
-use super::{path, show};
-use crate::client::Client;
+use super::{files, path, show};
+use crate::client::{Client, Events};
 use crate::interrupt::Interrupt;
 
 /// How many messages are read at once. Arbitrary: more than a screen has.
-const PAGE: usize = 100;
+pub const PAGE: usize = 100;
 
 /// How often the screen is drawn though nothing happened: the terminal may have another size.
 const LOOK: Duration = Duration::from_secs(1);
@@ -33,15 +34,35 @@ pub async fn run(client: &Client, name: &str, term: Term) -> Result<u8> {
     let mut events = client.events().await?;
     events.next().await?;
     let model = load(client, name).await?;
-    let mut view =
-        View { client: client.clone(), model, line: Line::default(), back: 0, notice: String::new(), typed: None };
+    let mut view = View {
+        client: client.clone(),
+        model,
+        line: Line::default(),
+        back: 0,
+        notice: String::new(),
+        typed: None,
+        sending: None,
+    };
     view.read().await?;
     let screen = Screen::enter(term.clone())?;
     let (mut keys, next_key) = keys(term);
     // One key is read at a time, so that none is when this ends: reading one changes the terminal.
     next_key.try_send(()).ok();
+    let result = follow(&mut view, &screen, (&mut keys, &next_key), &mut events, &mut interrupt).await;
+    view.stop_sending().await;
+    result
+}
+
+/// Shows it and does what is typed, until the user has enough.
+async fn follow(
+    view: &mut View,
+    screen: &Screen,
+    (keys, next_key): (&mut mpsc::Receiver<Key>, &mpsc::Sender<()>),
+    events: &mut Events,
+    interrupt: &mut Interrupt,
+) -> Result<u8> {
     loop {
-        screen.draw(&mut view)?;
+        screen.draw(view)?;
         tokio::select! {
             key = keys.recv() => {
                 let Some(key) = key else { return Ok(0) };
@@ -50,11 +71,17 @@ pub async fn run(client: &Client, name: &str, term: Term) -> Result<u8> {
                 }
                 next_key.try_send(()).ok();
             }
-            event = events.next() => match view.model.apply(event?, Instant::now()) {
-                Change::News => view.read().await?,
-                Change::Missed => view.model = load(client, &view.model.info.id).await?,
-                Change::Nothing | Change::Looks => {}
-            },
+            event = events.next() => {
+                let event = event?;
+                if let Event::Job(job) = &event {
+                    view.see(job);
+                }
+                match view.model.apply(event, Instant::now()) {
+                    Change::News => view.read().await?,
+                    Change::Missed => view.model = load(&view.client, &view.model.info.id).await?,
+                    Change::Nothing | Change::Looks => {}
+                }
+            }
             () = tokio::time::sleep(LOOK) => view.stop_typing().await,
             () = interrupt.wait() => return Ok(0),
         }
@@ -145,6 +172,8 @@ struct View {
     notice: String,
     /// When the others were last told that the user writes; `None`: they think that nothing is written.
     typed: Option<Instant>,
+    /// The job that hashes what is to be sent.
+    sending: Option<u64>,
 }
 
 impl View {
@@ -176,6 +205,11 @@ impl View {
             Ok(Some(Order::Quit)) => return Ok(true),
             Ok(Some(Order::Help)) => order::HELP.clone_into(&mut self.notice),
             Ok(Some(Order::Older)) => self.read_older().await?,
+            Ok(Some(Order::Send(file))) => self.send(&file).await,
+            Ok(Some(Order::Get(id, folder))) => {
+                let fetched = files::fetch(&self.client, &self.model.info.id, &id, folder.as_deref()).await;
+                self.notice = fetched.map_or_else(|error| format!("{error:#}"), |entry| files::fetching(&entry));
+            }
             Ok(Some(Order::Say(send))) => {
                 // Whoever said it writes it no more.
                 (self.typed, self.back) = (None, 0);
@@ -189,6 +223,51 @@ impl View {
             Err(reason) => self.notice = reason,
         }
         Ok(false)
+    }
+
+    /// Begins to send a file, one at a time.
+    async fn send(&mut self, file: &Path) {
+        if self.sending.is_some() {
+            "one file is being hashed already".clone_into(&mut self.notice);
+            return;
+        }
+        match files::begin(&self.client, &self.model.info.id, file, String::new()).await {
+            Ok(job) => {
+                self.sending = Some(job.id);
+                self.see(&job);
+            }
+            Err(error) => self.notice = format!("{error:#}"),
+        }
+    }
+
+    /// Says how far the hashing of a file is.
+    fn see(&mut self, job: &Job) {
+        if self.sending != Some(job.id) {
+            return;
+        }
+        match files::outcome(job) {
+            Ok(None) => {
+                let of = if job.total_bytes > 0 { job.done_bytes as f64 / job.total_bytes as f64 } else { 0.0 };
+                self.notice = format!("hashing {}: {}", job.path, crate::show::percent(of));
+            }
+            Ok(Some(_)) => {
+                self.sending = None;
+                self.notice.clear();
+            }
+            Err(error) => {
+                self.sending = None;
+                self.notice = format!("{error:#}");
+            }
+        }
+    }
+
+    /// Leaves nothing behind of what is not sent yet.
+    async fn stop_sending(&mut self) {
+        if let Some(job) = self.sending.take()
+            && let Err(error) = self.client.cancel_job(job).await
+        {
+            eprintln!("The hashing goes on: {error}");
+        }
     }
 
     async fn read_older(&mut self) -> Result<()> {
@@ -390,8 +469,15 @@ mod tests {
         let api = "127.0.0.1:1".parse().unwrap();
         let client = Client::new(api, String::new()).unwrap();
         let model = Model::new(info, page);
-        let mut view =
-            View { client, model, line: typed(&[Key::Char('x')]), back: 0, notice: String::new(), typed: None };
+        let mut view = View {
+            client,
+            model,
+            line: typed(&[Key::Char('x')]),
+            back: 0,
+            notice: String::new(),
+            typed: None,
+            sending: None,
+        };
         let (lines, column) = view.lines(40, 10);
         assert_eq!((lines.len(), column), (10, 3));
         assert!(lines[7].contains("line 30") && lines[8].contains("bob") && lines[9] == "> x", "{lines:?}");

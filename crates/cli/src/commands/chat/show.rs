@@ -92,6 +92,13 @@ pub fn lines(message: &ChatMessage, number: usize, width: usize) -> Vec<String> 
     if let Some(rest) = said.first().and_then(|first| first.strip_prefix(&format!("{from}:"))) {
         said[0] = format!("{}{rest}", style.name(message.mine).apply_to(format!("{from}:")));
     }
+    if message.kind == ChatKind::Attachment
+        && !message.deleted
+        && !message.mine
+        && let Some(file) = said.first_mut()
+    {
+        *file = format!("{file} {}", style.faint.apply_to(format!("— /get {number}")));
+    }
     if let (Some(stage), Some(last)) = (message.stage, said.last_mut()) {
         *last = format!("{last} {}", style.faint.apply_to(mark(stage)));
     }
@@ -119,8 +126,8 @@ pub fn words(message: &ChatMessage) -> String {
         ChatKind::Text => message.text.clone(),
         ChatKind::Attachment => {
             let file = message.attachment.as_ref();
-            let file = file.map(|file| format!("[{}, {}]", file.name, format_bytes(file.bytes))).unwrap_or_default();
-            if message.text.is_empty() { file } else { format!("{file} {}", message.text) }
+            let file = file.map(|file| format!("📎 {}, {}", file.name, format_bytes(file.bytes))).unwrap_or_default();
+            if message.text.is_empty() { file } else { format!("{file}\n{}", message.text) }
         }
         ChatKind::Timer => match message.timer_s {
             Some(seconds) => format!("(messages disappear after {} from here on)", kept_for(seconds)),
@@ -142,7 +149,7 @@ pub fn last(last: &ChatLast) -> String {
     let text = match last.kind {
         _ if last.deleted => "(taken back)".to_owned(),
         ChatKind::Text => one_line(&last.text),
-        ChatKind::Attachment => format!("[{}]", one_line(&last.text)),
+        ChatKind::Attachment => format!("📎 {}", one_line(&last.text)),
         ChatKind::Timer => "(for how long messages stay)".to_owned(),
         ChatKind::Opening => "(opened the room)".to_owned(),
     };
@@ -186,7 +193,7 @@ impl Styles {
 
 #[cfg(test)]
 mod tests {
-    use rpc::{ChatQuote, ChatReaction};
+    use rpc::{ChatAttachment, ChatQuote, ChatReaction};
 
     use super::*;
 
@@ -197,6 +204,20 @@ mod tests {
         let name = ChatMessage { from: "\x1b]0;me\x07".into(), text: "\x1b[1A".into(), ..ChatMessage::default() };
         let shown = lines(&name, 1, 80).join("\n");
         assert!(!shown.replace('\n', "").chars().any(char::is_control), "{shown:?}");
+    }
+
+    #[test]
+    fn a_file_is_shown_by_name_and_size_and_with_how_to_get_it() {
+        let attachment = Some(ChatAttachment { name: "a\x1b[2J.jpg".into(), bytes: 3 << 20, torrent: None });
+        let kind = ChatKind::Attachment;
+        let theirs =
+            ChatMessage { from: "bob".into(), kind, attachment, text: "the lake".into(), ..ChatMessage::default() };
+        let shown = lines(&theirs, 7, 80);
+        assert!(shown[0].ends_with("bob: 📎 a\\u{1b}[2J.jpg, 3.0 MiB — /get 7"), "{shown:?}");
+        assert!(shown[1].ends_with("the lake"), "{shown:?}");
+        let mine = lines(&ChatMessage { mine: true, ..theirs.clone() }, 7, 80).join("");
+        let gone = lines(&ChatMessage { deleted: true, ..theirs }, 7, 80).join("");
+        assert!(!mine.contains("/get") && !gone.contains("/get") && !gone.contains("📎"), "{mine} {gone}");
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(super) async fn list(context: &Context) -> Result<u8> {
             clean(&share.name),
             format_bytes(share.bytes),
             library::audience(&share.to, &share.groups),
-            format!("{} of {}", share.told, share.nodes),
+            if share.attached { "by message".to_owned() } else { format!("{} of {}", share.told, share.nodes) },
         ]);
     }
     table.print()?;
