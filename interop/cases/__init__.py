@@ -36,6 +36,7 @@ OURS = [
     "controls",
     "budget",
     "way_out",
+    "irc",
 ]
 
 
