@@ -63,11 +63,12 @@ impl KnownPeople {
         }
     }
 
-    /// Finds a fellow member by what they call themselves, or by id.
+    /// Finds a fellow member, or somebody else with whom the user speaks, by what they call themselves, or by id.
     fn fellow(&self, name: &str) -> Option<Result<PersonId, String>> {
-        let fellows: BTreeSet<PersonId> =
+        let mut fellows: BTreeSet<PersonId> =
             self.rosters().into_iter().flat_map(|(_, roster)| roster.members.keys().copied().collect::<Vec<_>>()).collect();
         let book = self.people.book();
+        fellows.extend(book.spoken_with());
         if let Ok(person) = name.parse() {
             return (fellows.contains(&person) || book.keeps(&person)).then_some(Ok(person));
         }
@@ -312,12 +313,15 @@ impl chat::Circle for KnownPeople {
         {
             return Ok(own);
         }
-        let contact = self.contact(name);
-        match contact {
+        let found = self.people.book().find(name);
+        match found {
+            // Also one that is blocked: what was said is here.
             Ok(person) => Ok(person),
-            // A name that several contacts have is not a fellow member's.
-            Err(reason) if self.people.book().find(name).is_err_and(|several| !several.is_empty()) => Err(reason),
-            Err(reason) => self.fellow(name).unwrap_or(Err(reason)),
+            Err(several) if several.is_empty() => match self.fellow(name) {
+                Some(found) => found,
+                None => self.contact(name),
+            },
+            Err(several) => Err(ambiguous(name, "contacts", &several)),
         }
     }
 

@@ -272,6 +272,15 @@ impl Overlay {
         }
     }
 
+    /// Ends the connections of one service with a node, which is thought to be gone: the next stream is opened over a new one.
+    pub fn hang_up(&self, node: NodeId, service: &str) {
+        for connection in self.shared.router.table().all() {
+            if connection.key().0 == node && connection.key().1 == service {
+                connection.close(DONE, "silent");
+            }
+        }
+    }
+
     /// Ends at once what the directory no longer admits: connections with the streams over them, and those to relays. To be
     /// called when it changed.
     pub fn review(&self) {

@@ -113,11 +113,6 @@ pub struct Course {
 }
 
 impl Course {
-    /// Returns the Lamport time: that of the newest.
-    pub fn time(&self) -> u64 {
-        self.time
-    }
-
     /// Returns for how long messages are kept now.
     pub fn timer(&self) -> Option<u32> {
         self.timer.and_then(|(_, _, expires_s)| expires_s)

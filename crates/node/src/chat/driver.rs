@@ -13,13 +13,13 @@ use chat::proto::{
 };
 use chat::{Circle, Store};
 use net::Clock;
-use overlay::Overlay;
+use overlay::{ConnectionInfo, Overlay};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::handle::Happening;
 use super::post::Post;
-use super::streams::{Lines, Standing};
+use super::streams::{Lines, SERVICE, Standing};
 use crate::people::now_ms;
 
 /// How many words of streams and others wait for the task; whoever has more waits itself.
@@ -41,6 +41,13 @@ const MAX_AGAIN: Duration = Duration::from_secs(30);
 /// How often it is looked who came to be connected by other services. Arbitrary: what waits for somebody who comes back waits
 /// no longer than this.
 const SEEN: Duration = Duration::from_secs(2);
+
+/// How long nothing may come of a node for which something waits. Every connection is kept alive by a datagram in 5 s (iroh's
+/// interval), so two of them did not come; QUIC itself gives up only after 30 s.
+const SILENT: Duration = Duration::from_secs(14);
+
+/// How long it may be where the node made a new connection meanwhile: it was started again.
+const SILENT_AND_BACK: Duration = Duration::from_secs(6);
 
 /// How long to sleep at most until the next message disappears: the wall clock may be set. Arbitrary.
 const LOOK: Duration = Duration::from_secs(60);
@@ -65,8 +72,13 @@ pub(super) enum Word {
         /// Which of its streams.
         id: u64,
     },
-    /// A node could not be reached.
-    Unreachable(NodeId),
+    /// A node could not be reached so far.
+    Unreachable {
+        /// Which node.
+        node: NodeId,
+        /// Whether it is tried on.
+        goes_on: bool,
+    },
     /// A mailbox answered, or did not.
     Answered(Token, Option<Vec<u8>>),
     /// The history was read.
@@ -113,14 +125,16 @@ pub(super) struct State {
     unstored: Vec<Change>,
     /// Which stream to a node is written to.
     streams: BTreeMap<NodeId, Standing>,
-    /// Who is dialled now.
-    dialled: BTreeSet<NodeId>,
+    /// Who is dialled now, each with whether an answer is awaited.
+    dialled: BTreeMap<NodeId, bool>,
     /// The people as they were told last.
     known: Known,
     /// When the next message disappears; `None`: none does.
     expires: Option<Instant>,
     /// Who was connected at the last look, by whichever service.
     seen: BTreeSet<NodeId>,
+    /// Of each node with a stream: how much had come of it at the last look, and since when no more did.
+    silent: BTreeMap<NodeId, (u64, Instant)>,
 }
 
 /// What the task hears.
@@ -189,10 +203,13 @@ impl Driver {
                     self.handle(Input::Disconnected(node));
                 }
             }
-            Word::Unreachable(node) => {
-                self.state.dialled.remove(&node);
+            Word::Unreachable { node, goes_on } => {
+                let is_awaited = self.state.dialled.remove(&node).unwrap_or(false);
+                if goes_on {
+                    self.state.dialled.insert(node, false);
+                }
                 // It may have dialled us meanwhile.
-                if !self.state.streams.contains_key(&node) {
+                if is_awaited && !self.state.streams.contains_key(&node) {
                     self.handle(Input::Unreachable(node));
                 }
             }
@@ -206,9 +223,12 @@ impl Driver {
         }
     }
 
-    /// Dials those for whom something waits and who have just come: they may have been found away for long.
+    /// Gives up on streams to those of whom nothing comes, and dials those for whom something waits and who have just come:
+    /// they may have been found away for long.
     fn look(&mut self) {
-        let now: BTreeSet<NodeId> = self.overlay.connections().into_iter().map(|connection| connection.node).collect();
+        let connections = self.overlay.connections();
+        self.give_up_on_silent(&connections);
+        let now: BTreeSet<NodeId> = connections.into_iter().map(|connection| connection.node).collect();
         let before = std::mem::replace(&mut self.state.seen, now);
         let waiting: Vec<NodeId> = self.chat.waiting().into_iter().map(|(node, _)| node).collect();
         for node in waiting {
@@ -217,6 +237,36 @@ impl Driver {
                 self.dial(node);
             }
         }
+    }
+
+    /// Leaves it to the mailboxes what waits for those who went without a word. Whoever went and came back is dialled at once.
+    fn give_up_on_silent(&mut self, connections: &[ConnectionInfo]) {
+        let now = Instant::now();
+        let waiting: BTreeSet<NodeId> = self.chat.waiting().into_iter().map(|(node, _)| node).collect();
+        for node in self.state.streams.keys().copied().collect::<Vec<_>>() {
+            let theirs = || connections.iter().filter(|it| it.node == node);
+            let received = theirs().filter(|it| it.service == SERVICE).map(|it| it.received_bytes).sum();
+            let (before, since) = *self.state.silent.entry(node).or_insert((received, now));
+            if before != received {
+                self.state.silent.insert(node, (received, now));
+                continue;
+            }
+            let silent = now.duration_since(since);
+            // It may have gone silent, and come back, before it was noticed.
+            let is_back = silent >= SILENT_AND_BACK && theirs().any(|it| it.age < silent + 2 * SEEN);
+            if waiting.contains(&node) && (is_back || silent >= SILENT) {
+                // The connection would be kept for longer, and the next stream be opened over it.
+                self.overlay.hang_up(node, SERVICE);
+                self.drop_stream(node);
+                if is_back {
+                    self.dial(node);
+                } else {
+                    self.handle(Input::Unreachable(node));
+                }
+            }
+        }
+        let streams = &self.state.streams;
+        self.state.silent.retain(|node, _| streams.contains_key(node));
     }
 
     fn handle(&mut self, input: Input) {
@@ -367,6 +417,10 @@ impl Driver {
             return;
         }
         // It does not read, or is gone: what was lost goes by the next one.
+        self.drop_stream(node);
+    }
+
+    fn drop_stream(&mut self, node: NodeId) {
         if let Some(standing) = self.state.streams.remove(&node) {
             // It may have ended by itself.
             let _ = standing.over.send(());
@@ -378,7 +432,7 @@ impl Driver {
         if self.state.streams.contains_key(&node) {
             return self.handle(Input::Connected(node));
         }
-        if self.state.dialled.insert(node) {
+        if self.state.dialled.insert(node, true).is_none() {
             let (lines, overlay) = (self.lines.clone(), self.overlay.clone());
             tokio::spawn(async move { lines.dial(&overlay, node).await });
         }

@@ -36,6 +36,10 @@ const QUEUE: usize = 64;
 /// How long the other end may take to show whose node it is, and to answer.
 const GREETING: Duration = Duration::from_secs(20);
 
+/// How long a node may be dialled before its mailboxes get what waits for it; it is dialled on. Arbitrary: who is there
+/// mostly answers sooner, and whoever writes should not have to stay for long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long a frame may take to be written: whoever does not read for so long is gone.
 const WRITING: Duration = Duration::from_secs(60);
 
@@ -98,7 +102,16 @@ impl Lines {
 
     /// Opens a stream to a node and serves it until it ends; or says that the node cannot be reached.
     pub(super) async fn dial(&self, overlay: &Overlay, node: NodeId) {
-        match self.open(overlay, node).await {
+        let mut opening = std::pin::pin!(self.open(overlay, node));
+        let opened = match timeout(PATIENCE, &mut opening).await {
+            Ok(opened) => opened,
+            Err(_) => {
+                // The driver ends only with the node.
+                let _ = self.words.send(Word::Unreachable { node, goes_on: true }).await;
+                opening.await
+            }
+        };
+        match opened {
             Ok(stream) => {
                 if let Err(error) = self.converse(node, stream, false).await {
                     tracing::debug!(?node, %error, "a stream of the service chat ended");
@@ -107,7 +120,7 @@ impl Lines {
             Err(error) => {
                 tracing::debug!(?node, %error, "no stream of the service chat");
                 // The driver ends only with the node.
-                let _ = self.words.send(Word::Unreachable(node)).await;
+                let _ = self.words.send(Word::Unreachable { node, goes_on: false }).await;
             }
         }
     }

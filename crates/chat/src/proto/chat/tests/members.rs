@@ -1,5 +1,6 @@
 //! Who gets what is said in a room, and who no longer does.
 
+use super::super::super::channel::{MAX_WAITING, Queued};
 use super::super::super::id::Conversation;
 use super::super::super::io::{ChatError, Stage};
 use super::world::*;
@@ -192,7 +193,6 @@ fn a_revoked_node_gets_nothing_more() {
 
 #[test]
 fn somebody_who_is_away_for_years_fills_no_disk_and_silences_no_room() {
-    use super::super::super::channel::MAX_WAITING;
     let mut world = World::in_a_room(&[(ALICE, 1), (BOB, 1)]);
     let direct = Conversation::between(ALICE, BOB);
     world.sleep(of(BOB));
@@ -203,5 +203,41 @@ fn somebody_who_is_away_for_years_fills_no_disk_and_silences_no_room() {
         while alice.poll_output().is_some() {}
     }
     assert_eq!(alice.waiting(), [(of(BOB), MAX_WAITING)]);
-    assert_eq!(alice.write(now, &direct, text("x")), Err(ChatError::Full { max: MAX_WAITING }));
+    alice.write(now, &direct, text("are you well?")).unwrap();
+    for _ in 0..MAX_WAITING {
+        alice.write(now, &room(), text("x")).unwrap();
+        while alice.poll_output().is_some() {}
+    }
+    let owed = alice.peers[&of(BOB)].out.iter().filter(|(_, what)| matches!(what, Queued::Post(_)));
+    let direct_ones = owed.filter(|(_, what)| match what {
+        Queued::Post(post) => alice.posts.get(*post).is_some_and(|post| post.conversation == direct),
+        _ => false,
+    });
+    assert_eq!(direct_ones.count(), 1, "what is said to him alone is not lost in what is said in rooms");
+    let said = (0..MAX_WAITING).map_while(|_| alice.write(now, &direct, text("hello?")).ok()).count();
+    assert_eq!(said, MAX_WAITING / 2 - 1);
+    assert_eq!(alice.write(now, &direct, text("x")), Err(ChatError::Full { max: MAX_WAITING / 2 }));
+    assert!(alice.write(now, &room(), text("x")).is_ok());
+    assert_eq!(alice.waiting(), [(of(BOB), MAX_WAITING)]);
+}
+
+#[test]
+fn who_was_blocked_and_is_not_any_more_is_heard_again() {
+    let mut world = World::new(&[(ALICE, 1), (BOB, 1)]);
+    let direct = Conversation::between(ALICE, BOB);
+    world.write(of(ALICE), &direct, text("one"));
+    world.run(seconds(10));
+    world.blocked.insert((ALICE, BOB));
+    world.introduce();
+    world.write(of(BOB), &direct, text("two"));
+    world.run(seconds(60));
+    assert_eq!(world.told(of(ALICE)), ["one"]);
+    world.blocked.clear();
+    world.introduce();
+    world.write(of(ALICE), &direct, text("three"));
+    world.write(of(BOB), &direct, text("four"));
+    world.run(seconds(700));
+    assert_eq!(world.shown(of(BOB), &direct).len(), 4);
+    assert_eq!(world.shown(of(ALICE), &direct), world.shown(of(BOB), &direct), "his program kept trying");
+    world.assert_settled();
 }

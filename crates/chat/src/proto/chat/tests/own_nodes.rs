@@ -145,3 +145,64 @@ fn one_node_answers_for_the_other() {
     world.run(seconds(700));
     assert_eq!(world.told(of(BOB)), ["from my phone", "from my laptop"]);
 }
+
+#[test]
+fn what_came_just_before_the_program_ended_comes_to_the_other_node_too() {
+    let mut world = World::new(&[(ALICE, 2), (BOB, 1)]);
+    let chat = Conversation::between(ALICE, BOB);
+    world.hidden.insert((of(BOB), LAPTOP()));
+    world.introduce();
+    world.write(of(BOB), &chat, text("to your phone"));
+    world.run(seconds(1));
+    assert_eq!((world.told(PHONE()).len(), world.told(LAPTOP()).len()), (1, 0));
+    world.restart(PHONE());
+    world.sleep(of(BOB));
+    world.run(seconds(20));
+    assert_eq!(world.told(LAPTOP()), ["to your phone"]);
+    assert!(world.actors[&PHONE()].facts.keys().all(|key| key[0] != b'n'));
+}
+
+#[test]
+fn a_long_history_comes_through_restarts() {
+    let mut world = World::new(&[(ALICE, 1), (BOB, 1)]);
+    let direct = Conversation::between(ALICE, BOB);
+    for number in 0..1200 {
+        world.write(of(BOB), &direct, text(&number.to_string()));
+    }
+    world.run(seconds(10));
+    world.add(ALICE, 2);
+    world.introduce();
+    let now = world.now();
+    world.actor(LAPTOP()).chat.ask_history(now);
+    world.drain(LAPTOP());
+    for _ in 0..4 {
+        world.run(LATENCY * 8);
+        let before = world.told(LAPTOP()).len();
+        assert!(before < 1200, "the test is to interrupt it");
+        world.restart(LAPTOP());
+        world.restart(PHONE());
+    }
+    world.run(seconds(700));
+    assert_eq!(world.told(LAPTOP()).len(), 1200);
+    assert!(world.actors[&LAPTOP()].facts.keys().all(|key| key[0] != b'y'));
+    world.assert_settled();
+}
+
+#[test]
+fn what_a_stranger_left_on_one_node_is_a_request_on_the_other() {
+    let mut world = World::new(&[(ALICE, 2), (BOB, 1)]);
+    let chat = Conversation::between(ALICE, BOB);
+    world.groups.insert(CHOIR, [ALICE, BOB].into());
+    world.strangers.insert((ALICE, BOB));
+    world.hidden.insert((of(BOB), LAPTOP()));
+    world.introduce();
+    world.write(of(BOB), &chat, text("hello"));
+    world.run(seconds(30));
+    for node in [PHONE(), LAPTOP()] {
+        assert_eq!(world.shown(node, &chat), ["hello"]);
+        assert!(world.actors[&node].requests.contains(&chat));
+    }
+    world.write(PHONE(), &chat, text("who are you?"));
+    world.run(seconds(10));
+    assert!(world.actors[&LAPTOP()].requests.is_empty(), "an answer accepts it everywhere");
+}
