@@ -37,6 +37,7 @@ OURS = [
     "controls",
     "budget",
     "way_out",
+    "irc",
 ]
 
 

@@ -26,6 +26,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("zbar-tools", "zbarimg"),
     ("librsvg2-bin", "rsvg-convert"),
     ("valgrind", "valgrind"),
+    ("irssi", "irssi"),
+    ("weechat-headless", "weechat-headless"),
 ];
 
 /// The Python wheels that the tests were written against.

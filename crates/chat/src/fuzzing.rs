@@ -15,8 +15,10 @@ use crate::proto::mailbox::{self, Answer, Change, Limits, Mailbox, Request};
 use crate::proto::vault::envelope::{Inside, wrap};
 use crate::proto::{Cipher, OpenError, Vault};
 
+mod irc;
 mod said;
 
+pub use irc::irc;
 pub use said::{frame, message, parcel};
 
 /// How many commands of a history are looked at, so that a long input does not take long.

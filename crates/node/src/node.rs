@@ -166,6 +166,12 @@ impl Node {
         self.state.groups()
     }
 
+    /// Returns the gateway for IRC clients.
+    #[cfg(test)]
+    pub(crate) fn irc(&self) -> Option<&chat::Gateway> {
+        self.state.irc()
+    }
+
     /// Follows why what is written in the settings does not hold; `None`: it does.
     pub fn mistake(&self) -> tokio::sync::watch::Receiver<Option<String>> {
         self.state.controls().mistake()

@@ -6,6 +6,8 @@
 mod client;
 mod scene;
 mod talk;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
