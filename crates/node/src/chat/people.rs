@@ -8,6 +8,7 @@ use chat::proto::{Chat, Conversation, Event, Parts, Settings, Vault};
 use chat::{Circle, Store, Swarms};
 use net::Clock;
 use overlay::Overlay;
+use people::proto::NodeKey;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use super::attachments::Attachments;
@@ -38,12 +39,22 @@ impl Chats {
 struct Ground {
     people: People,
     groups: Groups,
-    circle: Arc<KnownPeople>,
-    overlay: Overlay,
-    database: db::Db,
-    controls: Controls,
-    swarms: Arc<dyn Swarms>,
+    wiring: Wiring,
 }
+
+/// What the conversations work with.
+#[derive(Clone)]
+pub(super) struct Wiring {
+    pub(super) key: NodeKey,
+    pub(super) circle: Arc<dyn Circle>,
+    pub(super) overlay: Overlay,
+    pub(super) database: db::Db,
+    pub(super) controls: Controls,
+    pub(super) swarms: Arc<dyn Swarms>,
+}
+
+/// Who wants to be woken when people or groups changed.
+pub(super) type Woken = [Arc<Notify>; 2];
 
 /// Starts the conversations, and their service on the overlay.
 pub(crate) async fn begin(
@@ -55,12 +66,13 @@ pub(crate) async fn begin(
     swarms: Arc<dyn Swarms>,
 ) -> Result<Chats, NodeError> {
     let chats = Chats::default();
-    let (people, groups, overlay, controls) = (people.clone(), groups.clone(), overlay.clone(), controls.clone());
-    let ground = Ground { people, groups, circle, overlay, database, controls, swarms };
-    match Circle::own_person(&*ground.circle) {
+    let (key, overlay, controls) = (people.key().clone(), overlay.clone(), controls.clone());
+    let wiring = Wiring { key, circle, overlay, database, controls, swarms };
+    let ground = Ground { people: people.clone(), groups: groups.clone(), wiring };
+    match ground.wiring.circle.own_person() {
         Some(me) => {
             // Set once: here.
-            let _ = chats.0.set(start(&ground, me).await?);
+            let _ = chats.0.set(ground.start(me).await?);
         }
         None => drop(tokio::spawn(wait(ground, Arc::downgrade(&chats.0)))),
     }
@@ -71,14 +83,14 @@ pub(crate) async fn begin(
 async fn wait(ground: Ground, chats: std::sync::Weak<OnceLock<ChatHandle>>) {
     let mut changes = ground.people.changes();
     let me = loop {
-        if let Some(me) = Circle::own_person(&*ground.circle) {
+        if let Some(me) = ground.wiring.circle.own_person() {
             break me;
         }
         if changes.changed().await.is_err() || chats.strong_count() == 0 {
             return;
         }
     };
-    match (start(&ground, me).await, chats.upgrade()) {
+    match (ground.start(me).await, chats.upgrade()) {
         (Ok(handle), Some(chats)) => {
             // Set once: here.
             let _ = chats.set(handle);
@@ -88,18 +100,29 @@ async fn wait(ground: Ground, chats: std::sync::Weak<OnceLock<ChatHandle>>) {
     }
 }
 
-async fn start(ground: &Ground, me: PersonId) -> Result<ChatHandle, NodeError> {
-    let Ground { people, groups, circle, overlay, database, controls, swarms } = ground;
-    let store = Store::open(database.clone(), me).await?;
+impl Ground {
+    async fn start(&self, me: PersonId) -> Result<ChatHandle, NodeError> {
+        let (handle, woken) = start(&self.wiring, me).await?;
+        for woken in &woken {
+            tokio::spawn(follow(self.people.changes(), Arc::downgrade(woken)));
+            tokio::spawn(follow(self.groups.changes(), Arc::downgrade(woken)));
+        }
+        Ok(handle)
+    }
+}
+
+/// Starts the conversations of a person.
+pub(super) async fn start(wiring: &Wiring, me: PersonId) -> Result<(ChatHandle, Woken), NodeError> {
+    let Wiring { key, circle, overlay, database, controls, swarms } = wiring.clone();
+    let store = Store::open(database, me).await?;
     let facts = store.facts().await?;
-    let mut seed = [0; 40];
-    getrandom::fill(&mut seed).map_err(|error| NodeError::Random(error.to_string()))?;
-    // Both parts are there: 32 and 8 of 40.
-    let (of_vault, of_chat) = seed.split_at(32);
-    let (of_vault, of_chat) = (of_vault.try_into().unwrap_or([0; 32]), of_chat.try_into().unwrap_or([0; 8]));
     let config = controls.shown().config.chat;
     let settings = Settings { receipts: config.receipts, typing: config.typing };
-    let cipher = Vault::new(people.key().clone(), of_vault, &facts);
+    let (mut of_vault, mut of_chat) = ([0; 32], [0; 8]);
+    getrandom::fill(&mut of_vault)
+        .and_then(|()| getrandom::fill(&mut of_chat))
+        .map_err(|error| NodeError::Random(error.to_string()))?;
+    let cipher = Vault::new(key, of_vault, &facts);
     let parts = Parts { me, node: overlay.node(), cipher, seed: u64::from_be_bytes(of_chat), settings };
     let chat = Chat::new(parts, facts);
 
@@ -108,11 +131,10 @@ async fn start(ground: &Ground, me: PersonId) -> Result<ChatHandle, NodeError> {
     let events = broadcast::Sender::new(EVENTS);
     let (failing, is_failing) = watch::channel(None);
     let (chosen, is_chosen) = watch::channel(Vec::new());
-    let circle: Arc<dyn Circle> = circle.clone();
     let lines = Arc::new(Lines::new(circle.clone(), words.clone()));
     let post = Post::new(overlay.clone(), words);
     speak_with_strangers(&store, &*circle).await?;
-    let (people_changed, for_chooser) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let woken = Woken::default();
     let driver = Driver {
         chat,
         store: store.clone(),
@@ -125,19 +147,15 @@ async fn start(ground: &Ground, me: PersonId) -> Result<ChatHandle, NodeError> {
         failing,
         state: State::default(),
     };
-    tokio::spawn(driver.run(Ears { words: heard, commands: wanted, people: people_changed.clone() }));
+    tokio::spawn(driver.run(Ears { words: heard, commands: wanted, people: woken[0].clone() }));
     overlay.serve(lines);
-    for woken in [&people_changed, &for_chooser] {
-        tokio::spawn(follow(people.changes(), Arc::downgrade(woken)));
-        tokio::spawn(follow(groups.changes(), Arc::downgrade(woken)));
-    }
-    let chooser = Chooser { circle: circle.clone(), controls: controls.clone(), post, chosen, people: for_chooser };
+    let chooser = Chooser { circle: circle.clone(), controls, post, chosen, people: woken[1].clone() };
     tokio::spawn(chooser.run());
     tokio::spawn(remember(events.subscribe(), store.clone(), circle.clone()));
-    let attachments = Attachments { me, store: store.clone(), swarms: swarms.clone() };
+    let attachments = Attachments { me, store: store.clone(), swarms };
     tokio::spawn(attachments.run(events.subscribe()));
     let inner = Inner { me, circle, store, commands, events, failing: is_failing, mailboxes: is_chosen };
-    Ok(ChatHandle::new(inner))
+    Ok((ChatHandle::new(inner), woken))
 }
 
 /// Wakes somebody at each change, until that one is gone.

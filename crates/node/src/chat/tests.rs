@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base::{GroupId, NodeId, PersonId};
-use chat::Circle;
 use chat::proto::{Acquaintance, Body, Conversation, Event, Known, MessageId, Stage};
+use chat::{Attachment, Circle, Doing, SwarmId, Swarms};
 use overlay::{EmptyDirectory, Hint, Overlay, Relays};
 use people::proto::NodeKey;
 use tokio::io::AsyncReadExt as _;
@@ -22,6 +22,32 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who has which node, and where that is.
 type World = Arc<Mutex<BTreeMap<PersonId, (NodeId, Vec<String>)>>>;
+
+/// Nobody here sends files.
+#[derive(Debug)]
+struct NoFiles;
+
+impl Swarms for NoFiles {
+    fn attachments(&self) -> Vec<Attachment> {
+        Vec::new()
+    }
+
+    fn swarm_of(&self, _notice: &[u8]) -> Option<SwarmId> {
+        None
+    }
+
+    fn written<'a>(&'a self, _swarm: SwarmId, _message: MessageId) -> Doing<'a> {
+        Box::pin(async {})
+    }
+
+    fn gone<'a>(&'a self, _swarm: SwarmId) -> Doing<'a> {
+        Box::pin(async {})
+    }
+
+    fn arrived<'a>(&'a self, _author: PersonId, _conversation: &'a Conversation, _notice: &'a [u8]) -> Doing<'a> {
+        Box::pin(async {})
+    }
+}
 
 /// Everybody in the world is everybody's contact.
 #[derive(Debug)]
@@ -132,7 +158,8 @@ async fn people<const N: usize>() -> [Person; N] {
         let database = db::Db::open(&home.database()).unwrap();
         let controls = Controls::start(&home, net::Rates::default(), database.clone()).await.unwrap();
         let circle = Arc::new(View { me: id, node: overlay.node(), world: world.clone() });
-        let wiring = Wiring { key, circle, overlay: overlay.clone(), database: database.clone(), controls };
+        let swarms = Arc::new(NoFiles);
+        let wiring = Wiring { key, circle, overlay: overlay.clone(), database: database.clone(), controls, swarms };
         let (chat, _) = start(&wiring, id).await.unwrap();
         people.push(Person { id, chat, overlay, database, _home: folder });
     }

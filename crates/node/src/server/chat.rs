@@ -12,8 +12,8 @@ use axum::http::StatusCode;
 use chat::proto::{Conversation, MessageId};
 use chat::{MAX_PAGE, Span};
 use rpc::{
-    ChatChange, ChatHit, ChatInfo, ChatIrc, ChatMailbox, ChatMessage, ChatPage, ChatRead, ChatState, ChatTyping, ChatWaiting,
-    Problem,
+    ChatChange, ChatHit, ChatInfo, ChatIrc, ChatMailbox, ChatMessage, ChatPage, ChatRead, ChatState, ChatTyping,
+    ChatWaiting, Problem,
 };
 use serde::Deserialize;
 
@@ -28,7 +28,6 @@ pub(super) use send::{__path_send, send};
 
 /// How many messages are told where nobody says. Arbitrary: some screens.
 const PAGE: usize = 50;
-
 
 /// Options of [`messages`].
 #[derive(Debug, Default, Deserialize)]

@@ -154,7 +154,8 @@ async fn the_settings_are_followed_while_the_node_runs() {
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let there = format!("127.0.0.1:{}", taken.local_addr().unwrap().port());
-    let moved = settings(true).replace("on = true\nlisten = \"127.0.0.1:0\"", &format!("on = true\nlisten = \"{there}\""));
+    let moved =
+        settings(true).replace("on = true\nlisten = \"127.0.0.1:0\"", &format!("on = true\nlisten = \"{there}\""));
     std::fs::write(alice.home.path().join("config.toml"), moved).unwrap();
     alice.until("it says why not", |state| state.failure.is_some_and(|why| why.starts_with(&there))).await;
     drop(taken);
