@@ -117,6 +117,7 @@ pub struct Chat<C> {
     card_is_news: bool,
     /// What came from others, to be told to our other nodes.
     news: BTreeMap<Conversation, Ids>,
+    /// What our other nodes have and this one does not.
     wanted: BTreeMap<NodeId, Wanted>,
     /// Nodes whose card is missing.
     cardless: BTreeSet<NodeId>,
@@ -127,6 +128,8 @@ pub struct Chat<C> {
     facts: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     changed_courses: BTreeSet<Conversation>,
     changed_peers: BTreeSet<NodeId>,
+    changed_news: BTreeSet<Conversation>,
+    changed_wanted: BTreeSet<(NodeId, Conversation, bool)>,
     /// Nodes for which there may be something to send.
     ready: BTreeSet<NodeId>,
     /// What this input wants to be done, behind the changes.
@@ -182,6 +185,8 @@ impl<C: Cipher> Chat<C> {
             facts: BTreeMap::new(),
             changed_courses: BTreeSet::new(),
             changed_peers: BTreeSet::new(),
+            changed_news: BTreeSet::new(),
+            changed_wanted: BTreeSet::new(),
             ready: BTreeSet::new(),
             wishes: Vec::new(),
             out: VecDeque::new(),
@@ -295,7 +300,7 @@ impl<C: Cipher> Chat<C> {
                 Due::Peer(node, timer) => self.peer_due(now, node, timer),
                 Due::Asks(conversation) => self.ask_missing(now, &conversation),
                 Due::Doubted => self.drop_doubted(now),
-                Due::Announce => self.announce(),
+                Due::Announce => self.announce(now),
                 Due::Page(node) => self.page_late(now, node),
                 Due::WantCards => self.want_cards(now),
                 Due::Pickup(mailbox) => self.pick_up(now, mailbox),

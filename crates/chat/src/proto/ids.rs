@@ -163,6 +163,26 @@ impl Ids {
         self.spans().flat_map(|(pen, first, last)| (first..=last).map(move |number| MessageId { pen, number }))
     }
 
+    /// Writes all of it, to be stored.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut to = Writer::new();
+        self.spans().for_each(|(pen, first, last)| _ = to.fixed(&pen.0).u32(first).u32(last));
+        to.finish()
+    }
+
+    /// Reads what [`Ids::encode`] wrote.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Ids, DecodeError> {
+        let (mut from, mut ids) = (Reader::new(bytes), Ids::default());
+        while from.left() > 0 {
+            let (pen, first, last) = (Pen(from.fixed()?), from.u32()?, from.u32()?);
+            if first == 0 || first > last {
+                return Err(DecodeError::Value);
+            }
+            ids.insert_range(pen, first, last);
+        }
+        Ok(ids)
+    }
+
     /// Cuts the set into ones that fit into an item each.
     pub fn pages(&self) -> Vec<Ids> {
         let spans: Vec<_> = self.spans().collect();
@@ -260,6 +280,7 @@ mod tests {
         let many: Vec<_> = (0..=MAX_SPANS as u32).map(|i| (pen(1), 2 * i + 1, 2 * i + 1)).collect();
         assert_eq!(read(&many), Err(DecodeError::Limit));
         let ids: Ids = many.into_iter().collect();
+        assert_eq!(Ids::decode(&ids.encode()).as_ref(), Ok(&ids), "what is stored has no limit");
         assert_eq!(ids.pages().iter().map(|page| page.spans().count()).collect::<Vec<_>>(), [MAX_SPANS, 1]);
     }
 

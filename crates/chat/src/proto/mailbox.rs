@@ -170,7 +170,7 @@ impl Mailbox {
         match input {
             Input::Request { token, node, person, request } => match request {
                 Request::Register { tags } => self.register(now, token, node, person, &tags),
-                Request::Deposit { tag, envelope } => self.deposit(now, token, tag, &envelope),
+                Request::Deposit { tag, envelope } => self.deposit(now, token, node, tag, &envelope),
                 Request::Fetch { after, wait_s } => self.fetch(now, token, node, after, wait_s),
                 Request::Delete { ids } => {
                     let changes = self.shelf.delete(node, &ids);
@@ -226,8 +226,8 @@ impl Mailbox {
         }
     }
 
-    fn deposit(&mut self, now: Now, token: Token, tag: Tag, envelope: &[u8]) {
-        match self.shelf.deposit(now.wall, &self.limits, tag, envelope) {
+    fn deposit(&mut self, now: Now, token: Token, from: NodeId, tag: Tag, envelope: &[u8]) {
+        match self.shelf.deposit(now.wall, &self.limits, from, tag, envelope) {
             Ok((nodes, changes)) => {
                 self.persist(changes);
                 self.answer(token, Answer::Kept);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use base::{NodeId, Now, WallTime};
+use base::{NodeId, Now};
 use people::proto::codec::{DecodeError, Reader, Writer};
 
 use super::cipher::{CardError, Cipher, Facts, MAX_PARCEL, OpenError, Opened};
@@ -290,7 +290,7 @@ fn read_envelope(envelope: &[u8]) -> Result<Envelope<'_>, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::Instant;
+    use base::{Instant, WallTime};
 
     const NOW: Now = Now { mono: Instant::START, wall: WallTime(20_780 * DAY_S) };
     const ALICE: NodeId = NodeId([1; 32]);

@@ -1,3 +1,5 @@
+//! The numbers of a channel, told as stories and left to chance.
+
 use super::*;
 use proptest::prelude::*;
 
@@ -94,11 +96,15 @@ fn what_comes_early_is_kept_within_limits() {
     assert_eq!(from_carol.early.len(), 2);
 }
 
+/// The oldest number, the first, and the items.
+type Sent = (u64, u64, Vec<Vec<u8>>);
+
 proptest! {
     #[test]
     fn everything_arrives_once_and_in_order(steps in proptest::collection::vec((0u8..6, any::<u16>()), 1..300)) {
         let (mut out, mut inn) = (Outgoing::new(7, 1, 0), Incoming::default());
-        let (mut wire, mut taken): (Vec<(u64, u64, Vec<Vec<u8>>)>, Vec<u64>) = (Vec::new(), Vec::new());
+        let mut wire: Vec<Sent> = Vec::new();
+        let mut taken: Vec<u64> = Vec::new();
         let mut step = |kind: u8, dice: u16, taken: &mut Vec<u64>| match kind {
             0 => {
                 let next = out.next();

@@ -90,6 +90,8 @@ impl<C: Cipher> Chat<C> {
     fn patience_s(&self, conversation: &Conversation, id: MessageId) -> u64 {
         match self.people.holder_of(id.pen) {
             None => UNKNOWN_S,
+            // We said it, and lost our tables since: nobody else can prove it.
+            Some(person) if person == self.me && self.people.nodes_of(person).next().is_none() => 0,
             Some(person) if self.people.is_blocked(person) => 0,
             // Who left, and is nobody else that we know, says nothing more.
             Some(person) if !self.people.takes_part(person, conversation) && !self.people.knows(person) => 0,

@@ -55,7 +55,7 @@ impl<C: Cipher> Chat<C> {
         let chosen: Vec<_> = mailboxes.iter().cycle().skip(skip).take(COPIES.min(mailboxes.len())).cloned().collect();
         (mail.asked, mail.kept) = (chosen.len(), false);
         mail.last = numbers.map_or(peer.out.deposited, |(_, last)| last);
-        mail.acknowledging = peer.inn.mark();
+        (mail.acknowledging, mail.tells_lost) = (peer.inn.mark(), peer.lost);
         (peer.ack, peer.unacknowledged, peer.lost) = (AckState::None, 0, false);
         self.agenda.clear(&Due::Peer(node, Timer::Ack));
         let request = Request::Deposit { tag, envelope }.encode();
@@ -78,7 +78,8 @@ impl<C: Cipher> Chat<C> {
         if !mail.kept {
             let after = RETRY_AFTER.saturating_mul(1 << mail.failures.min(16)).min(MAX_RETRY);
             mail.failures = mail.failures.saturating_add(1);
-            if mail.acknowledging != mail.acknowledged && mail.acknowledging == peer.inn.mark() {
+            peer.lost |= mail.tells_lost;
+            if peer.lost || mail.acknowledging != mail.acknowledged && mail.acknowledging == peer.inn.mark() {
                 peer.ack = AckState::Ripe;
             }
             self.agenda.set(Due::Peer(node, Timer::Deposit), now.mono + after);

@@ -1,8 +1,8 @@
 //! What is stored, and how all is restored of it.
 //!
 //! Keys begin with a byte for the kind: `p` our pen; `c`, `r`, `w`, `j` the parts of a course (`FactOf`); `h` a node and
-//! `q` what waits for it; `m` a message of ours on its way and `o` to whom it is owed; `g` who was in a group; `v` whatever
-//! the cipher stores.
+//! `q` what waits for it; `m` a message of ours on its way and `o` to whom it is owed; `g` who was in a group; `n` what our
+//! other nodes have to be told and `y` what they have; `v` whatever the cipher stores.
 
 use std::collections::BTreeSet;
 
@@ -75,6 +75,9 @@ impl<C: Cipher> Chat<C> {
                 self.fellows.insert(group, read_members(value));
             }
         }
+        for (key, value) in &facts {
+            _ = self.restore_own(key, value);
+        }
         for post in self.posts.unused() {
             self.drop_unused(post);
         }
@@ -117,6 +120,9 @@ impl<C: Cipher> Chat<C> {
         if !self.doubted.is_empty() {
             self.agenda.set(Due::Doubted, now.mono);
         }
+        if !self.news.is_empty() {
+            self.agenda.set(Due::Announce, now.mono);
+        }
         let deposited = self.peers.iter().filter(|(_, peer)| peer.out.deposited >= peer.out.oldest());
         for (node, peer) in deposited {
             let at = now.mono + peer.mail.again_after(now.wall);
@@ -143,6 +149,8 @@ impl<C: Cipher> Chat<C> {
                 self.facts.insert(peer_key(node), Some(peer.fact()));
             }
         }
+        let own = self.own_facts();
+        self.facts.extend(own);
         let mut changes = std::mem::take(&mut self.changes);
         let facts = std::mem::take(&mut self.facts).into_iter().chain(self.cipher.facts());
         changes.extend(facts.map(|(key, value)| Change::Fact(key, value)));

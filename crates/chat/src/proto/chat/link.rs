@@ -13,6 +13,7 @@ use super::super::parcel::{Ack, MAX_PARCEL_ITEMS, Parcel, Tell};
 use super::Chat;
 use super::agenda::{Due, Timer};
 use super::peer::{AckState, Link};
+use super::take::RENEW_AFTER;
 
 /// How long what came waits on a stream for more, to be acknowledged together: below what people notice, and longer than
 /// what is written at once takes to arrive. Arbitrary.
@@ -129,8 +130,8 @@ impl<C: Cipher> Chat<C> {
         let person = peer.person;
         let done = peer.out.acknowledge(ack);
         let mut again = false;
-        if ack.lost && peer.renewed.is_none_or(|at| now.mono - at >= super::take::RENEW_AFTER) {
-            peer.renewed = Some(now.mono);
+        if ack.lost && peer.repeated.is_none_or(|at| now.mono - at >= RENEW_AFTER) {
+            peer.repeated = Some(now.mono);
             peer.out.rewind();
             peer.out.deposited = peer.out.oldest() - 1;
             again = true;

@@ -32,6 +32,22 @@ pub(super) struct Wanted {
     asked: Option<(Conversation, bool, Ids)>,
 }
 
+impl Wanted {
+    /// Returns all that is wanted of a conversation, whether it was asked for or not.
+    fn all(&self, conversation: Conversation, history: bool) -> Option<Ids> {
+        let asked = self.asked.iter().filter(|(other, is_history, _)| *other == conversation && *is_history == history);
+        let asked = asked.flat_map(|(_, _, ids)| ids.spans());
+        let rest = self.ids.get(&(conversation.clone(), history));
+        let all: Ids = rest.into_iter().flat_map(Ids::spans).chain(asked).collect();
+        Some(all).filter(|all| !all.is_empty())
+    }
+}
+
+/// The first byte of the keys of what our other nodes have to be told.
+const NEWS: u8 = b'n';
+/// The first byte of the keys of what our other nodes have and this one does not.
+const WANTED: u8 = b'y';
+
 impl<C: Cipher> Chat<C> {
     /// A message came from somebody else: our other nodes are told soon.
     pub(super) fn tell_own_later(&mut self, now: Now, conversation: &Conversation, id: MessageId) {
@@ -39,13 +55,18 @@ impl<C: Cipher> Chat<C> {
             return;
         }
         self.news.entry(conversation.clone()).or_default().insert(id);
+        self.changed_news.insert(conversation.clone());
         self.agenda.set_by(Due::Announce, now.mono + TELL_AFTER);
     }
 
     /// Tells our other nodes what came.
-    pub(super) fn announce(&mut self) {
+    pub(super) fn announce(&mut self, now: Now) {
+        if !self.is_introduced {
+            return self.agenda.set(Due::Announce, now.mono + TELL_AFTER);
+        }
         let nodes: Vec<_> = self.people.nodes_of(self.me).collect();
         for (conversation, ids) in std::mem::take(&mut self.news) {
+            self.changed_news.insert(conversation.clone());
             self.tell_have(&nodes, &conversation, &ids, false);
         }
     }
@@ -81,6 +102,7 @@ impl<C: Cipher> Chat<C> {
         if lacking.is_empty() {
             return;
         }
+        self.changed_wanted.insert((node, conversation.clone(), history));
         let wanted = self.wanted.entry(node).or_default().ids.entry((conversation, history)).or_default();
         lacking.spans().for_each(|(pen, first, last)| wanted.insert_range(pen, first, last));
         self.ask_page(now, node);
@@ -96,9 +118,11 @@ impl<C: Cipher> Chat<C> {
             }
             let page: Ids = ids.iter().take(PAGE).collect();
             if page.is_empty() {
+                self.changed_wanted.insert((node, conversation, history));
                 continue;
             }
             page.iter().for_each(|id| ids.remove(id));
+            self.changed_wanted.insert((node, conversation.clone(), history));
             if !ids.is_empty() {
                 wanted.ids.insert((conversation.clone(), history), ids);
             }
@@ -128,9 +152,60 @@ impl<C: Cipher> Chat<C> {
     /// The rest of a page is not awaited any longer.
     pub(super) fn page_late(&mut self, now: Now, node: NodeId) {
         if let Some(wanted) = self.wanted.get_mut(&node) {
-            wanted.asked = None;
+            if let Some((conversation, history, _)) = wanted.asked.take() {
+                self.changed_wanted.insert((node, conversation, history));
+            }
             self.ask_page(now, node);
         }
+    }
+
+    /// Returns what is stored of what came and of what is wanted, as far as it changed.
+    pub(super) fn own_facts(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let news = std::mem::take(&mut self.changed_news).into_iter();
+        let news = news.map(|conversation| {
+            let key = [&[NEWS], conversation.encode().as_slice()].concat();
+            (key, self.news.get(&conversation).map(Ids::encode))
+        });
+        let wanted = std::mem::take(&mut self.changed_wanted).into_iter();
+        let wanted = wanted.map(|(node, conversation, history)| {
+            let key = [&[WANTED], &node.0[..], &[u8::from(history)], &conversation.encode()].concat();
+            let ids = self.wanted.get(&node).and_then(|wanted| wanted.all(conversation, history));
+            (key, ids.map(|ids| ids.encode()))
+        });
+        news.chain(wanted).collect()
+    }
+
+    /// Takes what was stored.
+    pub(super) fn restore_own(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        let (kind, rest) = key.split_first()?;
+        if *kind == NEWS {
+            self.news.insert(Conversation::decode(rest).ok()?, Ids::decode(value).ok()?);
+        } else if *kind == WANTED {
+            let (node, rest) = rest.split_first_chunk::<32>()?;
+            let (history, rest) = rest.split_first()?;
+            let wanted = self.wanted.entry(NodeId(*node)).or_default();
+            wanted.ids.insert((Conversation::decode(rest).ok()?, *history == 1), Ids::decode(value).ok()?);
+        }
+        Some(())
+    }
+
+    /// After a start: what is wanted is asked for again, of those that are our nodes still.
+    pub(super) fn ask_again(&mut self, now: Now) {
+        for (node, wanted) in std::mem::take(&mut self.wanted) {
+            if self.people.person_of(node) == Some(self.me) {
+                self.wanted.insert(node, wanted);
+                self.ask_page(now, node);
+            } else {
+                self.forget_wanted(node, wanted);
+            }
+        }
+    }
+
+    /// What a node has is not wanted any more.
+    pub(super) fn forget_wanted(&mut self, node: NodeId, wanted: Wanted) {
+        let asked = wanted.asked.into_iter().map(|(conversation, history, _)| (conversation, history));
+        let all = wanted.ids.into_keys().chain(asked);
+        self.changed_wanted.extend(all.map(|(conversation, history)| (node, conversation, history)));
     }
 
     /// The user read these here.

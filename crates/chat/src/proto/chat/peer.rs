@@ -34,6 +34,8 @@ pub(super) struct Mail {
     pub(super) acknowledged: (u64, u64),
     /// The mark in what is being deposited.
     pub(super) acknowledging: (u64, u64),
+    /// Whether what is being deposited says that something was lost.
+    pub(super) tells_lost: bool,
     /// When it was deposited last; to be stored, so by the wall clock.
     pub(super) at: WallTime,
     /// How often it was deposited again since something was acknowledged.
@@ -73,8 +75,10 @@ pub(super) struct Peer {
     pub(super) unacknowledged: usize,
     /// Whether something of theirs could not be opened.
     pub(super) lost: bool,
-    /// When a session was begun anew last, or a request to send all again was followed.
+    /// When a session was begun anew last.
     pub(super) renewed: Option<Instant>,
+    /// When all was sent again last since they lost something.
+    pub(super) repeated: Option<Instant>,
     /// How often in a row what was sent was not acknowledged in time.
     pub(super) resends: u32,
     /// What is told by the next parcel on a stream.
@@ -114,6 +118,7 @@ impl Peer {
             unacknowledged: 0,
             lost: false,
             renewed: None,
+            repeated: None,
             resends: 0,
             tells: Vec::new(),
             gave_cards: None,

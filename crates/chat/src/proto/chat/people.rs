@@ -17,6 +17,8 @@ pub(super) struct People {
     person_of: BTreeMap<NodeId, PersonId>,
     groups: BTreeMap<GroupId, BTreeSet<PersonId>>,
     blocked: BTreeSet<PersonId>,
+    /// The nodes of those who are blocked.
+    silenced: BTreeSet<NodeId>,
     marks: BTreeMap<Mark, PersonId>,
 }
 
@@ -30,12 +32,14 @@ impl People {
             person_of: BTreeMap::new(),
             groups: known.groups.into_iter().map(|group| (group.group, group.members)).collect(),
             blocked: known.blocked,
+            silenced: BTreeSet::new(),
             marks: BTreeMap::new(),
         };
         people.blocked.remove(&me);
         for acquaintance in known.people {
             let person = acquaintance.person;
             if people.blocked.contains(&person) {
+                people.silenced.extend(acquaintance.nodes);
                 continue;
             }
             if acquaintance.is_contact && person != me {
@@ -58,6 +62,11 @@ impl People {
     /// Returns this node.
     pub(super) fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// Whether a node speaks for anybody, though they may be blocked.
+    pub(super) fn was_named(&self, node: NodeId) -> bool {
+        self.person_of.contains_key(&node) || self.silenced.contains(&node)
     }
 
     /// Returns whose node it is.

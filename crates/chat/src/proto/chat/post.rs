@@ -40,6 +40,28 @@ pub(super) struct Post {
     uses: usize,
 }
 
+/// How much is owed to one person in rooms, and how much beside: half of what may wait for one node, so that neither
+/// takes the place of the other.
+pub(super) const MAX_OWED: usize = MAX_WAITING / 2;
+/// See [`MAX_OWED`].
+const MAX_OWED_BYTES: usize = MAX_WAITING_BYTES / 2;
+
+/// Where something was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Room,
+    Direct,
+}
+
+impl Kind {
+    fn of(conversation: &Conversation) -> Kind {
+        match conversation {
+            Conversation::Direct(..) => Kind::Direct,
+            Conversation::Room(..) => Kind::Room,
+        }
+    }
+}
+
 /// What is owed to a person.
 #[derive(Debug, Default)]
 struct Debt {
@@ -52,7 +74,7 @@ struct Debt {
 pub(super) struct Posts {
     last: u64,
     posts: BTreeMap<u64, Post>,
-    owed: BTreeMap<PersonId, Debt>,
+    owed: BTreeMap<(PersonId, Kind), Debt>,
 }
 
 impl Posts {
@@ -61,22 +83,26 @@ impl Posts {
     }
 
     /// Whether as much is owed to a person as may be.
-    pub(super) fn is_full(&self, person: PersonId) -> bool {
-        self.owed.get(&person).is_some_and(|debt| debt.posts.len() >= MAX_WAITING || debt.bytes >= MAX_WAITING_BYTES)
+    pub(super) fn is_full(&self, person: PersonId, kind: Kind) -> bool {
+        let debt = self.owed.get(&(person, kind));
+        debt.is_some_and(|debt| debt.posts.len() >= MAX_OWED || debt.bytes >= MAX_OWED_BYTES)
     }
 
-    fn owes(&self, person: PersonId, post: u64) -> bool {
-        self.owed.get(&person).is_some_and(|debt| debt.posts.contains(&post))
+    fn owes(&self, person: PersonId, number: u64) -> bool {
+        let Some(post) = self.posts.get(&number) else { return false };
+        let debt = self.owed.get(&(person, Kind::of(&post.conversation)));
+        debt.is_some_and(|debt| debt.posts.contains(&number))
     }
 
-    /// Returns what is owed to a person, the oldest first.
-    pub(super) fn owed_to(&self, person: PersonId) -> impl Iterator<Item = u64> + '_ {
-        self.owed.get(&person).into_iter().flat_map(|debt| &debt.posts).copied()
+    /// Returns what is owed to a person, in the order in which it was written.
+    pub(super) fn owed_to(&self, person: PersonId) -> BTreeSet<u64> {
+        let debts = [Kind::Room, Kind::Direct].into_iter().filter_map(|kind| self.owed.get(&(person, kind)));
+        debts.flat_map(|debt| &debt.posts).copied().collect()
     }
 
     /// Returns to whom anything is owed.
-    pub(super) fn creditors(&self) -> impl Iterator<Item = PersonId> + '_ {
-        self.owed.keys().copied()
+    pub(super) fn creditors(&self) -> BTreeSet<PersonId> {
+        self.owed.keys().map(|(person, _)| *person).collect()
     }
 
     /// Takes a post that was stored.
@@ -96,7 +122,7 @@ impl Posts {
 
     fn owe(&mut self, person: PersonId, number: u64) -> bool {
         let Some(post) = self.posts.get_mut(&number) else { return false };
-        let debt = self.owed.entry(person).or_default();
+        let debt = self.owed.entry((person, Kind::of(&post.conversation))).or_default();
         if debt.posts.insert(number) {
             debt.bytes += post.item.len();
             post.uses += 1;
@@ -143,9 +169,11 @@ impl<C: Cipher> Chat<C> {
         self.facts.insert(post_key(number), Some(item.clone()));
         self.posts.posts.insert(number, Post { conversation, id, item, uses: 0 });
         for &person in audience {
-            while self.posts.is_full(person) {
+            let kind = Kind::of(&message.conversation);
+            while self.posts.is_full(person, kind) {
                 // A room does not fall silent since one of its members is away. They ask for what they miss, later.
-                let Some(oldest) = self.posts.owed_to(person).next() else { break };
+                let debt = self.posts.owed.get(&(person, kind));
+                let Some(oldest) = debt.and_then(|debt| debt.posts.first().copied()) else { break };
                 self.settle_debt(person, oldest);
             }
             self.posts.owe(person, number);
@@ -161,8 +189,7 @@ impl<C: Cipher> Chat<C> {
 
     /// A node became known: it gets what is owed to its person.
     pub(super) fn queue_owed(&mut self, node: NodeId, person: PersonId) {
-        let owed: Vec<_> = self.posts.owed_to(person).collect();
-        owed.into_iter().for_each(|post| self.queue_post(node, post));
+        self.posts.owed_to(person).into_iter().for_each(|post| self.queue_post(node, post));
     }
 
     fn queue_post(&mut self, node: NodeId, number: u64) {
@@ -193,15 +220,34 @@ impl<C: Cipher> Chat<C> {
 
     fn queue(&mut self, node: NodeId, what: Queued, len: usize) {
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        let mut dropped = Vec::new();
+        // A node that is gone for years does not fill this one. What it misses it asks for when it is back. Only what is
+        // owed to its person directly goes to the end of the queue instead; that is half of it at most.
+        let (mut dropped, mut kept) = (Vec::new(), Vec::new());
         while peer.out.is_full() {
-            // A node that is gone for years does not fill this one. What it misses it asks for when it is back.
-            dropped.extend(peer.out.drop_oldest());
+            let Some((number, what)) = peer.out.drop_oldest() else { break };
+            let direct = match what {
+                Queued::Post(post) => {
+                    self.posts.owed.get(&(peer.person, Kind::Direct)).filter(|debt| debt.posts.contains(&post))
+                }
+                _ => None,
+            };
+            if direct.is_some() {
+                self.facts.insert(queued_key(node, number), None);
+                kept.push(what);
+            } else {
+                dropped.push((number, what));
+            }
         }
-        let value = write_queued(&what);
-        let number = peer.out.push(what, len + ITEM_OVERHEAD);
         peer.fresh = true;
-        self.facts.insert(queued_key(node, number), Some(value));
+        for (what, len) in kept.into_iter().map(|what| (what, None)).chain([(what, Some(len))]) {
+            let len = match &what {
+                Queued::Post(post) => self.posts.get(*post).map_or(0, |post| post.item.len()),
+                _ => len.unwrap_or_default(),
+            };
+            let value = write_queued(&what);
+            let number = peer.out.push(what, len + ITEM_OVERHEAD);
+            self.facts.insert(queued_key(node, number), Some(value));
+        }
         self.changed_peers.insert(node);
         self.ready.insert(node);
         self.release_all(node, dropped);
@@ -269,13 +315,13 @@ impl<C: Cipher> Chat<C> {
 
     /// A person is owed a post no longer: they have it, or may not any more.
     pub(super) fn settle_debt(&mut self, person: PersonId, number: u64) {
-        let Some(debt) = self.posts.owed.get_mut(&person) else { return };
-        if !debt.posts.remove(&number) {
-            return;
-        }
-        debt.bytes -= self.posts.posts.get(&number).map_or(0, |post| post.item.len());
+        let Some(post) = self.posts.posts.get(&number) else { return };
+        let key = (person, Kind::of(&post.conversation));
+        let Some(debt) = self.posts.owed.get_mut(&key).filter(|debt| debt.posts.contains(&number)) else { return };
+        debt.posts.remove(&number);
+        debt.bytes -= post.item.len();
         if debt.posts.is_empty() {
-            self.posts.owed.remove(&person);
+            self.posts.owed.remove(&key);
         }
         self.facts.insert(owed_key(person, number), None);
         self.release(number);
@@ -304,7 +350,12 @@ impl<C: Cipher> Chat<C> {
         self.facts.insert(peer_key(node), None);
         self.changed_peers.remove(&node);
         self.ready.remove(&node);
-        self.wanted.remove(&node);
-        self.cipher.forget(node);
+        if let Some(wanted) = self.wanted.remove(&node) {
+            self.forget_wanted(node, wanted);
+        }
+        // Whoever is blocked may be heard again some day.
+        if !self.people.was_named(node) {
+            self.cipher.forget(node);
+        }
     }
 }

@@ -50,7 +50,8 @@ impl<C: Cipher> Chat<C> {
                 let Ok(parcel) = Parcel::decode(&parcel) else { return true };
                 if self.is_introduced && self.peers.contains_key(&from) {
                     self.take_parcel(now, from, parcel);
-                } else {
+                } else if !self.people.was_named(from) {
+                    // Not of whoever is blocked: it comes again if they are not any more.
                     self.strange.keep_parcel(from, parcel);
                 }
                 true
@@ -162,8 +163,8 @@ impl<C: Cipher> Chat<C> {
             return true;
         }
         let is_known = self.courses.get(&conversation).is_some_and(|course| course.is_shown(id) || course.is_held(id));
-        let is_request = !is_own && !is_known && self.is_pending(&conversation);
-        if is_request && !self.may_request(&conversation, &message) {
+        let is_request = author != self.me && !is_known && self.is_pending(&conversation);
+        if is_request && !self.may_request(&conversation, &message, is_own) {
             self.void(now, &conversation, id);
             return true;
         }
@@ -203,7 +204,7 @@ impl<C: Cipher> Chat<C> {
     }
 
     /// Whether somebody who was not asked to write may leave this.
-    fn may_request(&self, conversation: &Conversation, message: &Message) -> bool {
+    fn may_request(&self, conversation: &Conversation, message: &Message, is_own: bool) -> bool {
         let standing = self.courses.get(conversation).map_or(Standing::Unheard, |course| course.standing());
         let has_room = match standing {
             Standing::Unheard => self.requests.len() < MAX_REQUESTS,
@@ -211,7 +212,9 @@ impl<C: Cipher> Chat<C> {
             Standing::Accepted => true,
             Standing::Refused => false,
         };
-        has_room && message.encode().len() <= MAX_REQUEST_LEN
+        // What another node of ours took already is no longer counted.
+        let is_taken = is_own && standing != Standing::Refused;
+        is_taken || has_room && message.encode().len() <= MAX_REQUEST_LEN
     }
 
     fn count_request(&mut self, conversation: &Conversation) {

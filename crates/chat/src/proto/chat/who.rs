@@ -29,10 +29,10 @@ impl<C: Cipher> Chat<C> {
             self.queue_owed(*node, *person);
         }
         let met: Vec<_> = if is_first { self.peers.keys().copied().collect() } else { nodes(&new) };
-        for node in met {
-            self.ready.insert(node);
-            if self.connected.contains(&node) {
-                self.link_up(now, node);
+        for node in &met {
+            self.ready.insert(*node);
+            if self.connected.contains(node) {
+                self.link_up(now, *node);
             }
         }
         self.trust_members(now);
@@ -43,7 +43,10 @@ impl<C: Cipher> Chat<C> {
         for conversation in accepted.cloned().collect::<Vec<_>>() {
             self.decide(&conversation, Standing::Accepted);
         }
-        for (node, _) in new {
+        if is_first {
+            self.ask_again(now);
+        }
+        for node in met {
             self.no_longer_strange(now, node);
         }
         self.spread_card();
@@ -64,12 +67,12 @@ impl<C: Cipher> Chat<C> {
 
     /// Drops what is owed to, and waits for, those who may not have it any more.
     fn part_from_people(&mut self) {
-        for person in self.posts.creditors().collect::<Vec<_>>() {
+        for person in self.posts.creditors() {
             let may = |post: &u64| {
                 let conversation = self.posts.get(*post).map(|post| &post.conversation);
                 conversation.is_some_and(|conversation| self.may_have(person, conversation))
             };
-            let forfeit: Vec<_> = self.posts.owed_to(person).filter(|post| !may(post)).collect();
+            let forfeit: Vec<_> = self.posts.owed_to(person).into_iter().filter(|post| !may(post)).collect();
             forfeit.into_iter().for_each(|post| self.settle_debt(person, post));
         }
         let others = self.peers.iter().filter(|(_, peer)| peer.person != self.me);

@@ -2,13 +2,13 @@
 
 use base::Now;
 
-use super::super::channel::MAX_WAITING;
 use super::super::cipher::Cipher;
 use super::super::conversation::{Held, Taken};
 use super::super::id::{Conversation, MessageId};
 use super::super::io::ChatError;
 use super::super::message::{Body, MAX_ATTACHMENT_NAME, MAX_ATTACHMENT_NOTICE, MAX_REACTION, MAX_TEXT, Message};
 use super::Chat;
+use super::post::{Kind, MAX_OWED};
 
 impl<C: Cipher> Chat<C> {
     /// Says something.
@@ -17,8 +17,8 @@ impl<C: Cipher> Chat<C> {
         check_lengths(&body)?;
         self.check_meant(conversation, &body)?;
         // Only where nobody else hears it: a room does not fall silent since one member is away.
-        if conversation.partner(self.me).is_some_and(|partner| self.posts.is_full(partner)) {
-            return Err(ChatError::Full { max: MAX_WAITING });
+        if conversation.partner(self.me).is_some_and(|partner| self.posts.is_full(partner, Kind::Direct)) {
+            return Err(ChatError::Full { max: MAX_OWED });
         }
         let (pen, author) = (self.pen, self.me);
         let (number, time, after) = self.course(conversation, |course| course.next(pen));
@@ -30,11 +30,11 @@ impl<C: Cipher> Chat<C> {
         let written = now.wall.0.saturating_mul(1000);
         let conversation = conversation.clone();
         let message = Message { conversation: conversation.clone(), id, author, time, written, after, expires_s, body };
-        self.post(&message, &audience);
-        let held = Held { message, from: self.node(), since: now.wall, doubted: false };
+        let held = Held { message: message.clone(), from: self.node(), since: now.wall, doubted: false };
         if let Taken::Shown(shown) = self.course(&conversation, |course| course.take(held, usize::MAX, now.mono)) {
             self.show(now, shown, false);
         }
+        self.post(&message, &audience);
         Ok(id)
     }
 

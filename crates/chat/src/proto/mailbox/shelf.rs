@@ -27,6 +27,13 @@ pub const MAX_KEPT: usize = 200_000;
 /// can, and gets envelopes that they cannot open. If only the first could, they would keep the other from getting any.
 const MAX_HOLDERS: usize = 4;
 
+/// Which part of a person's quota one node may fill of one box in a day: half, so that a single sender never keeps all
+/// others out. Arbitrary.
+const PART: u64 = 2;
+
+/// How many senders and boxes are counted for that; with more, counting begins again. Arbitrary: some 2 MB.
+const MAX_GIVEN: usize = 16_384;
+
 /// How many numbers are set aside by one write, so that none is used twice after a restart. Arbitrary.
 const NUMBERS: u64 = 1_024;
 
@@ -68,6 +75,9 @@ pub(super) struct Shelf {
     holders: BTreeMap<Tag, Vec<NodeId>>,
     persons: BTreeMap<PersonId, Usage>,
     used: Usage,
+    /// What each node deposited in each box on the day `given_on`. In memory alone: who sent is not written down.
+    given: BTreeMap<(NodeId, NodeId), (usize, u64)>,
+    given_on: u64,
 }
 
 impl Shelf {
@@ -192,22 +202,33 @@ impl Shelf {
         &mut self,
         now: WallTime,
         limits: &Limits,
+        from: NodeId,
         tag: Tag,
         envelope: &[u8],
     ) -> Result<(Vec<NodeId>, Vec<Change>), Refusal> {
+        let today = now.0 / 86_400;
+        if self.given_on != today || self.given.len() >= MAX_GIVEN {
+            self.given.clear();
+            self.given_on = today;
+        }
         let holders = self.holders.get(&tag).cloned().ok_or(Refusal::UnknownTag)?;
         let (mut kept, mut changes, len) = (Vec::new(), Vec::new(), envelope.len() as u32);
         for node in holders {
             let Some(recipient) = self.recipients.get_mut(&node) else { continue };
             let person = recipient.person;
             let of_person = self.persons.get(&person).copied().unwrap_or_default();
-            let has_room = of_person.bytes + u64::from(len) <= limits.quota_bytes
+            let given = self.given.entry((from, node)).or_default();
+            let (count, bytes) = (given.0 + 1, given.1 + u64::from(len));
+            let has_room = bytes <= limits.quota_bytes / PART
+                && count <= MAX_ENVELOPES / PART as usize
+                && of_person.bytes + u64::from(len) <= limits.quota_bytes
                 && of_person.envelopes < MAX_ENVELOPES
                 && self.used.bytes + u64::from(len) <= limits.total_bytes
                 && self.used.envelopes < MAX_KEPT;
             if !has_room {
                 continue;
             }
+            *given = (count, bytes);
             let id = recipient.next;
             recipient.next += 1;
             recipient.entries.insert(id, Entry { len, when: now });

@@ -22,6 +22,10 @@ pub(super) const MAX_SESSIONS: usize = 5;
 /// How many nodes have a card here. Arbitrary: the nodes of a thousand people; each takes some 5 KB.
 pub(super) const MAX_PEERS: usize = 4_096;
 
+/// How many nodes have sessions here that were never answered: strangers, until the caller has them forgotten.
+/// Arbitrary; each may take some 30 KB.
+pub(super) const MAX_STRANGERS: usize = 256;
+
 /// How many sessions stay unpickled: more than speak at once; each takes some 5 KB. Arbitrary.
 const MAX_AWAKE: usize = 64;
 
@@ -117,7 +121,7 @@ fn pickled(session: &Session) -> Zeroizing<Vec<u8>> {
 pub(super) struct Peers {
     peers: BTreeMap<NodeId, Peer>,
     /// The sessions that are unpickled, the one that was used longest ago first.
-    awake: BTreeMap<u64, (NodeId, SessionName)>,
+    pub(super) awake: BTreeMap<u64, (NodeId, SessionName)>,
     clock: u64,
     /// What is to be stored, or is gone.
     changed: BTreeSet<Key>,
@@ -188,15 +192,14 @@ impl Peers {
     }
 
     fn make_room(&mut self) -> bool {
-        if self.peers.len() < MAX_PEERS {
-            return true;
-        }
-        let strangers = self.peers.iter().filter(|(_, peer)| !peer.spoken);
-        let Some(longest_ago) = strangers.min_by_key(|(_, peer)| peer.heard).map(|(node, _)| *node) else {
-            return false;
-        };
-        self.forget(longest_ago);
-        true
+        self.peers.len() < MAX_PEERS || self.forget_a_stranger(|peer| !peer.spoken)
+    }
+
+    /// Forgets whoever was heard of longest ago of some.
+    fn forget_a_stranger(&mut self, which: impl Fn(&Peer) -> bool) -> bool {
+        let strangers = self.peers.iter().filter(|(_, peer)| which(peer));
+        let longest_ago = strangers.min_by_key(|(_, peer)| peer.heard).map(|(node, _)| *node);
+        longest_ago.map(|node| self.forget(node)).is_some()
     }
 
     /// Has the next envelope to a node begin a session.
@@ -216,6 +219,10 @@ impl Peers {
     /// Keeps a session that begins, and sends with it until another one is received on. The one that was not used for
     /// longest makes room.
     pub fn begin(&mut self, node: NodeId, name: SessionName, session: Session) {
+        let is_stranger = |peer: &Peer| !peer.spoken && !peer.sessions.is_empty() && peer.card.node != node;
+        if self.peers.values().filter(|peer| is_stranger(peer)).count() >= MAX_STRANGERS {
+            self.forget_a_stranger(is_stranger);
+        }
         let Some(peer) = self.peers.get_mut(&node) else { return };
         peer.renew = false;
         while peer.sessions.len() >= MAX_SESSIONS {
@@ -334,12 +341,6 @@ impl Peers {
             Key::Peer(node) => self.peers.get(&node).map(write_peer),
             Key::Session(node, name) => self.peers.get(&node)?.sessions.get(&name).map(write_session),
         }
-    }
-
-    /// How many sessions are unpickled.
-    #[cfg(test)]
-    pub fn awake(&self) -> usize {
-        self.awake.len()
     }
 }
 

@@ -1,6 +1,6 @@
 //! How much is kept, whatever others do.
 
-use super::peers::MAX_PEERS;
+use super::peers::{MAX_PEERS, MAX_STRANGERS};
 use super::*;
 use crate::proto::card::Content;
 
@@ -36,12 +36,12 @@ fn of_hundreds_of_nodes_few_sessions_are_unpickled() {
             assert_eq!(hub.open(&letter), from(other, &[round]));
         }
     }
-    assert_eq!(hub.vault.peers.awake(), 64);
+    assert_eq!(hub.vault.peers.awake.len(), 64);
     for other in &mut others {
         let letter = hub.seal(other.id(), b"to all");
         assert_eq!(other.open(&letter), from(&hub, b"to all"));
     }
-    assert_eq!(hub.vault.peers.awake(), 64);
+    assert_eq!(hub.vault.peers.awake.len(), 64);
     assert_eq!(hub.sessions(), 200);
     let largest = hub.stored.values().map(Vec::len).max().unwrap();
     assert!(largest < 6_000, "a fact of {largest} bytes");
@@ -67,6 +67,23 @@ fn a_crowd_of_strangers_displaces_strangers_alone() {
     let letter = alice.seal(bob.id(), b"still here");
     assert_eq!(bob.open(&letter), from(&alice, b"still here"));
     assert_eq!(alice.sessions(), 1);
+}
+
+#[test]
+fn strangers_whom_nobody_answers_have_few_sessions() {
+    let (mut alice, mut bob) = acquainted();
+    let card = bob.vault.card(day(0));
+    for n in 0..MAX_STRANGERS as u64 + 10 {
+        let mut secret = [0; 32];
+        secret[..8].copy_from_slice(&n.to_be_bytes());
+        let mut stranger = Vault::new(NodeKey::from_secret(&secret), secret, &[]);
+        stranger.learn(&card).unwrap();
+        let letter = stranger.seal(day(0), bob.id(), b"buy this").unwrap();
+        assert!(bob.open(&letter).is_ok());
+    }
+    assert_eq!(bob.sessions(), MAX_STRANGERS + 1);
+    let letter = alice.seal(bob.id(), b"still here");
+    assert_eq!(bob.open(&letter), from(&alice, b"still here"));
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! People who are away, and mailboxes.
+
+use super::super::super::id::Conversation;
+use super::super::super::io::Stage;
+use super::world::*;
+
+/// Alice and Bob, who have Carol's and Dave's nodes as mailboxes and met once, so that each has the other's card.
+fn acquainted() -> (World, Conversation) {
+    let mut world = World::new(&[(ALICE, 1), (BOB, 1), (CAROL, 1), (DAVE, 1)]);
+    let chat = Conversation::between(ALICE, BOB);
+    for person in [ALICE, BOB] {
+        world.mailboxes(of(person), &[of(CAROL), of(DAVE)]);
+    }
+    world.run(seconds(5));
+    world.connect(of(ALICE), of(BOB));
+    world.run(seconds(60));
+    (world, chat)
+}
+
+#[test]
+fn two_who_are_never_awake_together_write_to_one_another() {
+    let (mut world, chat) = acquainted();
+    world.sleep(of(BOB));
+    for turn in 0..6 {
+        let (awake, away) = if turn % 2 == 0 { (ALICE, BOB) } else { (BOB, ALICE) };
+        let id = world.write(of(awake), &chat, text(&turn.to_string()));
+        world.run(seconds(120));
+        assert_eq!(world.stage(of(awake), id, away), Some(Stage::InMailbox));
+        world.sleep(of(awake));
+        world.run(hours(10));
+        world.wake(of(away));
+        world.run(seconds(90));
+        assert_eq!(world.shown(of(away), &chat).len(), turn + 1);
+    }
+    for turn in 0..4 {
+        let (awake, away) = if turn % 2 == 0 { (ALICE, BOB) } else { (BOB, ALICE) };
+        world.sleep(of(away));
+        world.wake(of(awake));
+        world.run(hours(1));
+    }
+    for id in world.actors[&of(ALICE)].stages.values() {
+        assert_eq!(*id, Stage::Delivered);
+    }
+    assert_eq!((world.lying_for(of(ALICE)), world.lying_for(of(BOB))), (0, 0));
+    world.assert_settled();
+}
+
+#[test]
+fn what_a_mailbox_forgot_is_left_there_again() {
+    let (mut world, chat) = acquainted();
+    world.sleep(of(BOB));
+    world.write(of(ALICE), &chat, text("hello"));
+    world.run(hours(1));
+    assert_eq!(world.lying_for(of(BOB)), 2, "in both");
+    world.forget_mail();
+    world.run(hours(4));
+    assert_eq!(world.lying_for(of(BOB)), 0, "not at once");
+    world.run(hours(2));
+    assert_eq!(world.lying_for(of(BOB)), 2, "after six hours");
+    world.run(hours(24 * 10));
+    assert!(world.lying_for(of(BOB)) <= 2 * 12, "and once a day: {}", world.lying_for(of(BOB)));
+    world.sleep(of(ALICE));
+    world.wake(of(BOB));
+    world.run(hours(1));
+    assert_eq!(world.shown(of(BOB), &chat), ["hello"]);
+    assert_eq!(world.lying_for(of(BOB)), 0);
+}
+
+#[test]
+fn one_mailbox_that_is_lost_does_not_matter() {
+    let (mut world, chat) = acquainted();
+    world.sleep(of(BOB));
+    world.sleep(of(CAROL));
+    world.write(of(ALICE), &chat, text("hello"));
+    world.run(seconds(120));
+    world.sleep(of(ALICE));
+    world.wake(of(BOB));
+    world.run(seconds(120));
+    assert_eq!(world.shown(of(BOB), &chat), ["hello"]);
+}
+
+#[test]
+fn who_has_no_mailbox_gets_it_within_ten_minutes_of_coming_back() {
+    let mut world = World::new(&[(ALICE, 1), (BOB, 1)]);
+    let chat = Conversation::between(ALICE, BOB);
+    world.sleep(of(BOB));
+    world.write(of(ALICE), &chat, text("hello"));
+    world.run(hours(100));
+    // Bob has nobody to write to, and does not dial.
+    world.wake(of(BOB));
+    world.run(seconds(601));
+    assert_eq!(world.shown(of(BOB), &chat), ["hello"]);
+    world.run(seconds(10));
+    world.assert_settled();
+}
+
+#[test]
+fn a_new_mailbox_is_known_to_those_who_are_away() {
+    let (mut world, chat) = acquainted();
+    world.sleep(of(ALICE));
+    world.mailboxes(of(BOB), &[of(DAVE)]);
+    world.run(hours(1));
+    world.sleep(of(BOB));
+    world.wake(of(ALICE));
+    world.run(seconds(200));
+    world.write(of(ALICE), &chat, text("hello"));
+    world.run(hours(1));
+    assert_eq!(world.keepers_for(of(BOB)), [of(DAVE)], "in the new one alone");
+    world.sleep(of(ALICE));
+    world.wake(of(BOB));
+    world.run(seconds(120));
+    assert_eq!(world.shown(of(BOB), &chat), ["hello"]);
+}
+
+#[test]
+fn a_card_comes_from_whoever_has_it() {
+    let mut world = World::in_a_room(&[(ALICE, 1), (BOB, 1), (CAROL, 1), (DAVE, 1)]);
+    world.mailboxes(of(BOB), &[of(DAVE)]);
+    // Carol knows Bob's card; Alice never met him.
+    world.run(seconds(5));
+    world.connect(of(CAROL), of(BOB));
+    world.run(seconds(5));
+    world.sleep(of(BOB));
+    world.connect(of(ALICE), of(CAROL));
+    world.write(of(ALICE), &room(), text("hello"));
+    world.run(seconds(300));
+    assert_eq!(world.lying_for(of(BOB)), 1);
+    world.sleep(of(ALICE));
+    world.wake(of(BOB));
+    world.run(seconds(120));
+    assert_eq!(world.shown(of(BOB), &room()), ["hello"]);
+}
+
+#[test]
+fn much_goes_into_mailboxes_in_few_envelopes() {
+    let (mut world, chat) = acquainted();
+    world.sleep(of(BOB));
+    for number in 0..500 {
+        world.write(of(ALICE), &chat, text(&number.to_string()));
+    }
+    world.run(seconds(120));
+    assert!(world.lying_for(of(BOB)) <= 2 * 5, "{}", world.lying_for(of(BOB)));
+    world.sleep(of(ALICE));
+    world.wake(of(BOB));
+    world.run(seconds(120));
+    assert_eq!(world.told(of(BOB)).len(), 500);
+    assert_eq!(world.lying_for(of(BOB)), 0);
+    world.run(seconds(60));
+    assert!(world.lying_for(of(ALICE)) <= 4, "what is acknowledged goes together: {}", world.lying_for(of(ALICE)));
+}
