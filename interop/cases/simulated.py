@@ -38,6 +38,14 @@ def rosters(s):
         simulate(s, "roster")
 
 
+@suite("twenty people who talk", limit=7200, prove=True)
+def conversations(s):
+    with s.case("every message is once on every node that it is owed to and on no other, whatever sleeps, crashes or is lost"):
+        simulate(s, "chat", "--seeds", "0..200")
+    with s.case("so it is with envelopes sealed as the program seals them"):
+        simulate(s, "chat", "--olm", "--seeds", "0..4")
+
+
 @suite("uTP on links of 1 Mbit/s to 1 Gbit/s", limit=3600, prove=True)
 def links(s):
     with s.case("it uses nine tenths of a clean link, and TCP beside it keeps nine tenths of what it has alone"):

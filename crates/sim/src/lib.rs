@@ -7,6 +7,7 @@
 //! every honest node must have the right bytes. [`link`] does the same for uTP alone: streams over links that lose, delay
 //! and repeat packets, and TCP beside them.
 
+mod chat;
 mod content;
 mod dht;
 mod disk;
@@ -21,6 +22,7 @@ mod scenario;
 mod swarm;
 mod trace;
 
+pub use self::chat::{ChatMutation, ChatOutcome, ChatScenario, ChatSim};
 pub use self::dht::{DhtOutcome, DhtScenario, DhtSim};
 pub use self::gossip::{GossipOutcome, GossipScenario, GossipSim};
 pub use content::Shape;
