@@ -98,9 +98,7 @@ pub fn irc(data: &[u8]) {
             Ok(line) if line.first() == Some(&OTHERS) => event(&line[1..]),
             line => Input::Line(line),
         };
-        let mut handled = std::pin::pin!(session.handle(Now::default(), input, &mut Shelf));
-        let done = handled.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        assert!(matches!(done, Poll::Ready(())), "the shelf waits for nothing");
+        handle(&mut session, input);
         while let Some(output) = session.poll_output() {
             if let Output::Line(line) = output {
                 check(&line);
@@ -110,6 +108,13 @@ pub fn irc(data: &[u8]) {
     }
     let guessed = String::from_utf8_lossy(data).contains(SECRET);
     assert!(guessed || !told.contains(SECRET) || told.contains(" 001 "), "it was told too early: {told}");
+}
+
+fn handle(session: &mut Session, input: Input<'_>) {
+    let mut shelf = Shelf;
+    let handled = std::pin::pin!(session.handle(Now::default(), input, &mut shelf));
+    let done = handled.poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(done, Poll::Ready(())), "the shelf waits for nothing");
 }
 
 fn check(line: &str) {
