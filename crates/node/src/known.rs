@@ -65,8 +65,11 @@ impl KnownPeople {
 
     /// Finds a fellow member, or somebody else with whom the user speaks, by what they call themselves, or by id.
     fn fellow(&self, name: &str) -> Option<Result<PersonId, String>> {
-        let mut fellows: BTreeSet<PersonId> =
-            self.rosters().into_iter().flat_map(|(_, roster)| roster.members.keys().copied().collect::<Vec<_>>()).collect();
+        let mut fellows: BTreeSet<PersonId> = self
+            .rosters()
+            .into_iter()
+            .flat_map(|(_, roster)| roster.members.keys().copied().collect::<Vec<_>>())
+            .collect();
         let book = self.people.book();
         fellows.extend(book.spoken_with());
         if let Ok(person) = name.parse() {

@@ -30,8 +30,8 @@ pub use net::dht;
 /// The pure parts of persons, for those who read links and phrases.
 pub use ::people::proto::{ContactLink, JoinCode, JoinLink, Name, Phrase};
 pub use config::{
-    BudgetConfig, Carrier, ChatConfig, Config, Encryption, MeetConfig, NetworkConfig, NetworkOptions, OverlayConfig, Part,
-    ServiceConfig, ShareConfig, ToConfig, Who, WindowConfig, check_host_port,
+    BudgetConfig, Carrier, ChatConfig, Config, Encryption, MeetConfig, NetworkConfig, NetworkOptions, OverlayConfig,
+    Part, ServiceConfig, ShareConfig, ToConfig, Who, WindowConfig, check_host_port,
 };
 pub use error::NodeError;
 pub use home::{Home, HomeLock, draw_secret_key};

@@ -123,7 +123,8 @@ impl Node {
             let overlay = people.overlay()?.clone();
             Some(tokio::spawn(follow_publish(controls.clone(), overlay)))
         });
-        let services = Services::start(&home, &controls, people.as_ref(), database.clone(), egress, &options.offer).await?;
+        let services =
+            Services::start(&home, &controls, people.as_ref(), database.clone(), egress, &options.offer).await?;
         let state = AppState::new(server::Parts {
             session,
             controls,

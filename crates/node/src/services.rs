@@ -249,10 +249,10 @@ impl Services {
             running.relay.iter().map(|(_, relay)| ServiceInfo { name: "relay".to_owned(), urls: relay.texts() });
         #[cfg(not(feature = "relay"))]
         let relay = std::iter::empty();
-        let mailbox = running.mailbox.iter().map(|(_, mailbox)| ServiceInfo {
-            name: "mailbox".to_owned(),
-            urls: vec![mailbox.node().to_string()],
-        });
+        let mailbox = running
+            .mailbox
+            .iter()
+            .map(|(_, mailbox)| ServiceInfo { name: "mailbox".to_owned(), urls: vec![mailbox.node().to_string()] });
         tracker.chain(relay).chain(mailbox).collect()
     }
 

@@ -324,8 +324,7 @@ impl Driver {
     /// Stores what was decided, however long it takes. Returns false when the node ends before.
     async fn commit(&mut self, ears: &mut Ears) -> bool {
         let changes = std::mem::take(&mut self.state.unstored);
-        let disappears =
-            |change: &Change| matches!(change, Change::Message(message) if message.expires_s.is_some());
+        let disappears = |change: &Change| matches!(change, Change::Message(message) if message.expires_s.is_some());
         let is_disappearing = changes.iter().any(disappears);
         let mut again = AGAIN;
         while let Err(error) = self.store.apply(changes.clone(), now_ms()).await {

@@ -146,12 +146,7 @@ impl ChatHandle {
     }
 
     /// Reads lines of a conversation, the oldest first: the last ones of a span, or its first ones.
-    pub(crate) async fn history(
-        &self,
-        of: &Conversation,
-        span: Span,
-        limit: usize,
-    ) -> Result<Vec<Entry>, ChatFailure> {
+    pub(crate) async fn history(&self, of: &Conversation, span: Span, limit: usize) -> Result<Vec<Entry>, ChatFailure> {
         Ok(self.0.store.lines(of, span, limit).await?)
     }
 

@@ -90,9 +90,9 @@ impl Chooser {
         // Those that the user named themselves are not asked: they are used as soon as they are there.
         let asked = |(chosen, is_asked): &&(Chosen, bool)| *is_asked && offered.get(&chosen.node) != Some(&Offered::No);
         let asking: Vec<NodeId> = candidates.iter().filter(asked).map(|(chosen, _)| chosen.node).collect();
-        let answers = asking.into_iter().map(|node| async move {
-            (node, self.post.find_out(node, &self.circle.hints(node)).await)
-        });
+        let answers = asking
+            .into_iter()
+            .map(|node| async move { (node, self.post.find_out(node, &self.circle.hints(node)).await) });
         for (node, answer) in futures_util::future::join_all(answers).await {
             let before = offered.entry(node).or_insert(Offered::Unknown);
             if answer != Offered::Unknown {

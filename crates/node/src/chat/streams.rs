@@ -128,7 +128,8 @@ impl Lines {
     async fn open(&self, overlay: &Overlay, node: NodeId) -> io::Result<Stream> {
         let _place = self.dials.acquire().await.map_err(io::Error::other)?;
         let hints: Vec<Hint> = self.circle.hints(node).iter().filter_map(|hint| hint.parse().ok()).collect();
-        let mut stream = overlay.open(node, SERVICE, &hints).await.map_err(|error: OpenError| io::Error::other(error))?;
+        let mut stream =
+            overlay.open(node, SERVICE, &hints).await.map_err(|error: OpenError| io::Error::other(error))?;
         let list = self.circle.own_list().unwrap_or_default();
         let greet = async {
             frames::write(&mut stream, &[&[LIST], list.as_slice()].concat()).await?;
@@ -166,7 +167,8 @@ impl Lines {
         self.words.send(Word::Stands { node, standing, met }).await.map_err(gone)?;
         let (reading, writing) = tokio::io::split(stream);
         let last = Mutex::new(Instant::now());
-        let both = async { tokio::try_join!(self.listen(node, reading, &last), speak(queued, writing, &last)).map(drop) };
+        let both =
+            async { tokio::try_join!(self.listen(node, reading, &last), speak(queued, writing, &last)).map(drop) };
         let result = tokio::select! {
             result = both => result,
             // A sender that is dropped without a word lets the stream end by itself.

@@ -27,7 +27,6 @@ pub(super) use send::{__path_send, send};
 /// How many messages are told where nobody says. Arbitrary: some screens.
 const PAGE: usize = 50;
 
-
 /// Options of [`messages`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

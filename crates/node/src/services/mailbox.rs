@@ -24,11 +24,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::Services;
+use crate::NodeError;
 use crate::chat::{DEPOSIT, MAILBOX};
 use crate::controls::Shown;
 use crate::frames;
 use crate::people::People;
-use crate::NodeError;
 
 /// How many questions wait for the task; whoever has more waits itself. Arbitrary.
 const QUESTIONS: usize = 256;

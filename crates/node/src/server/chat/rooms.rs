@@ -18,10 +18,7 @@ use super::view;
     (status = 404, description = "No such group", body = Problem),
     (status = 409, description = "The node has no identity, or meets nobody", body = Problem),
 ))]
-pub(crate) async fn rooms(
-    State(state): State<AppState>,
-    Word(name): Word,
-) -> Result<Json<Vec<RoomInfo>>, ApiError> {
+pub(crate) async fn rooms(State(state): State<AppState>, Word(name): Word) -> Result<Json<Vec<RoomInfo>>, ApiError> {
     let chat = state.chat()?;
     let group = super::super::named::group(&state, &name)?;
     let mut rooms: Vec<ChatInfo> = view::infos(chat).await?;

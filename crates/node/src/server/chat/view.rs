@@ -26,8 +26,7 @@ pub(in crate::server) async fn info(chat: &ChatHandle, of: &Conversation) -> Res
     let summaries = chat.conversations().await?;
     let found = summaries.into_iter().find(|summary| summary.conversation == *of);
     let timer_s = chat.timers(vec![of.clone()]).await.ok().and_then(|timers| timers.into_iter().next().flatten());
-    let silent =
-        Summary { conversation: of.clone(), newest: None, unread: 0, is_muted: false, is_request: false };
+    let silent = Summary { conversation: of.clone(), newest: None, unread: 0, is_muted: false, is_request: false };
     Ok(info_of(chat, found.unwrap_or(silent), timer_s))
 }
 
