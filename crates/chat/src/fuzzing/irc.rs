@@ -110,7 +110,7 @@ pub fn irc(data: &[u8]) {
     assert!(guessed || !told.contains(SECRET) || told.contains(" 001 "), "it was told too early: {told}");
 }
 
-fn handle(session: &mut Session, input: Input<'_>) {
+fn handle(session: &mut Session, input: Input) {
     let mut shelf = Shelf;
     let handled = std::pin::pin!(session.handle(Now::default(), input, &mut shelf));
     let done = handled.poll(&mut Context::from_waker(Waker::noop()));

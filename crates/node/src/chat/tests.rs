@@ -196,9 +196,11 @@ impl Person {
         lines.into_iter().filter_map(|entry| entry.said.text().map(str::to_owned)).collect()
     }
 
+    /// Waits until this is what was said, whatever was first.
     async fn hears(&self, of: &Person, texts: &[&str]) {
+        let expected: BTreeSet<String> = texts.iter().map(|text| (*text).to_owned()).collect();
         let wait = async {
-            while self.texts(of).await != texts {
+            while BTreeSet::from_iter(self.texts(of).await) != expected {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -257,6 +259,7 @@ async fn what_is_not_stored_is_neither_told_nor_sent_before_it_is() {
     alice.lose_disk(false).await;
     bob.hears(&alice, &["all is well", "kept in mind", "are you there?"]).await;
     alice.hears(&bob, &["all is well", "kept in mind", "are you there?"]).await;
+    assert_eq!(alice.texts(&bob).await, bob.texts(&alice).await, "in the same order");
     assert!(alice.chat.failure().is_none());
     let arrived = async {
         loop {

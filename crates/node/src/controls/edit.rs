@@ -114,15 +114,20 @@ impl Controls {
     /// Changes how a service is offered.
     pub(crate) async fn change_offer(&self, name: String, change: OfferChange) -> Result<(), EditError> {
         self.edit(move |doc| {
-            if change.off == Some(false) && Service::NAMES.contains(&name.as_str()) {
+            let (is_role, off) = (Service::NAMES.contains(&name.as_str()), change.off);
+            // What the node asks of others by the same name goes on when it is not offered any more.
+            let is_used = name == crate::chat::MAILBOX;
+            match off {
                 // It does not run by itself.
-                table(doc, &["offer", &name])?["on"] = toml_edit::value(true);
+                Some(false) if is_role => table(doc, &["offer", &name])?["on"] = toml_edit::value(true),
+                Some(true) if is_used => table(doc, &["offer", &name])?["on"] = toml_edit::value(false),
+                _ => {}
             }
             let table = table(doc, &["service", &name])?;
-            match change.off {
-                Some(true) => table["off"] = toml_edit::value(true),
+            match off {
+                Some(true) if !is_used => table["off"] = toml_edit::value(true),
                 Some(false) => drop(table.remove("off")),
-                None => {}
+                _ => {}
             }
             if let Some(to) = &change.to {
                 let word = to.len() == 1 && !to[0].contains([':', '.']);

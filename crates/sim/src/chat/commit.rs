@@ -95,7 +95,7 @@ impl<C: Sealer> Network<C> {
             }
             self.outcome.shown += 1;
             let drops = self.scenario.mutation == Some(ChatMutation::DropMessages);
-            if drops && self.outcome.shown % DROPPED == 0 {
+            if drops && self.outcome.shown.is_multiple_of(DROPPED) {
                 return;
             }
         }

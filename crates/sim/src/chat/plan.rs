@@ -75,7 +75,7 @@ impl<C: Sealer> Network<C> {
                 self.nodes[number].born = false;
                 let birth = self.scenario.writing.mul_f64(0.25 + self.rng.f64() / 2.0);
                 self.later(birth, Happens::IsBorn { node: number });
-                if (number - first) % 2 == 0 {
+                if (number - first).is_multiple_of(2) {
                     let wait = self.within(2 * HOUR);
                     self.later(birth + wait, Happens::Fetches { node: number });
                 }
