@@ -1,7 +1,7 @@
 //! People who talk while their nodes sleep, crash and lose what they sent: few of them, for every change. The full ones are
 //! `cargo run --release -p sim -- chat`, which `cargo xtask prove` runs.
 
-use sim::{ChatMutation, ChatOutcome, ChatScenario, ChatSim};
+use sim::{ChatOutcome, ChatScenario, ChatSim};
 
 fn run(scenario: ChatScenario) -> ChatOutcome {
     ChatSim::run(scenario, false)

@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_new_crate_must_be_placed() {
-        assert!(messages("chat", "")[0].contains("what it may depend on"));
+        assert!(messages("garden", "")[0].contains("what it may depend on"));
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! Mails as they are written, and read back by the rules of mboxrd.
+
 use base::GroupId;
 use db::Db;
 
