@@ -61,8 +61,9 @@ pub type Facts = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 /// Invariant: whatever it changed by sealing or opening is in [`Cipher::facts`] until it is taken, and is stored before
 /// the envelope leaves or what was opened takes effect.
 pub trait Cipher {
-    /// Returns this node's card as it is now: what others need in order to seal something for it, and where its mailboxes
-    /// are; signed. It changes by itself now and then, when a key is rotated: whoever gives it away asks for it daily.
+    /// Returns this node's card as it is now: what others need in order to seal something for it, and where its
+    /// mailboxes are; signed. It changes by itself now and then, when a key is rotated: whoever gives it away asks for
+    /// it daily.
     fn card(&mut self, now: Now) -> Vec<u8>;
 
     /// Names the mailboxes that the card names from now on, each with where it may be reached. True when that is new.
