@@ -8,7 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Instant, NodeId, PersonId, WallTime};
+use std::time::Duration;
+
+use base::{Instant, NodeId, Now, PersonId, WallTime};
 
 use super::id::{MessageId, Pen};
 use super::ids::Ranges;
@@ -28,6 +30,12 @@ pub const MAX_FIRST_TIME: u64 = 1 << 40;
 
 /// How many messages wait for their causes at most, in one conversation. Arbitrary.
 pub const MAX_HELD: usize = 1000;
+
+/// How long something waits for a cause at most, so that a lost node does not silence a room.
+pub const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// How long it waits at least after a start, whatever the wall clock says: what is missing may come now. Arbitrary.
+const PATIENCE_ANEW: Duration = Duration::from_secs(3600);
 
 /// How many newest messages are remembered. Arbitrary: those of an honest pen follow one another, so that there is one of
 /// each that spoke lately.
@@ -72,10 +80,24 @@ pub struct Held {
     pub message: Message,
     /// Which node brought it.
     pub from: NodeId,
-    /// Since when it waits.
+    /// Since when it waits, to be stored.
     pub since: WallTime,
+    /// When it waited for [`PATIENCE`], by the clock that nobody sets.
+    pub until: Instant,
     /// Whether its author is no member as far as this node knows: others may know more already.
     pub doubted: bool,
+}
+
+impl Held {
+    /// One that begins to wait now.
+    pub fn new(now: Now, message: Message, from: NodeId, doubted: bool) -> Held {
+        Held { message, from, since: now.wall, until: now.mono + PATIENCE, doubted }
+    }
+
+    /// Returns for how long it waits.
+    pub fn waited(&self, now: Instant) -> Duration {
+        PATIENCE.saturating_sub(self.until - now)
+    }
 }
 
 /// What this node knows of the messages of one pen.

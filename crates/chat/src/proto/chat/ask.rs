@@ -9,6 +9,7 @@ use std::time::Duration;
 use base::{NodeId, Now, PersonId};
 
 use super::super::cipher::Cipher;
+use super::super::conversation::PATIENCE;
 use super::super::id::{Conversation, MessageId};
 use super::super::ids::Ids;
 use super::super::io::{Output, Token};
@@ -21,11 +22,9 @@ use super::peer::Link;
 /// After what time a missing cause is asked for again. It doubles each time. Arbitrary: an answer by mailbox takes a while.
 const ASK_AGAIN: Duration = Duration::from_secs(600);
 
-/// How long something waits for a cause at most, in seconds, so that a lost node does not silence a room.
-const GIVE_UP_S: u64 = 24 * 3600;
-
-/// How long for one of somebody who is not known here: a newer roster should name them by then. Arbitrary.
-const UNKNOWN_S: u64 = 60;
+/// How long something waits for a cause by somebody who is not known here: a newer roster should name them by then.
+/// Arbitrary.
+const UNKNOWN: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether something waits too long for its author to become a member. Arbitrary.
 pub(super) const DOUBT_AGAIN: Duration = Duration::from_secs(3600);
@@ -54,10 +53,9 @@ impl<C: Cipher> Chat<C> {
         let due = course.due(now.mono);
         let (mut asks, mut given_up, mut later) = (BTreeMap::<NodeId, Ids>::new(), Vec::new(), Vec::new());
         for (id, rounds) in due {
-            let since = course.children(id).map(|held| held.since.0).min().unwrap_or(now.wall.0);
-            let waited_s = now.wall.0.saturating_sub(since);
-            let patience_s = self.patience_s(conversation, id);
-            if waited_s >= patience_s && !course.is_held(id) {
+            let waited = course.children(id).map(|held| held.waited(now.mono)).max().unwrap_or_default();
+            let patience = self.patience(conversation, id);
+            if waited >= patience && !course.is_held(id) {
                 given_up.push(id);
                 continue;
             }
@@ -67,7 +65,7 @@ impl<C: Cipher> Chat<C> {
                     asks.entry(node).or_default().insert(id);
                 }
             }
-            let left = Duration::from_secs(patience_s.saturating_sub(waited_s).max(1));
+            let left = patience.saturating_sub(waited).max(Duration::from_secs(1));
             let again = ASK_AGAIN.saturating_mul(1 << rounds.min(8));
             later.push((id, now.mono + again.min(left)));
         }
@@ -87,15 +85,17 @@ impl<C: Cipher> Chat<C> {
     }
 
     /// How long something waits for this cause.
-    fn patience_s(&self, conversation: &Conversation, id: MessageId) -> u64 {
+    fn patience(&self, conversation: &Conversation, id: MessageId) -> Duration {
         match self.people.holder_of(id.pen) {
-            None => UNKNOWN_S,
+            None => UNKNOWN,
             // We said it, and lost our tables since: nobody else can prove it.
-            Some(person) if person == self.me && self.people.nodes_of(person).next().is_none() => 0,
-            Some(person) if self.people.is_blocked(person) => 0,
+            Some(person) if person == self.me && self.people.nodes_of(person).next().is_none() => Duration::ZERO,
+            Some(person) if self.people.is_blocked(person) => Duration::ZERO,
             // Who left, and is nobody else that we know, says nothing more.
-            Some(person) if !self.people.takes_part(person, conversation) && !self.people.knows(person) => 0,
-            Some(_) => GIVE_UP_S,
+            Some(person) if !self.people.takes_part(person, conversation) && !self.people.knows(person) => {
+                Duration::ZERO
+            }
+            Some(_) => PATIENCE,
         }
     }
 
@@ -103,7 +103,7 @@ impl<C: Cipher> Chat<C> {
     pub(super) fn drop_doubted(&mut self, now: Now) {
         for (conversation, id) in self.doubted.iter().cloned().collect::<Vec<_>>() {
             let held = self.courses.get(&conversation).and_then(|course| course.held_one(id));
-            if held.is_none_or(|held| now.wall.0.saturating_sub(held.since.0) >= GIVE_UP_S) {
+            if held.is_none_or(|held| held.until <= now.mono) {
                 self.doubted.remove(&(conversation.clone(), id));
                 let shown = self.course(&conversation, |course| course.drop_held(id));
                 self.show(now, shown, false);

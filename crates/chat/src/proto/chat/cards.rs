@@ -75,7 +75,7 @@ impl Strange {
 
 impl<C: Cipher> Chat<C> {
     /// Takes a card, whoever brought it; `stream`: the node on whose stream it came.
-    pub(super) fn learn_card(&mut self, now: Now, card: &[u8], stream: Option<NodeId>) {
+    pub(super) fn learn_card(&mut self, card: &[u8], stream: Option<NodeId>) {
         if card.len() > MAX_CARD {
             return;
         }
@@ -93,13 +93,12 @@ impl<C: Cipher> Chat<C> {
         }
         self.cardless.remove(&node);
         self.ready.insert(node);
-        self.fetch_left(now);
     }
 
     /// A node became known: takes what came from it before.
     pub(super) fn no_longer_strange(&mut self, now: Now, node: NodeId) {
         if let Some(card) = self.strange.take_card(node) {
-            self.learn_card(now, &card, Some(node));
+            self.learn_card(&card, Some(node));
         }
         for parcel in self.strange.take_parcels(node) {
             self.take_parcel(now, node, parcel);

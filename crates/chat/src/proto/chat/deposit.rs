@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use base::{NodeId, Now};
+use base::{NodeId, Now, WallTime};
 
 use super::super::channel::Queued;
 use super::super::cipher::Cipher;
 use super::super::io::Output;
-use super::super::mailbox::{Answer, Request};
+use super::super::mailbox::{Answer, Refusal, Request};
 use super::super::parcel::MAX_PARCEL_ITEMS;
 use super::agenda::{Due, Timer};
 use super::peer::{AckState, Link};
@@ -22,9 +22,15 @@ const RETRY_AFTER: Duration = Duration::from_secs(60);
 /// The longest such time. Arbitrary.
 const MAX_RETRY: Duration = Duration::from_secs(3600);
 
-/// For how many seconds the same mark is not acknowledged by mailbox again: less than after what time what lies there is
-/// deposited again, which says that the acknowledgement got lost.
-const ACKNOWLEDGED_S: u64 = 5 * 3600;
+/// How long the same mark is not acknowledged by mailbox again: less than after what time what lies there is deposited
+/// again, which says that the acknowledgement got lost.
+const ACKNOWLEDGED: Duration = Duration::from_secs(5 * 3600);
+
+/// Of which days the tag is tried, one after the other, in days from now by our clock: a node awaits those of a month to
+/// come, so that these cover clocks that are wrong by more than two weeks.
+const DAYS: [i64; 3] = [0, 16, -16];
+
+const DAY_S: i64 = 86_400;
 
 impl<C: Cipher> Chat<C> {
     /// Leaves the next part of what waits for a node, which is away, in its mailboxes.
@@ -35,7 +41,7 @@ impl<C: Cipher> Chat<C> {
             return;
         };
         let numbers = peer.out.to_deposit(MAX_PARCEL_ITEMS);
-        let lately = now.wall.0.saturating_sub(peer.mail.at.0) < ACKNOWLEDGED_S;
+        let lately = peer.mail.acknowledged_at.is_some_and(|at| now.mono - at < ACKNOWLEDGED);
         if peer.ack == AckState::Ripe && peer.mail.acknowledged == peer.inn.mark() && lately && !peer.lost {
             peer.ack = AckState::None;
         }
@@ -43,7 +49,8 @@ impl<C: Cipher> Chat<C> {
             return;
         }
         let mailboxes = self.cipher.mailboxes_of(node);
-        let Some(tag) = self.cipher.tag_of(node, now) else { return self.miss_card(now, node) };
+        let day = WallTime(now.wall.0.saturating_add_signed(DAYS[peer.mail.day % DAYS.len()] * DAY_S));
+        let Some(tag) = self.cipher.tag_of(node, Now { wall: day, ..now }) else { return self.miss_card(now, node) };
         if mailboxes.is_empty() {
             return;
         }
@@ -53,7 +60,7 @@ impl<C: Cipher> Chat<C> {
         let mail = &mut peer.mail;
         let skip = mail.failures as usize % mailboxes.len();
         let chosen: Vec<_> = mailboxes.iter().cycle().skip(skip).take(COPIES.min(mailboxes.len())).cloned().collect();
-        (mail.asked, mail.kept) = (chosen.len(), false);
+        (mail.asked, mail.kept, mail.is_unknown) = (chosen.len(), false, false);
         mail.last = numbers.map_or(peer.out.deposited, |(_, last)| last);
         (mail.acknowledging, mail.tells_lost) = (peer.inn.mark(), peer.lost);
         (peer.ack, peer.unacknowledged, peer.lost) = (AckState::None, 0, false);
@@ -71,13 +78,19 @@ impl<C: Cipher> Chat<C> {
         let Some(peer) = self.peers.get_mut(&node) else { return };
         let mail = &mut peer.mail;
         mail.asked = mail.asked.saturating_sub(1);
+        mail.is_unknown |= answer == Some(Answer::Refused(Refusal::UnknownTag));
         mail.kept |= answer == Some(Answer::Kept);
         if mail.asked > 0 {
             return;
         }
         if !mail.kept {
-            let after = RETRY_AFTER.saturating_mul(1 << mail.failures.min(16)).min(MAX_RETRY);
-            mail.failures = mail.failures.saturating_add(1);
+            mail.day += usize::from(mail.is_unknown);
+            let after = if mail.is_unknown && mail.day % DAYS.len() != 0 {
+                Duration::ZERO
+            } else {
+                mail.failures = mail.failures.saturating_add(1);
+                RETRY_AFTER.saturating_mul(1 << (mail.failures - 1).min(16)).min(MAX_RETRY)
+            };
             peer.lost |= mail.tells_lost;
             if peer.lost || mail.acknowledging != mail.acknowledged && mail.acknowledging == peer.inn.mark() {
                 peer.ack = AckState::Ripe;
@@ -86,7 +99,7 @@ impl<C: Cipher> Chat<C> {
             return;
         }
         mail.failures = 0;
-        mail.acknowledged = mail.acknowledging;
+        (mail.acknowledged, mail.acknowledged_at) = (mail.acknowledging, Some(now.mono));
         mail.at = now.wall;
         let (from, to, person) = (peer.out.deposited + 1, mail.last, peer.person);
         peer.out.deposited = peer.out.deposited.max(to);

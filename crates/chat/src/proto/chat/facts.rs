@@ -2,7 +2,8 @@
 //!
 //! Keys begin with a byte for the kind: `p` our pen; `c`, `r`, `w`, `j` the parts of a course (`FactOf`); `h` a node and
 //! `q` what waits for it; `m` a message of ours on its way and `o` to whom it is owed; `g` who was in a group; `n` what our
-//! other nodes have to be told and `y` what they have; `v` whatever the cipher stores.
+//! other nodes have to be told and `y` what they have; `x` a
+//! mailbox of ours; `v` whatever the cipher stores.
 
 use std::collections::BTreeSet;
 
@@ -77,6 +78,7 @@ impl<C: Cipher> Chat<C> {
         }
         for (key, value) in &facts {
             _ = self.restore_own(key, value);
+            _ = self.restore_pickup(key, value);
         }
         for post in self.posts.unused() {
             self.drop_unused(post);
@@ -109,7 +111,7 @@ impl<C: Cipher> Chat<C> {
     pub(super) fn wake(&mut self, now: Now) {
         let conversations: Vec<_> = self.courses.keys().cloned().collect();
         for conversation in conversations {
-            self.course(&conversation, |course| course.wake(now.mono + ASK_AFTER));
+            self.course(&conversation, |course| course.wake(now, now.mono + ASK_AFTER));
             let course = &self.courses[&conversation];
             if matches!(course.standing(), Standing::Asking(_)) {
                 self.requests.insert(conversation.clone());
@@ -119,6 +121,9 @@ impl<C: Cipher> Chat<C> {
         }
         if !self.doubted.is_empty() {
             self.agenda.set(Due::Doubted, now.mono);
+        }
+        for mailbox in self.pickups.keys() {
+            self.agenda.set(Due::Pickup(*mailbox), now.mono);
         }
         if !self.news.is_empty() {
             self.agenda.set(Due::Announce, now.mono);

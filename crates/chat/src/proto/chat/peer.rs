@@ -30,10 +30,15 @@ pub(super) struct Mail {
     pub(super) last: u64,
     /// How often in a row none kept it.
     pub(super) failures: u32,
-    /// The mark that was acknowledged by mailbox last.
+    /// The mark that was acknowledged by mailbox last, and when in this run.
     pub(super) acknowledged: (u64, u64),
+    pub(super) acknowledged_at: Option<Instant>,
     /// The mark in what is being deposited.
     pub(super) acknowledging: (u64, u64),
+    /// How many of the days were tried that the tag may be of.
+    pub(super) day: usize,
+    /// Whether a mailbox knows no such tag.
+    pub(super) is_unknown: bool,
     /// Whether what is being deposited says that something was lost.
     pub(super) tells_lost: bool,
     /// When it was deposited last; to be stored, so by the wall clock.

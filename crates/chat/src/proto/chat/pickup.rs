@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use base::{Instant, NodeId, Now};
+use base::{Instant, NodeId, Now, WallTime};
+use people::proto::codec::{DecodeError, Reader, Writer};
 
+use super::super::card::MAX_MAILBOXES;
 use super::super::cipher::Cipher;
 use super::super::io::{Output, Token, Whereabouts};
 use super::super::mailbox::{Answer, MAX_DELETED, MAX_WAIT_S, Refusal, Request, Tag};
@@ -19,18 +21,23 @@ const REFUSED: Duration = Duration::from_secs(600);
 /// A mailbox that answers later than this waited for something to come. Arbitrary: between no time and [`MAX_WAIT_S`].
 const WAITED: Duration = Duration::from_secs(20);
 
+/// For how many seconds a mailbox is asked that the user gave up: some have an older card of ours for a while.
+const FORMER_S: u64 = 14 * 86_400;
+
+/// How many such mailboxes there are at most: as many as a card names.
+const MAX_FORMER: usize = MAX_MAILBOXES;
+
+/// The first byte of the key of a mailbox of ours.
+pub(super) const PICKUP: u8 = b'x';
+
 /// One mailbox of ours.
 #[derive(Debug, Default)]
 pub(super) struct Pickup {
     whereabouts: Whereabouts,
     /// What is registered there, since the start.
     tags: Vec<Tag>,
-    /// The number of the last envelope that was fetched.
-    after: u64,
-    /// Whether one was left there, since the card of its sender is missing.
-    left: bool,
-    /// Whether those that were left are to be fetched again.
-    retry_left: bool,
+    /// Until when it is asked, if the user chose others since.
+    until: Option<WallTime>,
     /// What was taken and is to be deleted; at most what was fetched at once.
     delete: Vec<u64>,
     asked: Option<(Instant, Errand)>,
@@ -44,6 +51,29 @@ enum Errand {
     Delete(usize),
 }
 
+impl Pickup {
+    fn fact(&self) -> Vec<u8> {
+        let mut to = Writer::new();
+        to.u64(self.until.map_or(0, |until| until.0));
+        self.whereabouts.iter().for_each(|hint| _ = to.text(hint));
+        to.finish()
+    }
+
+    fn read(value: &[u8]) -> Result<Pickup, DecodeError> {
+        let mut from = Reader::new(value);
+        let until = Some(from.u64()?).filter(|until| *until > 0).map(WallTime);
+        let mut whereabouts = Vec::new();
+        while from.left() > 0 {
+            whereabouts.push(from.text(value.len())?.to_owned());
+        }
+        Ok(Pickup { whereabouts, until, ..Pickup::default() })
+    }
+}
+
+fn pickup_key(mailbox: NodeId) -> Vec<u8> {
+    Writer::new().u8(PICKUP).fixed(&mailbox.0).finish()
+}
+
 impl<C: Cipher> Chat<C> {
     /// The user chose these mailboxes for this node.
     pub(super) fn choose_mailboxes(&mut self, now: Now, mailboxes: Vec<(NodeId, Whereabouts)>) {
@@ -51,36 +81,60 @@ impl<C: Cipher> Chat<C> {
             self.card_is_news = true;
             self.spread_card();
         }
-        let gone = self.pickups.keys().filter(|mailbox| !mailboxes.iter().any(|(node, _)| node == *mailbox));
-        for mailbox in gone.copied().collect::<Vec<_>>() {
-            self.pickups.remove(&mailbox);
-            self.agenda.clear(&Due::Pickup(mailbox));
+        let former = self.pickups.iter_mut().filter(|(_, pickup)| pickup.until.is_none());
+        for (mailbox, pickup) in former.filter(|(mailbox, _)| !mailboxes.iter().any(|(node, _)| node == *mailbox)) {
+            pickup.until = Some(WallTime(now.wall.0.saturating_add(FORMER_S)));
+            self.facts.insert(pickup_key(*mailbox), Some(pickup.fact()));
         }
         for (mailbox, whereabouts) in mailboxes {
-            if let Some(pickup) = self.pickups.get_mut(&mailbox) {
-                pickup.whereabouts = whereabouts;
-                continue;
+            let pickup = self.pickups.entry(mailbox).or_default();
+            if pickup.whereabouts != whereabouts || pickup.until.is_some() {
+                (pickup.whereabouts, pickup.until) = (whereabouts, None);
+                self.facts.insert(pickup_key(mailbox), Some(pickup.fact()));
             }
-            self.pickups.insert(mailbox, Pickup { whereabouts, ..Pickup::default() });
-            self.agenda.set(Due::Pickup(mailbox), now.mono);
+            if pickup.asked.is_none() {
+                self.agenda.set_by(Due::Pickup(mailbox), now.mono);
+            }
+        }
+        self.forget_former(now);
+    }
+
+    /// Takes a mailbox that was stored.
+    pub(super) fn restore_pickup(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        let mailbox = NodeId(key.strip_prefix(&[PICKUP])?.try_into().ok()?);
+        self.pickups.insert(mailbox, Pickup::read(value).ok()?);
+        Some(())
+    }
+
+    /// Asks no more of mailboxes that the user gave up long ago, and of the oldest of too many.
+    fn forget_former(&mut self, now: Now) {
+        let former = self.pickups.iter().filter_map(|(mailbox, pickup)| Some((pickup.until?, *mailbox)));
+        let mut former: Vec<_> = former.collect();
+        former.sort_unstable();
+        let too_many = former.len().saturating_sub(MAX_FORMER);
+        for (i, (until, mailbox)) in former.into_iter().enumerate() {
+            if i < too_many || until <= now.wall {
+                self.pickups.remove(&mailbox);
+                self.agenda.clear(&Due::Pickup(mailbox));
+                self.facts.insert(pickup_key(mailbox), None);
+            }
         }
     }
 
     /// Asks a mailbox of ours for whatever is next.
     pub(super) fn pick_up(&mut self, now: Now, mailbox: NodeId) {
+        self.forget_former(now);
         let tags = self.cipher.own_tags(now);
         let token = self.token();
         let Some(pickup) = self.pickups.get_mut(&mailbox).filter(|pickup| pickup.asked.is_none()) else { return };
-        if std::mem::take(&mut pickup.retry_left) {
-            pickup.after = 0;
-        }
         let (errand, request) = if pickup.tags != tags {
             (Errand::Register(tags.clone()), Request::Register { tags })
         } else if !pickup.delete.is_empty() {
             let ids: Vec<_> = pickup.delete.iter().copied().take(MAX_DELETED).collect();
             (Errand::Delete(ids.len()), Request::Delete { ids })
         } else {
-            (Errand::Fetch, Request::Fetch { after: pickup.after, wait_s: MAX_WAIT_S })
+            // What was fetched is deleted by now: whatever is there is new.
+            (Errand::Fetch, Request::Fetch { after: 0, wait_s: MAX_WAIT_S })
         };
         pickup.asked = Some((now.mono, errand));
         let (whereabouts, request) = (pickup.whereabouts.clone(), request.encode());
@@ -114,7 +168,8 @@ impl<C: Cipher> Chat<C> {
                 if now.mono - asked_at >= WAITED { Duration::ZERO } else { ASK_AGAIN }
             }
             (Errand::Fetch, Some(Answer::Envelopes { envelopes, .. })) => {
-                self.take_envelopes(now, mailbox, envelopes);
+                pickup.delete.extend(envelopes.iter().map(|(id, _)| *id));
+                envelopes.iter().for_each(|(_, envelope)| self.open(now, None, envelope));
                 Duration::ZERO
             }
             (_, Some(Answer::Refused(Refusal::NotRegistered))) => {
@@ -125,33 +180,5 @@ impl<C: Cipher> Chat<C> {
             _ => REFUSED,
         };
         self.agenda.set(Due::Pickup(mailbox), now.mono + again);
-    }
-
-    fn take_envelopes(&mut self, now: Now, mailbox: NodeId, envelopes: Vec<(u64, Vec<u8>)>) {
-        let (mut done, mut after, mut left) = (Vec::new(), 0, false);
-        for (id, envelope) in envelopes {
-            after = id;
-            if self.open(now, None, &envelope) {
-                done.push(id);
-            } else {
-                left = true;
-            }
-        }
-        let Some(pickup) = self.pickups.get_mut(&mailbox) else { return };
-        pickup.delete.extend(done);
-        pickup.after = pickup.after.max(after);
-        pickup.left |= left;
-    }
-
-    /// A card came: what was left in the mailboxes may be opened now.
-    pub(super) fn fetch_left(&mut self, now: Now) {
-        for (mailbox, pickup) in &mut self.pickups {
-            if std::mem::take(&mut pickup.left) {
-                pickup.retry_left = true;
-                if pickup.asked.is_none() {
-                    self.agenda.set(Due::Pickup(*mailbox), now.mono);
-                }
-            }
-        }
     }
 }

@@ -37,39 +37,37 @@ impl<C: Cipher> Chat<C> {
     /// A frame came over the stream of a node.
     pub(super) fn received(&mut self, now: Now, node: NodeId, frame: &[u8]) {
         match Frame::decode(frame) {
-            Some(Frame::Card(card)) => self.learn_card(now, card, Some(node)),
-            Some(Frame::Envelope(envelope)) => _ = self.open(now, Some(node), envelope),
+            Some(Frame::Card(card)) => self.learn_card(card, Some(node)),
+            Some(Frame::Envelope(envelope)) => self.open(now, Some(node), envelope),
             Some(Frame::List(_)) | None => {}
         }
     }
 
-    /// Opens an envelope that came over the stream of a node, or from a mailbox. False: it may be opened later.
-    pub(super) fn open(&mut self, now: Now, stream: Option<NodeId>, envelope: &[u8]) -> bool {
+    /// Opens an envelope that came over the stream of a node, or from a mailbox.
+    pub(super) fn open(&mut self, now: Now, stream: Option<NodeId>, envelope: &[u8]) {
         match self.cipher.open(now, envelope) {
             Ok(Opened { from, parcel }) => {
-                let Ok(parcel) = Parcel::decode(&parcel) else { return true };
+                let Ok(parcel) = Parcel::decode(&parcel) else { return };
                 if self.is_introduced && self.peers.contains_key(&from) {
                     self.take_parcel(now, from, parcel);
                 } else if !self.people.was_named(from) {
                     // Not of whoever is blocked: it comes again if they are not any more.
                     self.strange.keep_parcel(from, parcel);
                 }
-                true
             }
             Err(OpenError::NoSession { claims }) => {
                 if stream.is_none_or(|node| node == claims) {
                     self.renew(now, claims);
                 }
-                true
             }
-            // On a stream its card precedes everything; what comes again later is opened then.
+            // On a stream its card precedes everything. An envelope without one is of a session that was forgotten with
+            // the card: its sender hears so when the card is here, and what was lost comes again.
             Err(OpenError::NoCard { claims }) => {
                 if stream.is_none() {
                     self.miss_card(now, claims);
                 }
-                false
             }
-            Err(OpenError::Foreign | OpenError::Again) => true,
+            Err(OpenError::Foreign | OpenError::Again) => {}
         }
     }
 
@@ -116,7 +114,7 @@ impl<C: Cipher> Chat<C> {
             match tell {
                 Tell::Typing(conversation, on) => self.hear_typing(now, person, conversation, on),
                 Tell::WantCards(nodes) => self.give_cards(now, node, person, &nodes),
-                Tell::Cards(cards) => cards.iter().for_each(|card| self.learn_card(now, card, None)),
+                Tell::Cards(cards) => cards.iter().for_each(|card| self.learn_card(card, None)),
             }
         }
     }
@@ -136,7 +134,7 @@ impl<C: Cipher> Chat<C> {
                 self.take_have(now, node, conversation, &ids, history);
             }
             Ok(Some(Item::Read(conversation, ids))) => self.take_read(person, &conversation, &ids),
-            Ok(Some(Item::Card(card))) => self.learn_card(now, &card, None),
+            Ok(Some(Item::Card(card))) => self.learn_card(&card, None),
             Ok(Some(Item::History)) if is_own => self.give_history(node),
             // What a later version says is passed over; the number counts.
             Ok(Some(Item::Have { .. } | Item::History) | None) | Err(_) => {}
@@ -180,7 +178,7 @@ impl<C: Cipher> Chat<C> {
         // What precedes it of the same pen should have come before it, on the same way.
         let gap = message.after.iter().copied().find(|cause| cause.pen == id.pen).filter(|_| !is_own);
         let room = MAX_HELD_COST.saturating_sub(self.held_cost);
-        let held = Held { message, from: node, since: now.wall, doubted };
+        let held = Held::new(now, message, node, doubted);
         match self.course(&conversation, |course| course.take(held, room, now.mono + ASK_AFTER)) {
             Taken::Shown(shown) => self.show(now, shown, is_own),
             Taken::Held => {

@@ -30,7 +30,7 @@ impl<C: Cipher> Chat<C> {
         let written = now.wall.0.saturating_mul(1000);
         let conversation = conversation.clone();
         let message = Message { conversation: conversation.clone(), id, author, time, written, after, expires_s, body };
-        let held = Held { message: message.clone(), from: self.node(), since: now.wall, doubted: false };
+        let held = Held::new(now, message.clone(), self.node(), false);
         if let Taken::Shown(shown) = self.course(&conversation, |course| course.take(held, usize::MAX, now.mono)) {
             self.show(now, shown, false);
         }

@@ -1,13 +1,15 @@
 //! How the course of a conversation is stored: a fact for each part that changes by itself, so that a message costs two
 //! short ones however long the conversation is.
 
-use base::{Instant, NodeId, PersonId, WallTime};
+use std::time::Duration;
+
+use base::{Instant, NodeId, Now, PersonId, WallTime};
 use people::proto::codec::{DecodeError, Reader, Writer};
 
 use super::super::id::{Conversation, MessageId, Pen};
 use super::super::ids::Ranges;
 use super::super::message::Message;
-use super::{Course, Hand, Held, Standing};
+use super::{Course, Hand, Held, PATIENCE, PATIENCE_ANEW, Standing};
 
 /// Which part of a course a fact is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,7 +135,8 @@ impl Course {
             FactOf::Held(id) => {
                 let (node, since, doubted) = (NodeId(from.fixed()?), WallTime(from.u64()?), from.flag()?);
                 let message = Message::decode(from.bytes(usize::MAX)?)?;
-                self.held.insert(id, Held { message, from: node, since, doubted });
+                // When its time is over is known as soon as the clock is.
+                self.held.insert(id, Held { message, from: node, since, until: Instant::START, doubted });
             }
             FactOf::Newcomer(person) => _ = self.newcomers.insert(person, from.u64()?),
         }
@@ -161,11 +164,13 @@ impl Course {
     }
 
     /// All facts are restored: what waits asks for its causes at that time.
-    pub fn wake(&mut self, ask_at: Instant) {
+    pub fn wake(&mut self, now: Now, ask_at: Instant) {
         self.held_cost = 0;
         self.missing.clear();
         self.due.clear();
-        for held in std::mem::take(&mut self.held).into_values() {
+        for mut held in std::mem::take(&mut self.held).into_values() {
+            let waited = Duration::from_secs(now.wall.0.saturating_sub(held.since.0));
+            held.until = now.mono + PATIENCE.saturating_sub(waited).max(PATIENCE_ANEW);
             self.hold(held, ask_at);
         }
     }

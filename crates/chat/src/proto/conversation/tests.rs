@@ -9,6 +9,7 @@ use std::time::Duration;
 const ALICE: PersonId = PersonId([1; 32]);
 const BOB: PersonId = PersonId([2; 32]);
 const PHONE: NodeId = NodeId([9; 32]);
+const NOW: Now = Now { mono: Instant::START, wall: WallTime(5) };
 
 fn id(person: PersonId, number: u32) -> MessageId {
     MessageId { pen: Pen::new(person, [0; 3]), number }
@@ -18,7 +19,7 @@ fn said(id: MessageId, time: u64, after: &[MessageId]) -> Held {
     let author = if id.pen.is_of(ALICE) { ALICE } else { BOB };
     let (conversation, body) = (Conversation::between(ALICE, BOB), Body::Opening);
     let message = Message { conversation, id, author, time, written: 0, after: after.to_vec(), expires_s: None, body };
-    Held { message, from: PHONE, since: WallTime(5), doubted: false }
+    Held::new(NOW, message, PHONE, false)
 }
 
 fn at(seconds: u64) -> Instant {
@@ -200,7 +201,7 @@ fn restored(facts: &BTreeMap<Vec<u8>, Vec<u8>>) -> Course {
         let (_, fact) = read_fact(key).unwrap();
         course.restore(fact, value).unwrap();
     }
-    course.wake(at(2));
+    course.wake(NOW, at(2));
     course
 }
 
@@ -262,5 +263,19 @@ proptest! {
         prop_assert_eq!((again.shown(), again.time, &again.frontier), (course.shown(), course.time, &course.frontier));
         prop_assert!(course.held.is_empty() && course.missing.is_empty() && course.due.is_empty());
         prop_assert_eq!(course.held_cost(), 0);
+    }
+}
+
+#[test]
+fn who_sets_the_clock_forward_waits_for_an_hour_still() {
+    let (mut course, mut facts) = (Course::default(), BTreeMap::new());
+    hold(&mut course, said(id(BOB, 1), 2, &[id(ALICE, 1)]));
+    keep(&mut course, &mut facts);
+    let mut again = Course::default();
+    facts.iter().for_each(|(key, value)| again.restore(read_fact(key).unwrap().1, value).unwrap());
+    for (wall, left) in [(5, PATIENCE), (3605, PATIENCE - Duration::from_secs(3600)), (999_999, PATIENCE_ANEW)] {
+        again.wake(Now { mono: at(7), wall: WallTime(wall) }, at(9));
+        let held = again.held().next().unwrap();
+        assert_eq!((held.until - at(7), held.waited(at(7))), (left, PATIENCE - left));
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Actor {
     node: NodeId,
     pub(super) chat: Chat<Plain>,
     pub(super) is_awake: bool,
+    /// By how much its wall clock is wrong.
+    pub(super) wrong_s: i64,
     pub(super) runs: u64,
     pub(super) facts: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The history in the order in which it was written.
@@ -42,6 +44,7 @@ impl Actor {
             node,
             chat: start(person, node, 0, &BTreeMap::new()),
             is_awake: true,
+            wrong_s: 0,
             runs: 0,
             facts: BTreeMap::new(),
             history: Vec::new(),

@@ -132,6 +132,41 @@ fn a_card_comes_from_whoever_has_it() {
 }
 
 #[test]
+fn what_lies_in_a_mailbox_that_was_given_up_is_fetched() {
+    let (mut world, chat) = acquainted();
+    world.sleep(of(BOB));
+    world.write(of(ALICE), &chat, text("to the old one"));
+    world.run(seconds(120));
+    world.sleep(of(ALICE));
+    // Carol's forgot it; what is at Dave's is all there is.
+    world.forget_mail_at(of(CAROL));
+    world.wake(of(BOB));
+    world.mailboxes(of(BOB), &[of(CAROL)]);
+    world.restart(of(BOB));
+    world.run(seconds(120));
+    assert_eq!(world.shown(of(BOB), &chat), ["to the old one"]);
+    assert_eq!(world.lying_for(of(BOB)), 0);
+    world.run(hours(24 * 15));
+    assert_eq!(world.actors[&of(BOB)].facts.keys().filter(|key| key[0] == b'x').count(), 1, "in the end it is left");
+}
+
+#[test]
+fn clocks_that_are_wrong_by_days_do_not_keep_mail_away() {
+    for days in [-12, -2, 12, 40] {
+        let (mut world, chat) = acquainted();
+        world.sleep(of(BOB));
+        world.restart(of(ALICE));
+        world.actor(of(ALICE)).wrong_s = days * 86_400;
+        world.write(of(ALICE), &chat, text("hello"));
+        world.run(seconds(300));
+        world.sleep(of(ALICE));
+        world.wake(of(BOB));
+        world.run(seconds(120));
+        assert_eq!(world.shown(of(BOB), &chat), ["hello"], "{days} days");
+    }
+}
+
+#[test]
 fn much_goes_into_mailboxes_in_few_envelopes() {
     let (mut world, chat) = acquainted();
     world.sleep(of(BOB));

@@ -166,8 +166,14 @@ impl World {
         }
     }
 
+    /// What the clocks of a node say.
+    pub(super) fn now_on(&self, node: NodeId) -> Now {
+        let Now { mono, wall } = self.now();
+        Now { mono, wall: WallTime(wall.0.saturating_add_signed(self.actors[&node].wrong_s)) }
+    }
+
     pub(super) fn input(&mut self, node: NodeId, input: Input) {
-        let now = self.now();
+        let now = self.now_on(node);
         self.actor(node).chat.handle(now, input);
         self.drain(node);
     }
@@ -186,7 +192,7 @@ impl World {
         conversation: &Conversation,
         body: Body,
     ) -> Result<MessageId, ChatError> {
-        let now = self.now();
+        let now = self.now_on(node);
         let result = self.actor(node).chat.write(now, conversation, body);
         self.drain(node);
         result
@@ -296,6 +302,10 @@ impl World {
     /// All mailboxes forget what they have.
     pub(super) fn forget_mail(&mut self) {
         self.boxes.clear();
+    }
+
+    pub(super) fn forget_mail_at(&mut self, mailbox: NodeId) {
+        self.boxes.retain(|(at, _), _| *at != mailbox);
     }
 
     fn later(&mut self, node: NodeId, input: Input) {
