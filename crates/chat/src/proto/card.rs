@@ -34,6 +34,10 @@ const TAG_S: u64 = 86_400;
 /// clocks may differ.
 const TAG_DAYS: u64 = 32;
 
+/// For how many days past: whose clock is behind ours by so much leaves envelopes under those. Arbitrary: two clocks of
+/// which each is wrong by a week.
+const PAST_TAG_DAYS: u64 = 14;
+
 /// Begins what is signed.
 const DOMAIN: &str = "compeer card 1\n";
 
@@ -74,10 +78,10 @@ impl Content {
         self.tag_of_day(at.0 / TAG_S)
     }
 
-    /// Returns the tags of the day before, of this one, and of [`TAG_DAYS`] to come.
+    /// Returns the tags of [`PAST_TAG_DAYS`], of this day, and of [`TAG_DAYS`] to come.
     pub fn tags(&self, at: WallTime) -> Vec<[u8; 16]> {
         let today = at.0 / TAG_S;
-        (today.saturating_sub(1)..=today + TAG_DAYS).map(|day| self.tag_of_day(day)).collect()
+        (today.saturating_sub(PAST_TAG_DAYS)..=today + TAG_DAYS).map(|day| self.tag_of_day(day)).collect()
     }
 
     fn tag_of_day(&self, day: u64) -> [u8; 16] {
@@ -223,8 +227,8 @@ mod tests {
         assert_eq!(content.tag(WallTime(noon.0 + TAG_S / 2 - 1)), at(0));
         assert_ne!(content.tag(WallTime(noon.0 + TAG_S / 2)), at(0));
         let awaited = content.tags(noon);
-        assert!((-1..=TAG_DAYS as i64).all(|day| awaited.contains(&at(day))));
-        assert!(!awaited.contains(&at(-2)));
+        assert!((-(PAST_TAG_DAYS as i64)..=TAG_DAYS as i64).all(|day| awaited.contains(&at(day))));
+        assert!(!awaited.contains(&at(-(PAST_TAG_DAYS as i64) - 1)));
         assert!(awaited.len() <= crate::proto::mailbox::MAX_TAGS);
         assert_ne!(Content { tag_key: [5; 32], ..content.clone() }.tag(noon), at(0));
     }

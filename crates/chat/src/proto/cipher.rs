@@ -82,7 +82,7 @@ pub trait Cipher {
     /// Returns the tag that envelopes for a node carry now in a mailbox; `None` without its card.
     fn tag_of(&self, node: NodeId, now: Now) -> Option<[u8; 16]>;
 
-    /// Returns the tags that this node awaits envelopes under, for yesterday and as many days to come as clocks and
+    /// Returns the tags that this node awaits envelopes under, for as many days past and to come as clocks and
     /// absences need, so that others may deposit while it is away.
     fn own_tags(&self, now: Now) -> Vec<[u8; 16]>;
 

@@ -13,8 +13,8 @@ use super::ids::Ranges;
 /// The longest of everything here, which comes from other nodes of the simulation alone.
 const LIMIT: usize = MAX_PARCEL;
 
-/// For how many days to come a node awaits envelopes, as the real one does.
-const TAG_DAYS: u64 = 32;
+/// For how many days past and to come a node awaits envelopes, as the real one does.
+const TAG_DAYS: [u64; 2] = [14, 32];
 
 const DAY_S: u64 = 86_400;
 
@@ -205,7 +205,7 @@ impl Cipher for Plain {
 
     fn own_tags(&self, now: Now) -> Vec<[u8; 16]> {
         let today = now.wall.0 / DAY_S;
-        (today.saturating_sub(1)..=today + TAG_DAYS).map(|day| Plain::tag(self.node, day)).collect()
+        (today.saturating_sub(TAG_DAYS[0])..=today + TAG_DAYS[1]).map(|day| Plain::tag(self.node, day)).collect()
     }
 
     fn seal(&mut self, now: Now, to: NodeId, parcel: &[u8]) -> Option<Vec<u8>> {

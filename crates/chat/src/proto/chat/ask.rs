@@ -1,7 +1,8 @@
 //! What is missing: whom it is asked of, who gives it, and when nobody waits for it any more.
 //!
-//! A message is given by nodes of its author and of our own person alone, since nobody else could prove it. That it will
-//! not come (*void*) is believed of these, and of whoever wrote what waits for it: they could as well have left it out.
+//! A message is given by the node that wrote it, which knows whom it was for, and among the nodes of one person by all.
+//! That it will not come (*void*) is believed of nodes of the author and of our own person, and of whoever wrote what
+//! waits for it: they could as well have left it out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -55,7 +56,10 @@ impl<C: Cipher> Chat<C> {
         for (id, rounds) in due {
             let waited = course.children(id).map(|held| held.waited(now.mono)).max().unwrap_or_default();
             let patience = self.patience(conversation, id);
-            if waited >= patience && !course.is_held(id) {
+            let is_over = waited >= patience;
+            // Whoever was away hears first what came meanwhile.
+            let was_here = rounds > 0 && !course.is_overslept(id, now.mono);
+            if is_over && (was_here || patience < GIVE_UP) && !course.is_held(id) {
                 given_up.push(id);
                 continue;
             }
@@ -65,7 +69,7 @@ impl<C: Cipher> Chat<C> {
                     asks.entry(node).or_default().insert(id);
                 }
             }
-            let left = patience.saturating_sub(waited).max(Duration::from_secs(1));
+            let left = if is_over { ASK_AGAIN } else { patience - waited };
             let again = ASK_AGAIN.saturating_mul(1 << rounds.min(8));
             later.push((id, now.mono + again.min(left)));
         }
@@ -166,7 +170,8 @@ impl<C: Cipher> Chat<C> {
                 continue;
             };
             let was_for = self.courses.get(&conversation).is_some_and(|course| course.was_for(person, message.time));
-            if is_own || was_for && message.author == self.me {
+            // Only the node that wrote it knows for sure whom it was for: a sibling may have heard later who came or went.
+            if is_own || was_for && message.id.pen == self.pen {
                 self.queue_item(node, &Item::Message(Box::new(message)));
             } else if !was_for {
                 void.insert(id);

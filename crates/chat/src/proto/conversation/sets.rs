@@ -1,10 +1,15 @@
 //! Many messages at once: which are here, which were read, which have to be asked for.
 
+use std::time::Duration;
+
 use base::Instant;
 
 use super::super::id::{MessageId, Pen};
 use super::super::ids::Ids;
 use super::{Course, FactOf, Hand};
+
+/// By how much a timer is late when the node slept, rather than was busy. Arbitrary.
+const OVERSLEPT: Duration = Duration::from_secs(60);
 
 impl Course {
     /// Returns all that was shown.
@@ -63,6 +68,11 @@ impl Course {
     pub fn due(&self, now: Instant) -> Vec<(MessageId, u32)> {
         let due = self.due.iter().take_while(|(at, _)| *at <= now);
         due.map(|(_, id)| (*id, self.missing.get(id).map_or(0, |missing| missing.rounds))).collect()
+    }
+
+    /// Whether a missing cause had to be asked for long before: this node slept.
+    pub fn is_overslept(&self, id: MessageId, now: Instant) -> bool {
+        self.missing.get(&id).is_some_and(|missing| now - missing.due > OVERSLEPT)
     }
 
     /// A missing cause was asked for, and has to be again at that time.
