@@ -59,7 +59,7 @@ impl<C: Cipher> Chat<C> {
             let is_over = waited >= patience;
             // Whoever was away hears first what came meanwhile.
             let was_here = rounds > 0 && !course.is_overslept(id, now.mono);
-            if is_over && (was_here || patience < GIVE_UP) && !course.is_held(id) {
+            if is_over && (was_here || patience < PATIENCE) && !course.is_held(id) {
                 given_up.push(id);
                 continue;
             }
