@@ -1,6 +1,7 @@
 //! What is missing: whom it is asked of, who gives it, and when nobody waits for it any more.
 //!
-//! A message is given by the node that wrote it, which knows whom it was for, and among the nodes of one person by all.
+//! A message is given by the node that wrote it, which knows whom it was for, between two people by their other nodes, too,
+//! and among the nodes of one person by all.
 //! That it will not come (*void*) is believed of nodes of the author and of our own person, and of whoever wrote what
 //! waits for it: they could as well have left it out.
 
@@ -170,8 +171,10 @@ impl<C: Cipher> Chat<C> {
                 continue;
             };
             let was_for = self.courses.get(&conversation).is_some_and(|course| course.was_for(person, message.time));
-            // Only the node that wrote it knows for sure whom it was for: a sibling may have heard later who came or went.
-            if is_own || was_for && message.id.pen == self.pen {
+            // In a room only the node that wrote it knows for sure whom it was for: a sibling may have heard later who came
+            // or went.
+            let knows = message.id.pen == self.pen || matches!(conversation, Conversation::Direct(..));
+            if is_own || was_for && message.author == self.me && knows {
                 self.queue_item(node, &Item::Message(Box::new(message)));
             } else if !was_for {
                 void.insert(id);

@@ -135,12 +135,13 @@ fn an_edit_may_come_from_another_node_than_what_it_edits() {
 
 #[test]
 fn one_node_answers_for_the_other() {
-    let mut world = World::in_a_room(&[(ALICE, 2), (BOB, 1)]);
+    let mut world = World::new(&[(ALICE, 2), (BOB, 1)]);
+    let chat = Conversation::between(ALICE, BOB);
     world.sleep(of(BOB));
-    world.write(PHONE(), &room(), text("from my phone"));
+    world.write(PHONE(), &chat, text("from my phone"));
     world.run(seconds(10));
     world.sleep(PHONE());
-    world.write(LAPTOP(), &room(), text("from my laptop"));
+    world.write(LAPTOP(), &chat, text("from my laptop"));
     world.wake(of(BOB));
     world.run(seconds(700));
     assert_eq!(world.told(of(BOB)), ["from my phone", "from my laptop"]);
