@@ -39,10 +39,10 @@ pub enum DbError {
         known: u32,
     },
     /// A statement failed.
-    #[error("the database failed: {0}")]
+    #[error("the database failed: {0}; see that its disk has room, then try again")]
     Sql(#[from] rusqlite::Error),
     /// The thread is gone.
-    #[error("the database is closed")]
+    #[error("the database is closed: start the node again")]
     Closed,
 }
 

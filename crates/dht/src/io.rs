@@ -211,13 +211,16 @@ pub struct Sample {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// No node is known, or none answers.
-    #[error("no DHT node answers; name one by `--bootstrap HOST:PORT`, or wait until a peer tells one")]
+    #[error(
+        "no DHT node answers: wait until a peer tells one, or name one (`bootstrap` in [network] of config.toml, POST \
+         /api/v1/dht/nodes)"
+    )]
     NoNodes,
     /// The node that was asked is silent.
-    #[error("the node does not answer")]
+    #[error("the node does not answer: is it a node of the DHT, and is it still there?")]
     Silent,
     /// The node that was asked, or all of them, refuse.
-    #[error("refused: {code} {message}")]
+    #[error("the nodes of the DHT refuse it: {code} {message}; check what was given, or try again later")]
     Refused {
         /// The code (BEP 5, Errors; BEP 44, Errors).
         code: i64,
@@ -234,9 +237,9 @@ pub enum Failure {
     #[error("too many items are stored again every hour: forget one")]
     TooManyKept,
     /// Too many tasks run already.
-    #[error("too many DHT tasks run at a time")]
+    #[error("too many DHT tasks run at a time: try again when one is done")]
     TooMany,
     /// The address is of a family that we have no socket of.
-    #[error("there is no socket for addresses of this kind")]
+    #[error("there is no socket for addresses of this kind: name one of the other kind, IPv4 or IPv6")]
     NoSocket,
 }

@@ -73,19 +73,19 @@ pub enum ItemName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ItemError {
     /// Longer than [`MAX_VALUE_LEN`].
-    #[error("the value is longer than {MAX_VALUE_LEN} bytes when it is bencoded")]
+    #[error("the value is longer than {MAX_VALUE_LEN} bytes when it is bencoded: store less")]
     ValueTooLong,
     /// Not bencode, not the strict form of it, or nested too deep.
     #[error("the value is not strict bencode, or nested more than {MAX_VALUE_DEPTH} levels deep")]
     NotBencode,
     /// Longer than [`MAX_SALT_LEN`].
-    #[error("the salt is longer than {MAX_SALT_LEN} bytes")]
+    #[error("the salt is longer than {MAX_SALT_LEN} bytes: take a shorter one")]
     SaltTooLong,
     /// A sequence number below zero (BEP 44 allows to refuse it).
-    #[error("the sequence number is negative")]
+    #[error("the sequence number is negative: begin with 0")]
     NegativeSeq,
     /// The signature is not that of the key.
-    #[error("the signature is not that of the key")]
+    #[error("the signature is not that of the key: sign the salt, the number and the value as they are given")]
     BadSignature,
 }
 

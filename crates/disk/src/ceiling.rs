@@ -83,7 +83,7 @@ impl Ceiling {
         let (taken, most) = (format_bytes(self.taken()), format_bytes(most));
         Err(format!(
             "what was fetched takes {taken}, and {most} are given to it; it goes on when something is removed or more is \
-             given (`compeer budget --disk`)"
+             given (`compeer budget --disk SIZE`, or on the page under Controls)"
         ))
     }
 

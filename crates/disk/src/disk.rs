@@ -111,7 +111,7 @@ impl Shared {
     /// Fails if less is free on the file system of `folder` than is to stay free.
     pub(crate) fn check_room(&self, folder: &Path) -> Result<(), DiskError> {
         let keep = self.keep_free_bytes.load(Ordering::Relaxed);
-        if keep == 0 || positional::free_bytes(folder).is_none_or(|free| free >= keep) {
+        if keep == 0 || positional::space(folder).ok().is_none_or(|space| space.free >= keep) {
             return Ok(());
         }
         let (folder, keep) = (folder.display(), base::units::format_bytes(keep));

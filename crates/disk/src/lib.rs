@@ -17,6 +17,7 @@ mod orders;
 mod pieces;
 mod pool;
 mod positional;
+mod read_closed;
 mod scan;
 mod storage;
 mod threads;
@@ -27,6 +28,8 @@ pub use config::{DiskConfig, Incomplete, StorageConfig};
 pub use create::{HashError, hash_files};
 pub use disk::Disk;
 pub use pool::{Buffer, LARGE, Pool};
+pub use positional::{Space, space};
+pub use read_closed::read_closed;
 pub use scan::{LeftOut, Reason, Scan, ScanError, scan};
 pub use storage::Storage;
 #[cfg(test)]

@@ -201,16 +201,27 @@ pub(crate) fn sync_file_system(folder: &std::path::Path) -> Option<io::Result<()
     }
 }
 
-/// Returns how many bytes the user may still write on the file system of `folder`; `None` where the system does not say.
-pub(crate) fn free_bytes(folder: &std::path::Path) -> Option<u64> {
+/// What a file system says of its room, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// What the user may still write.
+    pub free: u64,
+    /// How large it is.
+    pub total: u64,
+}
+
+/// Asks the file system of a folder how much room it has; fails with [`io::ErrorKind::Unsupported`] where the system does
+/// not say.
+pub fn space(folder: &std::path::Path) -> io::Result<Space> {
     #[cfg(unix)]
     {
-        let stat = rustix::fs::statvfs(folder).ok()?;
-        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+        let stat = rustix::fs::statvfs(folder)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Ok(Space { free: bytes(stat.f_bavail), total: bytes(stat.f_blocks) })
     }
     #[cfg(not(unix))]
     {
         let _ = folder;
-        None
+        Err(io::Error::new(io::ErrorKind::Unsupported, "how much room there is is told on Unix only"))
     }
 }

@@ -52,11 +52,22 @@ pub enum Reason {
     TooDeep,
 }
 
+/// Says why a path cannot be read.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is nothing of this name: check how it is written".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "it may not be read: change its permissions, or run as whose it is".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// Why nothing can be shared.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
     /// The path itself cannot be read.
-    #[error("cannot share {}: {error}", path.display())]
+    #[error("cannot share {}: {}", path.display(), why(error))]
     Unreadable {
         /// The path.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! HTTP for trackers, web seeds and torrent files: time limits, bounded bodies, bounded redirects, the proxies of the
+//! HTTP for trackers, web seeds, torrent files and feeds: time limits, bounded bodies, bounded redirects, the proxies of the
 //! environment (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
 
 use std::net::{IpAddr, SocketAddr};
@@ -43,6 +43,29 @@ pub enum HttpError {
 fn reason_of(status: u16) -> String {
     let reason = reqwest::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
     reason.map_or(String::new(), |reason| format!(" ({reason})"))
+}
+
+/// Which version of something a server gave (RFC 9110, section 8.8), so that it is sent again only when there is another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    tag: Option<reqwest::header::HeaderValue>,
+    modified: Option<reqwest::header::HeaderValue>,
+}
+
+/// What a server gave.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The body.
+    pub body: Bytes,
+    /// Where it was in the end, behind redirects: what is in it may be relative to that.
+    pub url: String,
+    /// Its version.
+    pub version: Version,
+}
+
+/// Makes an absolute URL of a reference in a document (RFC 3986, section 5). `None`: one of the two is no URL.
+pub fn absolute_url(base: &str, reference: &str) -> Option<String> {
+    Some(reqwest::Url::parse(base).ok()?.join(reference).ok()?.into())
 }
 
 /// The HTTP client. Cheap to clone.
@@ -147,6 +170,37 @@ impl Http {
         let failure = (!response.status().is_success()).then(|| status_error(&response));
         let body = Body { response }.collect(max_bytes).await?;
         Ok((failure, body))
+    }
+
+    /// Fetches a body as [`Http::get`] does, if there is another version than this one; `None`: there is not.
+    pub async fn get_newer(
+        &self,
+        url: &str,
+        than: &Version,
+        max_bytes: usize,
+        timeout: Duration,
+    ) -> Result<Option<Fetched>, HttpError> {
+        use reqwest::header::{CONNECTION, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+
+        self.check(url)?;
+        let mut request = self.client.get(url).header(CONNECTION, "close").timeout(timeout);
+        for (name, value) in [(IF_NONE_MATCH, &than.tag), (IF_MODIFIED_SINCE, &than.modified)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let response = request.send().await.map_err(|error| HttpError::NoAnswer(chain(&error)))?;
+        if response.status() == reqwest::StatusCode::NOT_MODIFIED && *than != Version::default() {
+            return Ok(None);
+        }
+        if !response.status().is_success() {
+            return Err(status_error(&response));
+        }
+        let header = |name| response.headers().get(name).cloned();
+        let version = Version { tag: header(ETAG), modified: header(LAST_MODIFIED) };
+        let url = response.url().to_string();
+        let body = Body { response }.collect(max_bytes).await?;
+        Ok(Some(Fetched { body, url, version }))
     }
 
     fn check(&self, url: &str) -> Result<(), HttpError> {
@@ -286,6 +340,56 @@ mod tests {
         drop(listener);
         let error = http.get(&url, 100, TIMEOUT).await.unwrap_err().to_string();
         assert!(error.contains("refused"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_known_is_not_sent_again() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/feed", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let length = stream.read(&mut request).await.unwrap();
+                let request = String::from_utf8_lossy(&request[..length]).to_ascii_lowercase();
+                let known =
+                    request.contains("if-none-match: \"7\"\r\n") && request.contains("if-modified-since: then\r\n");
+                let answer = match known {
+                    true => "HTTP/1.1 304 Not Modified\r\n\r\n",
+                    false => "HTTP/1.1 200 OK\r\netag: \"7\"\r\nlast-modified: then\r\ncontent-length: 2\r\n\r\nhi",
+                };
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        let http = Http::new("test", &Egress::default(), None).unwrap();
+        let first = http.get_newer(&url, &Version::default(), 9, TIMEOUT).await.unwrap().unwrap();
+        assert_eq!((&first.body[..], &first.url), (&b"hi"[..], &url));
+        assert!(http.get_newer(&url, &first.version, 9, TIMEOUT).await.unwrap().is_none());
+        let other = Version { tag: None, ..first.version };
+        assert!(http.get_newer(&url, &other, 9, TIMEOUT).await.unwrap().is_some());
+        assert_eq!(http.get_newer(&url, &other, 1, TIMEOUT).await.unwrap_err(), HttpError::TooLong(1));
+    }
+
+    #[tokio::test]
+    async fn a_known_version_that_nobody_asked_about_is_an_error() {
+        let http = Http::new("test", &Egress::default(), None).unwrap();
+        let url = server("HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n").await;
+        let error = http.get_newer(&url, &Version::default(), 9, TIMEOUT).await.unwrap_err();
+        assert_eq!(error, HttpError::Status { status: 304, retry_after: None });
+    }
+
+    #[test]
+    fn a_reference_is_read_as_browsers_do() {
+        let base = "https://example.org/feeds/new.xml?key=1";
+        for (reference, url) in [
+            ("x.torrent", "https://example.org/feeds/x.torrent"),
+            ("/x.torrent", "https://example.org/x.torrent"),
+            ("//b.example/x", "https://b.example/x"),
+            ("http://b.example/x y", "http://b.example/x%20y"),
+            ("", "https://example.org/feeds/new.xml?key=1"),
+        ] {
+            assert_eq!(absolute_url(base, reference).as_deref(), Some(url));
+        }
+        assert_eq!((absolute_url("feed", "x"), absolute_url(base, "http://")), (None, None));
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ pub use gate::{
     MAX_LISTED, Meet, MostlyStrangers, Offer, ParseRangeError, ParseTargetError, Pass, Policy, RELAYING, Refusal,
     Rules, Target, WIRE, read_list, read_lists, subscriber,
 };
-pub use http::{Body, Http, HttpError};
+pub use http::{Body, Fetched, Http, HttpError, Version, absolute_url};
 pub use limiter::{Bucket, Limiter, Meter};
 pub use lsd::{Lsd, LsdStatus};
 pub use mapping::{MappingStatus, PortMapping};

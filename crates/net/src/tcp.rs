@@ -16,10 +16,12 @@ const BACKLOG: i32 = 512;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Another program has it.
-    #[error("{0} is taken by another program: choose another port with --listen, or port 0 for any free one")]
+    #[error(
+        "{0} is taken by another program: choose another port, or port 0 for any free one (`listen` in config.toml)"
+    )]
     Taken(SocketAddr),
     /// The address is not one of this machine, or the system refuses.
-    #[error("cannot listen on {address}: {reason}")]
+    #[error("cannot listen on {address}: {reason}; choose another address (`listen` in config.toml)")]
     Refused {
         /// The address.
         address: SocketAddr,

@@ -11,6 +11,7 @@ mod listing;
 mod partials;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::collections::BTreeMap;
 
@@ -19,8 +20,10 @@ use metainfo::{BLOCK_LEN, Block, PieceIndex};
 
 use self::listing::{Listing, class_of};
 use self::partials::{Cell, Partials};
+use self::turns::Turns;
 
 use crate::torrent::{PeerKey, Priority};
+use crate::wire::PeerId;
 
 /// How many of the pieces with a deadline are those that a reader may be waiting for: the first, the next, and those of
 /// some more readers. Arbitrary.
@@ -93,6 +96,7 @@ pub struct Picker {
     partials: Partials,
     deadlines: Vec<PieceIndex>,
     sequential: bool,
+    turns: Turns,
     bytes_left: u64,
     /// Peers for which there is nothing, as long as no block is freed: asking again costs next to nothing.
     fruitless: BTreeMap<PeerKey, choose::Fruitless>,
@@ -142,6 +146,7 @@ impl Picker {
             partials: Partials::default(),
             deadlines: Vec::new(),
             sequential: false,
+            turns: Turns::default(),
             bytes_left: 0,
             fruitless: BTreeMap::new(),
             pieces,
@@ -409,6 +414,12 @@ impl Picker {
     /// Returns how much a piece is wanted.
     pub fn priority(&self, piece: PieceIndex) -> Priority {
         self.pieces.get(piece.0 as usize).map_or(Priority::Skip, |state| state.priority)
+    }
+
+    /// Says who else fetches this: of pieces that are equally rare each of them begins others first, so that one that has
+    /// all sends each about once. `own`: what the others know us by.
+    pub fn take_turns(&mut self, own: &PeerId, others: impl Iterator<Item = PeerId>) {
+        self.turns = Turns::new(own, others);
     }
 
     /// Fetches pieces in order instead of rarest first.

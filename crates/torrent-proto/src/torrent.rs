@@ -87,6 +87,8 @@ pub struct Torrent {
     said: Option<State>,
     /// A pause waits for the disk to be quiet.
     settling: bool,
+    /// It pauses once its metadata is known.
+    pause_with_metadata: bool,
 }
 
 /// Whether the torrent runs.
@@ -126,6 +128,7 @@ impl Torrent {
             read_until: None,
             said: None,
             settling: false,
+            pause_with_metadata: false,
             config,
         };
         if let Some(info) = info {
@@ -191,6 +194,7 @@ impl Torrent {
     fn command(&mut self, command: Command) {
         match command {
             Command::Pause => self.pause(),
+            Command::PauseWithMetadata => self.pause_with_metadata = self.transfer.is_none(),
             Command::RoomMade => self.ask_for_room(),
             Command::Resume => self.resume(),
             Command::Recheck => self.recheck(),
@@ -233,6 +237,7 @@ impl Torrent {
     }
 
     fn resume(&mut self) {
+        self.pause_with_metadata = false;
         if self.run == Run::Running {
             return;
         }
@@ -319,6 +324,7 @@ impl Torrent {
         self.refresh_interest();
         self.choke_round();
         self.reveal_pieces();
+        self.take_turns();
         self.request_from_all();
         self.exchange_peers();
     }

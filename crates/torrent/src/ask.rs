@@ -12,8 +12,8 @@ use torrent_proto::torrent::{Priority, Source};
 
 use crate::reader::{FileReader, ReaderKey};
 use crate::types::{
-    FileStatus, PeerStatus, SeedGoal, SourceStatus, TorrentError, TorrentLimits, TorrentStatus, TrackerStatus,
-    WebSeedStatus,
+    FileStatus, PeerStatus, PiecesStatus, SeedGoal, SourceStatus, TorrentError, TorrentLimits, TorrentStatus,
+    TrackerStatus, WebSeedStatus,
 };
 
 /// How many asks may wait for a torrent; the session's caller waits beyond that. Arbitrary.
@@ -28,6 +28,8 @@ pub(crate) enum Ask {
     Status(Reply<TorrentStatus>),
     Peers(Reply<Vec<PeerStatus>>),
     Files(Reply<Vec<FileStatus>>),
+    /// The number is that of the runs of which the availability is told, at most.
+    Pieces(u32, Reply<Option<PiecesStatus>>),
     Trackers(Reply<Vec<TrackerStatus>>),
     WebSeeds(Reply<Vec<WebSeedStatus>>),
     Sources(Reply<Vec<SourceStatus>>),
@@ -73,4 +75,23 @@ pub(crate) enum Ask {
     },
     /// Make everything durable, tell the trackers and end.
     Shutdown(Reply<()>),
+}
+
+impl Ask {
+    /// Tells whether the torrent is the same afterwards.
+    pub(crate) fn only_looks(&self) -> bool {
+        use Ask::{Files, Magnet, Peers, Pieces, Sources, Status, TorrentFile, Trackers, WebSeeds};
+        matches!(
+            self,
+            Status(_)
+                | Peers(_)
+                | Files(_)
+                | Pieces(..)
+                | Trackers(_)
+                | WebSeeds(_)
+                | Sources(_)
+                | Magnet(_)
+                | TorrentFile(_)
+        )
+    }
 }

@@ -1,7 +1,10 @@
 //! Reading a file of a torrent while it is fetched.
 //!
 //! A reader is told by the torrent's task how far verified bytes reach from the place it is at, and reads them from the disk
-//! itself. Invariant: it returns verified bytes only.
+//! itself. Invariant: it returns verified bytes only; of a torrent whose files are closed, those that are where the verified
+//! ones were left.
+
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use disk::Storage;
@@ -16,15 +19,23 @@ use crate::types::{TorrentError, TorrentId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ReaderKey(pub u64);
 
+/// Where the bytes are.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// In the files that the torrent has open.
+    Open(ReaderKey, Storage),
+    /// Below a folder, in a file of a torrent that was complete before this run and has been paused since: nothing is open.
+    Closed(PathBuf, Vec<String>),
+}
+
 /// Reads one file. What it is at is fetched first, until it is dropped.
 #[derive(Debug)]
 pub struct FileReader {
     pub(crate) torrent: TorrentId,
-    pub(crate) key: ReaderKey,
+    pub(crate) source: Source,
     pub(crate) file: FileIndex,
     pub(crate) name: String,
     pub(crate) length: u64,
-    pub(crate) storage: Storage,
     pub(crate) asks: WeakSender<Ask>,
 }
 
@@ -39,9 +50,13 @@ impl FileReader {
         self.length
     }
 
-    /// Fails if the byte is not here and will not come as things are: the torrent is paused, or does not want the file.
+    /// Fails if the byte is not here and will not come as things are: the torrent is paused, or does not want the file. Of
+    /// closed files, if it cannot be read.
     pub async fn is_coming(&self, at: u64) -> Result<(), TorrentError> {
-        self.ask(|reply| Ask::IsComing(self.key, at, reply)).await?
+        match self.source {
+            Source::Open(key, _) => self.ask(|reply| Ask::IsComing(key, at, reply)).await?,
+            Source::Closed(..) => self.read(at, at + 1).await.map(drop),
+        }
     }
 
     /// Waits until the byte at `from` is here and returns it with what follows, up to `to`, at most 256 KiB; nothing at the
@@ -52,9 +67,18 @@ impl FileReader {
             return Ok(Bytes::new());
         }
         let gone = || TorrentError::Unknown(self.torrent);
-        let here = self.ask(|reply| Ask::Await(self.key, from, reply)).await??;
+        let (key, storage) = match self.source.clone() {
+            Source::Open(key, storage) => (key, storage),
+            Source::Closed(folder, path) => {
+                let length = self.length;
+                let read = move || disk::read_closed(&folder, &path, length, from..to);
+                let bytes = tokio::task::spawn_blocking(read).await.map_err(|_| gone())?;
+                return bytes.map_err(|error| TorrentError::Disk(error.message));
+            }
+        };
+        let here = self.ask(|reply| Ask::Await(key, from, reply)).await??;
         let (reply, answer) = oneshot::channel();
-        self.storage.read_range(self.file, from..to.min(here), move |bytes| drop(reply.send(bytes)));
+        storage.read_range(self.file, from..to.min(here), move |bytes| drop(reply.send(bytes)));
         let bytes = answer.await.map_err(|_| gone())?.map_err(|error| TorrentError::Disk(error.message))?;
         if bytes.is_empty() {
             return Err(TorrentError::Disk(format!("{} is shorter than it was: check the torrent again", self.name)));
@@ -75,9 +99,11 @@ impl FileReader {
 
 impl Drop for FileReader {
     fn drop(&mut self) {
-        if let Some(asks) = self.asks.upgrade() {
+        if let Source::Open(key, _) = self.source
+            && let Some(asks) = self.asks.upgrade()
+        {
             // With a full queue it is forgotten when its place is needed: see `MAX_READERS`.
-            let _ = asks.try_send(Ask::Close(self.key));
+            let _ = asks.try_send(Ask::Close(key));
         }
     }
 }

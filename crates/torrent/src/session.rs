@@ -9,7 +9,7 @@ mod outside;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +44,17 @@ const PEER_ID_PREFIX: &[u8; 8] = b"-CO0100-";
 pub struct Session {
     shared: Arc<Shared>,
     listening: Arc<listen::Listening>,
+}
+
+/// How a torrent's task begins.
+#[derive(Clone, Copy, Debug, Default)]
+struct Launch {
+    /// It is not stored yet.
+    new: bool,
+    /// The content was hashed just now.
+    complete: bool,
+    /// The metadata is fetched, and nothing else.
+    look: bool,
 }
 
 impl Session {
@@ -89,7 +100,7 @@ impl Session {
             plain_peers: PlainPeers::default(),
             limits: Mutex::new(limits),
             held: AtomicBool::new(config.held),
-            folder: config.folder,
+            folder: Mutex::new(config.folder),
             registry: Registry::default(),
         });
         outside::follow(&shared);
@@ -99,7 +110,7 @@ impl Session {
         while let Some(records) = stored.next().await? {
             for record in records {
                 let id = record.id;
-                if let Err(error) = session.launch(record, false, false) {
+                if let Err(error) = session.launch(record, Launch::default()) {
                     tracing::error!(torrent = %id, %error, "a stored torrent cannot be taken up again");
                 }
             }
@@ -120,6 +131,11 @@ impl Session {
     /// Returns the gate, for other services to ask.
     pub fn gate(&self) -> Gate {
         self.shared.gate.clone()
+    }
+
+    /// Returns the HTTP client, by which torrent files are fetched, and feeds by others.
+    pub fn http(&self) -> &Http {
+        &self.shared.http
     }
 
     /// Returns how peers are found and reached.
@@ -162,6 +178,17 @@ impl Session {
         statuses
     }
 
+    /// Names the torrents whose status may be another than at the watcher's last call, for who follows them all without
+    /// asking them all. Of a torrent without peers, rates fade and the seeding time grows unnamed.
+    pub fn take_changed(&self, watcher: Watcher) -> Vec<TorrentId> {
+        self.shared.registry.take_changed(watcher)
+    }
+
+    /// Returns a number that is another whenever torrents were added or removed.
+    pub fn version(&self) -> u64 {
+        self.shared.registry.version()
+    }
+
     /// Returns a torrent as it is now.
     pub async fn status(&self, id: TorrentId) -> Result<TorrentStatus, TorrentError> {
         self.ask(id, Ask::Status).await
@@ -175,6 +202,12 @@ impl Session {
     /// Returns a torrent's files; none while the metadata is not known.
     pub async fn files(&self, id: TorrentId) -> Result<Vec<FileStatus>, TorrentError> {
         self.ask(id, Ask::Files).await
+    }
+
+    /// Returns which pieces are there, and the availability of at most `runs` runs of them; `None` while the metadata is
+    /// not known.
+    pub async fn pieces(&self, id: TorrentId, runs: u32) -> Result<Option<PiecesStatus>, TorrentError> {
+        self.ask(id, |reply| Ask::Pieces(runs, reply)).await
     }
 
     /// Returns a torrent's trackers.
@@ -266,6 +299,16 @@ impl Session {
             // A torrent with a full queue reads the limits with its next change of its own.
             let _ = handle.asks.try_send(Ask::GlobalLimits);
         }
+    }
+
+    /// Returns where content goes when an [`Add`] names no folder.
+    pub fn folder(&self) -> PathBuf {
+        self.shared.folder()
+    }
+
+    /// Changes where content goes when an [`Add`] names no folder; torrents that are here stay where they are.
+    pub fn set_folder(&self, folder: PathBuf) {
+        *self.shared.folder.lock().unwrap_or_else(PoisonError::into_inner) = folder;
     }
 
     /// Changes how much of the computer is used; takes effect with what is begun next. What uTP holds stays as it was at the
@@ -361,8 +404,9 @@ impl Session {
         answer.await.map_err(|_| TorrentError::Unknown(id))
     }
 
-    /// Starts a torrent's task. `new`: it is not stored yet; `complete`: the content was hashed just now.
-    fn launch(&self, mut record: Record, new: bool, complete: bool) -> Result<(), AddError> {
+    /// Starts a torrent's task.
+    fn launch(&self, mut record: Record, launch: Launch) -> Result<(), AddError> {
+        let Launch { new, complete, look } = launch;
         let shared = &self.shared;
         let (asks_sender, asks) = queue(ASK_QUEUE);
         let (own_reports, reports) = queue(REPORT_QUEUE);
@@ -392,7 +436,7 @@ impl Session {
             resume: record.resume.clone(),
             complete,
             confined: record.confined,
-            paused: record.paused || shared.is_held(),
+            paused: record.paused && !look || shared.is_held(),
             priorities: record.priorities.clone(),
             only_files,
             sequential: record.sequential,
@@ -416,11 +460,17 @@ impl Session {
             connections,
             confined: record.confined,
             audience: Default::default(),
+            changed: Arc::new(AtomicU8::new(u8::MAX)),
         };
+        let changed = handle.changed.clone();
         shared.registry.insert(record.id, handle).map_err(|taken| match taken {
             Some(id) => AddError::Source { input: id.to_string(), reason: "this torrent is here already".to_owned() },
             None => AddError::ShuttingDown,
         })?;
+        if new {
+            // Before anything that the torrent itself tells.
+            shared.event(SessionEvent::Added(record.id));
+        }
         let machine = Torrent::new(shared.clock.now(), config);
         let limiter = Limiter::new(record.limits.down_bytes_per_s, record.limits.up_bytes_per_s);
         let remembered: Vec<SocketAddr> = record.peers.iter().filter_map(|peer| peer.parse().ok()).collect();
@@ -437,7 +487,9 @@ impl Session {
             record,
             nodes,
             limiter,
+            changed,
             new,
+            look,
             asks,
             own_asks,
             reports,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::NodeId;
@@ -19,7 +19,7 @@ use crate::queue::Sender;
 use crate::report::Report;
 use crate::store::Store;
 use crate::task::PlainPeers;
-use crate::types::{Incomplete, Limits, NetworkConfig, SessionEvent, TorrentId};
+use crate::types::{Incomplete, Limits, NetworkConfig, SessionEvent, TorrentId, Watcher};
 
 /// Handles that every torrent needs.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     /// All torrents rest.
     pub held: AtomicBool,
     /// Where content goes unless the user says otherwise.
-    pub folder: PathBuf,
+    pub folder: Mutex<PathBuf>,
     pub registry: Registry,
 }
 
@@ -62,6 +62,11 @@ impl Shared {
     /// Tells subscribers; nobody may be listening.
     pub(crate) fn event(&self, event: SessionEvent) {
         let _ = self.events.send(event);
+    }
+
+    /// Returns where content goes unless the user says otherwise.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns what every handshake says of us.
@@ -103,6 +108,14 @@ pub(crate) struct Handle {
     pub confined: bool,
     /// Of a confined torrent: those nodes.
     pub audience: Arc<BTreeSet<NodeId>>,
+    /// A bit for each [`Watcher`]: its status may be another than it was when the bit was last taken away.
+    pub changed: Arc<AtomicU8>,
+}
+
+impl Watcher {
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
 }
 
 /// Who asks for a torrent.
@@ -138,6 +151,8 @@ struct Table {
     names: HashMap<InfoHashV1, TorrentId>,
     /// What encrypted handshakes call them.
     hidden: HashMap<ObfuscatedName, InfoHashV1>,
+    /// Grows whenever a torrent comes or goes.
+    version: u64,
     closed: bool,
 }
 
@@ -163,6 +178,7 @@ impl Registry {
         }
         table.order.push(id);
         table.torrents.insert(id, handle);
+        table.version += 1;
         Ok(())
     }
 
@@ -190,6 +206,7 @@ impl Registry {
     /// Removes a torrent.
     pub(crate) fn remove(&self, id: TorrentId) -> Option<Handle> {
         let mut table = self.lock();
+        table.version += 1;
         table.order.retain(|other| *other != id);
         let Table { names, hidden, .. } = &mut *table;
         names.retain(|_, other| *other != id);
@@ -231,6 +248,18 @@ impl Registry {
     pub(crate) fn all(&self) -> Vec<(TorrentId, Handle)> {
         let table = self.lock();
         table.order.iter().filter_map(|id| Some((*id, table.torrents.get(id)?.clone()))).collect()
+    }
+
+    /// Returns how often a torrent came or went.
+    pub(crate) fn version(&self) -> u64 {
+        self.lock().version
+    }
+
+    /// Takes a watcher's marks away from the torrents that may have changed, and names them.
+    pub(crate) fn take_changed(&self, watcher: Watcher) -> Vec<TorrentId> {
+        let (table, bit) = (self.lock(), watcher.bit());
+        let is_changed = |handle: &Handle| handle.changed.fetch_and(!bit, Ordering::Relaxed) & bit != 0;
+        table.torrents.iter().filter(|(_, handle)| is_changed(handle)).map(|(id, _)| *id).collect()
     }
 
     /// Refuses further torrents.

@@ -33,6 +33,7 @@ const MIGRATIONS: &[&str] = &[
     have BLOB, pieces INTEGER, clean INTEGER NOT NULL, downloaded INTEGER NOT NULL, uploaded INTEGER NOT NULL
 )",
     "ALTER TABLE torrent_torrents ADD COLUMN confined INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE torrent_torrents ADD COLUMN goal_idle_seconds INTEGER",
 ];
 
 /// How many records are read at a time. Arbitrary: some hundred KiB of .torrent files.
@@ -249,14 +250,14 @@ fn write(c: &Connection, r: &Record) -> Result<(), rusqlite::Error> {
         "INSERT INTO torrent_torrents (id, v1, v2, name, file, trackers, web_seeds, only_files, peers, folder, paused,
             no_tracker, sequential, super_seed, priorities, goal_ratio, goal_seconds, down_limit, up_limit,
             connection_limit, slot_limit, added, completed, seeding_seconds, have, pieces, clean, downloaded, uploaded,
-            confined)
+            confined, goal_idle_seconds)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-            ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)
+            ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)
          ON CONFLICT (id) DO UPDATE SET v1 = ?2, v2 = ?3, name = ?4, file = COALESCE(?5, file), trackers = ?6,
             web_seeds = ?7, only_files = ?8, peers = ?9, folder = ?10, paused = ?11, no_tracker = ?12, sequential = ?13,
             super_seed = ?14, priorities = ?15, goal_ratio = ?16, goal_seconds = ?17, down_limit = ?18, up_limit = ?19,
             connection_limit = ?20, slot_limit = ?21, added = ?22, completed = ?23, seeding_seconds = ?24, have = ?25,
-            pieces = ?26, clean = ?27, downloaded = ?28, uploaded = ?29, confined = ?30",
+            pieces = ?26, clean = ?27, downloaded = ?28, uploaded = ?29, confined = ?30, goal_idle_seconds = ?31",
     )?;
     insert.execute(params![
         r.id.0,
@@ -289,6 +290,7 @@ fn write(c: &Connection, r: &Record) -> Result<(), rusqlite::Error> {
         resume.map_or(0, |r| r.downloaded as i64),
         resume.map_or(0, |r| r.uploaded as i64),
         r.confined,
+        r.goal.idle.map(seconds),
     ])?;
     Ok(())
 }
@@ -320,7 +322,11 @@ fn read(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
         sequential: row.get("sequential")?,
         super_seed: row.get("super_seed")?,
         priorities: priorities.into_iter().map(priority).collect(),
-        goal: SeedGoal { ratio: row.get("goal_ratio")?, time: number("goal_seconds")?.map(Duration::from_secs) },
+        goal: SeedGoal {
+            ratio: row.get("goal_ratio")?,
+            time: number("goal_seconds")?.map(Duration::from_secs),
+            idle: number("goal_idle_seconds")?.map(Duration::from_secs),
+        },
         limits: TorrentLimits {
             down_bytes_per_s: number("down_limit")?,
             up_bytes_per_s: number("up_limit")?,
@@ -374,7 +380,11 @@ mod tests {
             sequential: true,
             super_seed: false,
             priorities: vec![Priority::Skip, Priority::High],
-            goal: SeedGoal { ratio: Some(1.5), time: Some(Duration::from_secs(60)) },
+            goal: SeedGoal {
+                ratio: Some(1.5),
+                time: Some(Duration::from_secs(60)),
+                idle: Some(Duration::from_secs(9)),
+            },
             limits: TorrentLimits { down_bytes_per_s: Some(5), ..TorrentLimits::default() },
             added: WallTime(1),
             completed: None,

@@ -18,6 +18,7 @@ pub(crate) use dial::{PlainPeers, established};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use base::{Instant, NodeId, WallTime};
@@ -68,8 +69,12 @@ pub(crate) struct TaskParts {
     /// Nodes of the DHT that the torrent file names.
     pub nodes: Vec<(String, u16)>,
     pub limiter: Limiter,
+    /// Where it marks that its status may be another.
+    pub changed: Arc<AtomicU8>,
     /// It is not stored yet.
     pub new: bool,
+    /// It is paused, but for its metadata, which is fetched.
+    pub look: bool,
     pub asks: Receiver<Ask>,
     pub own_asks: WeakSender<Ask>,
     pub reports: Receiver<Report>,
@@ -96,6 +101,19 @@ enum Errand {
     Dial(SocketAddr),
 }
 
+/// What payload moved, and when. Amounts are pairs: received, sent.
+#[derive(Debug)]
+struct Payload {
+    /// What earlier runs moved.
+    earlier: (u64, u64),
+    /// What had moved at the last look, in all runs.
+    seen: (u64, u64),
+    /// When something was seen to have been sent; before that, when the task began.
+    sent: Instant,
+    /// When something was seen to have been sent or received.
+    moved: Option<WallTime>,
+}
+
 /// How the task is to end.
 #[derive(Debug)]
 enum Ending {
@@ -111,6 +129,7 @@ pub(crate) struct TorrentTask {
     announced: watch::Receiver<Option<u16>>,
     record: Record,
     limiter: Limiter,
+    changed: Arc<AtomicU8>,
     asks: Receiver<Ask>,
     own_asks: WeakSender<Ask>,
     reports: Receiver<Report>,
@@ -139,6 +158,7 @@ pub(crate) struct TorrentTask {
     state: Option<State>,
     /// Since when the seeding time runs.
     seeding_since: Option<Instant>,
+    payload: Payload,
     last_tick: Instant,
     error: Option<String>,
     /// The machine answered the last pause: everything is durable.
@@ -146,13 +166,15 @@ pub(crate) struct TorrentTask {
     ending: Option<Ending>,
     /// When an end no longer waits for the disk: what is not flushed is checked by the next run.
     end_by: Option<Instant>,
+    /// It began paused, but for its metadata.
+    look: bool,
 }
 
 impl TorrentTask {
     /// Spawns the task.
     pub(crate) fn spawn(parts: TaskParts) {
-        let TaskParts { shared, machine, announced, record, nodes, limiter, new, asks, own_asks, reports, own_reports } =
-            parts;
+        let TaskParts { shared, machine, announced, record, nodes, limiter, changed, new, look, .. } = parts;
+        let TaskParts { asks, own_asks, reports, own_reports, .. } = parts;
         let tiers = if record.no_tracker || record.confined { &[][..] } else { &record.trackers[..] };
         let mut trackers = Trackers::none();
         trackers.spawn(shared.clone(), record.id, record.hashes, tiers, own_asks.clone());
@@ -168,6 +190,7 @@ impl TorrentTask {
         // Bounded by the orders that are under way, and those by the permits for payload.
         let (answers_sender, answers) = queue(MAX_ANSWERS);
         let last_tick = shared.clock.mono();
+        let earlier = record.resume.as_ref().map_or((0, 0), |resume| (resume.downloaded, resume.uploaded));
         // Boxed, since a task holds what it is begun with twice.
         let mut task = Box::new(TorrentTask {
             shared,
@@ -175,6 +198,7 @@ impl TorrentTask {
             announced,
             record,
             limiter,
+            changed,
             asks,
             own_asks,
             reports,
@@ -197,11 +221,13 @@ impl TorrentTask {
             readers: Readers::default(),
             state: None,
             seeding_since: None,
+            payload: Payload { earlier, seen: earlier, sent: last_tick, moved: None },
             last_tick,
             error: None,
             settled: false,
             ending: None,
             end_by: None,
+            look,
         });
         if new {
             task.save();
@@ -212,11 +238,15 @@ impl TorrentTask {
 
     async fn run(mut self: Box<Self>) {
         self.drain();
+        if self.look {
+            self.command(Command::PauseWithMetadata);
+        }
         self.command(Command::MappedDhtPort(self.shared.mapped_udp_port()));
         let mut ended = false;
         while !ended {
             self.tick_if_due();
             let due = self.due();
+            let mut is_changed = true;
             tokio::select! {
                 Some(report) = self.reports.recv() => {
                     self.report(report);
@@ -233,7 +263,10 @@ impl TorrentTask {
                     }
                 }
                 ask = self.asks.recv() => match ask {
-                    Some(ask) => self.ask(ask),
+                    Some(ask) => {
+                        is_changed = !ask.only_looks();
+                        self.ask(ask);
+                    }
                     // The session is gone without a word: nobody is left to work for.
                     None => return,
                 },
@@ -244,11 +277,17 @@ impl TorrentTask {
                     self.command(Command::MappedDhtPort(self.shared.mapped_udp_port()));
                 }
                 () = self.shared.clock.sleep_until(due) => {
+                    // Where nobody is connected, the tick finds nothing but another second.
+                    is_changed = !self.connections.is_empty();
                     if self.machine.poll_timeout().is_some_and(|at| at <= self.shared.clock.mono()) {
+                        is_changed = true;
                         self.input(Input::Timeout);
                     }
                     self.tell_haves();
                 }
+            }
+            if is_changed {
+                self.changed.store(u8::MAX, Ordering::Relaxed);
             }
             let late = self.end_by.is_some_and(|at| at <= self.shared.clock.mono());
             ended = self.ending.is_some() && (self.settled || late);
@@ -258,7 +297,8 @@ impl TorrentTask {
 
     /// When something is due that no queue will bring.
     fn due(&self) -> Option<Instant> {
-        let busy = !self.connections.is_empty() || self.record.goal.time.is_some() && self.seeding_since.is_some();
+        let by_clock = self.record.goal.time.is_some() || self.record.goal.idle.is_some();
+        let busy = !self.connections.is_empty() || by_clock && self.seeding_since.is_some();
         let tick = busy.then(|| self.last_tick + TICK);
         let web_seeds = self.web_seeds.due().filter(|_| self.state == Some(State::Downloading));
         let tell = (!self.new_haves.is_empty()).then(|| self.last_tell + outputs::TELL_EVERY);
@@ -389,6 +429,7 @@ impl TorrentTask {
         if now - self.last_tick >= TICK {
             self.last_tick = now;
             self.publish_progress();
+            self.note_payload();
             self.check_goal();
         }
         self.start_web_seeds();
@@ -405,6 +446,19 @@ impl TorrentTask {
             partial_seed: left.is_some_and(|left| left > 0) && status.state == State::Seeding,
             want: max_peers.saturating_sub(status.peers_connected),
         });
+    }
+
+    /// Notes whether payload moved since the last look.
+    fn note_payload(&mut self) {
+        let (now, status) = (self.shared.clock.now(), self.machine.status());
+        let bytes = (status.downloaded_bytes, status.uploaded_bytes);
+        let before = std::mem::replace(&mut self.payload.seen, bytes);
+        if before != bytes {
+            self.payload.moved = Some(now.wall);
+        }
+        if before.1 != bytes.1 {
+            self.payload.sent = now.mono;
+        }
     }
 
     /// Bytes that are here, wanted or not, as trackers count.
@@ -425,9 +479,12 @@ impl TorrentTask {
         if self.state != Some(State::Seeding) {
             return;
         }
+        let (now, status) = (self.shared.clock.mono(), self.machine.status());
+        let idle_since = self.seeding_since.map_or(now, |since| since.max(self.payload.sent));
         let by_time = self.record.goal.time.is_some_and(|goal| self.seeding_time() >= goal);
-        let by_ratio = self.record.goal.ratio.is_some_and(|goal| self.ratio(&self.machine.status()) >= goal);
-        if by_time || by_ratio {
+        let by_ratio = self.record.goal.ratio.is_some_and(|goal| self.ratio(&status) >= goal);
+        let by_rest = self.record.goal.idle.is_some_and(|goal| now - idle_since >= goal);
+        if by_time || by_ratio || by_rest {
             tracing::info!(torrent = %self.record.id, "a seeding goal is reached");
             self.record.paused = true;
             self.command(Command::Pause);
@@ -470,12 +527,17 @@ impl TorrentTask {
         self.counted = config.map(|config| self.shared.disk.count(config));
     }
 
+    /// Tells whether what lies under its names is its own, before the files are opened: an earlier run put it there, or it
+    /// was hashed there just before it was added.
+    fn has_files(&self) -> bool {
+        self.record.resume.is_some() || self.record.completed.is_some()
+    }
+
     fn storage_config(&self, info: Arc<metainfo::Info>) -> StorageConfig {
-        let known = self.record.resume.is_some();
         StorageConfig {
             incomplete: self.shared.incomplete.for_disk(),
             preallocate: self.shared.preallocate,
-            known,
+            known: self.has_files(),
             fetched: self.record.resume.as_ref().is_some_and(|resume| resume.downloaded > 0),
             wanted: self.record.priorities.iter().map(|&p| p != torrent_proto::torrent::Priority::Skip).collect(),
             ..StorageConfig::new(info, self.record.folder.clone())
@@ -561,11 +623,13 @@ impl TorrentTask {
 
     async fn remove_files(&mut self) -> Result<(), TorrentError> {
         if self.storage.get().is_none()
+            && self.has_files()
             && let Some(info) = self.machine.info().cloned()
         {
             // Paused since the start of this run: the files were never opened.
             self.storage.set(self.open_storage(info));
         }
+        // Else it was never begun: what lies under its names was there before.
         let Some(storage) = self.storage.get() else { return Ok(()) };
         let (sender, receiver) = oneshot::channel();
         storage.remove_files(move |outcome| drop(sender.send(outcome)));

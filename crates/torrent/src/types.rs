@@ -1,12 +1,13 @@
 //! What the session is told and what it tells: plain values, without handles to anything that lives.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use base::WallTime;
 use bytes::Bytes;
-use metainfo::{FileIndex, InfoHashV1, InfoHashes};
+use metainfo::{FileIndex, InfoHashV1, InfoHashes, PieceIndex};
 pub use net::Carrier;
 pub use torrent_proto::torrent::{Direction, PeerKind, Priority, Source, State};
 
@@ -41,6 +42,15 @@ pub struct SessionConfig {
     pub gate: Option<net::Gate>,
     /// Nothing is exchanged until [`crate::Session::hold`] says otherwise.
     pub held: bool,
+}
+
+/// Who follows all torrents, each at a pace of its own ([`crate::Session::take_changed`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watcher {
+    /// Whoever tells others what changed.
+    Events,
+    /// Whoever keeps how fast each was.
+    Rates,
 }
 
 /// How much of the computer is used.
@@ -233,6 +243,8 @@ pub struct SeedGoal {
     pub ratio: Option<f64>,
     /// Time spent seeding.
     pub time: Option<Duration>,
+    /// Time in which nothing was sent, of those that seed, since the session or the seeding began.
+    pub idle: Option<Duration>,
 }
 
 /// Where a torrent comes from.
@@ -253,6 +265,9 @@ pub struct Add {
     pub folder: Option<PathBuf>,
     /// Do not start it yet.
     pub paused: bool,
+    /// Fetch the metadata, where it is not known, and do not start it yet: no file is opened, and after a restart it is paused
+    /// as it is.
+    pub metadata_only: bool,
     /// The content is at `folder/NAME` already and was hashed by the caller just now: skip the check.
     pub have_all: bool,
     /// Files that are not fetched with [`Priority::Normal`].
@@ -283,6 +298,7 @@ impl Add {
             source,
             folder: None,
             paused: false,
+            metadata_only: false,
             have_all: false,
             priorities: Vec::new(),
             trackers: Vec::new(),
@@ -349,6 +365,10 @@ pub struct TorrentStatus {
     pub downloaded: u64,
     /// Payload ever sent, in bytes.
     pub uploaded: u64,
+    /// Payload received in this run, in bytes.
+    pub downloaded_in_run: u64,
+    /// Payload sent in this run, in bytes.
+    pub uploaded_in_run: u64,
     /// Payload received for nothing (bad or twice), in bytes.
     pub wasted: u64,
     /// Uploaded over downloaded, or over the size where the content was here already.
@@ -369,8 +389,12 @@ pub struct TorrentStatus {
     pub completed: Option<WallTime>,
     /// Time spent seeding.
     pub seeding_time: Duration,
+    /// When payload was last seen to move in this run.
+    pub active: Option<WallTime>,
     /// Pieces are fetched in order.
     pub sequential: bool,
+    /// Pieces are offered one by one (BEP 16).
+    pub super_seed: bool,
     /// When seeding ends.
     pub goal: SeedGoal,
     /// Limits of this torrent.
@@ -400,6 +424,8 @@ pub enum PeerEncryption {
 /// A connection as it is now.
 #[derive(Clone, Debug)]
 pub struct PeerStatus {
+    /// Its number: no other connection of the torrent has it in this run.
+    pub number: u32,
     /// The remote address; of a node met over the overlay, what stands for it.
     pub address: SocketAddr,
     /// The node, where it was met over the overlay.
@@ -436,6 +462,19 @@ pub struct PeerStatus {
     pub interested: bool,
     /// Our requests that are not answered yet.
     pub requests: u32,
+    /// It lets our requests wait for too long.
+    pub snubbed: bool,
+}
+
+/// Which pieces are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PiecesStatus {
+    /// Verified pieces.
+    pub have: base::Bitfield,
+    /// Pieces of which some blocks are requested or here.
+    pub begun: Vec<PieceIndex>,
+    /// Of each of as many equal runs of pieces: how many connected peers have its rarest piece.
+    pub availability: Vec<u32>,
 }
 
 /// A file of a torrent as it is now.
@@ -451,6 +490,8 @@ pub struct FileStatus {
     pub done_bytes: u64,
     /// How much it is wanted.
     pub priority: Priority,
+    /// The pieces that it lies in.
+    pub pieces: Range<u32>,
 }
 
 /// A tracker of a torrent as it is now.
@@ -562,7 +603,7 @@ pub enum AddError {
         reason: String,
     },
     /// The .torrent file could not be fetched.
-    #[error("{url}: cannot fetch the torrent file: {reason}")]
+    #[error("{url}: cannot fetch the torrent file: {reason}; check the link, or try again later")]
     Fetch {
         /// Its URL.
         url: String,
@@ -587,7 +628,7 @@ pub enum AddError {
     #[error(transparent)]
     Database(#[from] db::DbError),
     /// The session is shutting down.
-    #[error("the node is shutting down")]
+    #[error("the node is shutting down: try again when it is started again")]
     ShuttingDown,
 }
 
@@ -595,16 +636,19 @@ pub enum AddError {
 #[derive(Debug, thiserror::Error)]
 pub enum TorrentError {
     /// There is no such torrent.
-    #[error("there is no torrent {0}: `compeer list` shows those that are here")]
+    #[error("there is no torrent {0}: `compeer list` and GET /api/v1/torrents show those that are here")]
     Unknown(TorrentId),
     /// The torrent has no metadata yet.
     #[error("the torrent's metadata is not here yet: try again once it has found a peer")]
     NoMetadata,
     /// Only people's nodes may have it.
-    #[error("this torrent is confined to the people it was shared with: nobody else can be named")]
+    #[error(
+        "this torrent is confined to the people it was shared with: nobody else can be named; share its content with \
+         them"
+    )]
     Confined,
     /// A number names no file of the torrent.
-    #[error("the torrent has no file {0}")]
+    #[error("the torrent has no file {0}: its files are counted from 0")]
     NoSuchFile(u32),
     /// What somebody wants to read is not here and will not come as things are.
     #[error("{0}")]

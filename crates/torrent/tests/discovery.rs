@@ -20,6 +20,16 @@ async fn start(bootstrap: Option<&Node>, pex: bool) -> Node {
     Node { session: session.await, home }
 }
 
+/// Starts a node that hears of others from its peers alone.
+async fn start_without_dht() -> Node {
+    let home = tempfile::tempdir().unwrap();
+    let session = open_with(home.path(), |config| {
+        config.network.dht = None;
+        config.network.pex = true;
+    });
+    Node { session: session.await, home }
+}
+
 async fn source(session: &Session, id: TorrentId, source: Source) -> SourceStatus {
     session.sources(id).await.unwrap().into_iter().find(|s| s.source == source).unwrap()
 }
@@ -72,9 +82,9 @@ async fn a_private_torrent_is_not_in_the_dht() {
 }
 
 #[tokio::test]
-async fn peers_tell_one_another_of_others_and_of_their_dht() {
-    let router = start(None, true).await;
-    let (alice, bob, carol) = (start(None, true).await, start(None, true).await, start(None, true).await);
+async fn peers_tell_one_another_of_others() {
+    let router = start_without_dht().await;
+    let (alice, bob, carol) = (start_without_dht().await, start_without_dht().await, start_without_dht().await);
     write_files(&alice.folder(), FILES, 3);
     let file = create(&alice.folder(), "tree", FILES, options(Mode::V1, 32768));
     alice.share(&file).await;
@@ -101,6 +111,16 @@ async fn peers_tell_one_another_of_others_and_of_their_dht() {
         given += pex.given;
     }
     assert!(given >= 1, "alice, bob and carol met");
-    // By the PORT messages of those whom they met.
+}
+
+#[tokio::test]
+async fn peers_tell_of_their_dht() {
+    let (alice, bob) = (start(None, true).await, start(None, true).await);
+    write_files(&alice.folder(), FILES, 4);
+    let file = create(&alice.folder(), "tree", FILES, options(Mode::V1, 32768));
+    alice.share(&file).await;
+    bob.get(AddSource::File(file.to_bytes().into()), &alice).await;
+    // By PORT messages: nobody named anybody of a DHT.
     bob.session.dht().unwrap().ready().await;
+    alice.session.dht().unwrap().ready().await;
 }

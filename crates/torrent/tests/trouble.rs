@@ -211,7 +211,24 @@ async fn a_ratio_goal_pauses_the_torrent() {
     write_files(&alice.folder(), &files, 9);
     let file = create(&alice.folder(), "one.bin", &files, options(Mode::V1, 65536));
     let id = alice.share(&file).await;
-    alice.session.seed_goal(id, torrent::SeedGoal { ratio: Some(1.0), time: None }).await.unwrap();
+    alice.session.seed_goal(id, torrent::SeedGoal { ratio: Some(1.0), ..Default::default() }).await.unwrap();
+    bob.get(AddSource::File(file.to_bytes().into()), &alice).await;
+    bob.wait_complete(id).await;
+    alice.wait(id, "paused", |s| s.state == State::Paused).await;
+}
+
+#[tokio::test]
+async fn a_goal_of_idleness_waits_while_something_is_sent_and_pauses_the_torrent_after_that() {
+    let (alice, bob) = (Node::start().await, Node::start().await);
+    let files = [("one.bin", 1 << 20)];
+    write_files(&alice.folder(), &files, 9);
+    let file = create(&alice.folder(), "one.bin", &files, options(Mode::V1, 65536));
+    let id = alice.share(&file).await;
+    // It takes four seconds to send it all.
+    let limits = TorrentLimits { up_bytes_per_s: Some(1 << 18), ..TorrentLimits::default() };
+    alice.session.limit(id, limits).await.unwrap();
+    let goal = torrent::SeedGoal { idle: Some(Duration::from_secs(2)), ..Default::default() };
+    alice.session.seed_goal(id, goal).await.unwrap();
     bob.get(AddSource::File(file.to_bytes().into()), &alice).await;
     bob.wait_complete(id).await;
     alice.wait(id, "paused", |s| s.state == State::Paused).await;

@@ -13,6 +13,10 @@ use super::{Ask, Picker, Place, Share};
 /// come slowly (BEP 3 leaves it open; Cohen, "Incentives build robustness in BitTorrent", 2003, names the first piece).
 const RANDOM_FIRST: u32 = 4;
 
+/// Of how many equally rare pieces the one is begun whose turn it is; see `turns`. Arbitrary: also where only one of ten is
+/// one's own there is mostly one among them.
+const DRAWS: usize = 32;
+
 /// Among how many pieces begun the best to join is looked for; beyond, the first that fits will do. Arbitrary.
 const JOIN_LOOKS: usize = 64;
 
@@ -174,11 +178,23 @@ impl Picker {
         if self.sequential {
             return self.listing.first(class, ask.has);
         }
+        if self.turns.are_taken() {
+            return self.find_in_turn(class, ask, rng);
+        }
         if self.have.count() < RANDOM_FIRST {
             return self.listing.random(class, ask.has, rng);
         }
         let availability = |piece: u32| self.pieces[piece as usize].availability;
         self.listing.rarest(class, ask.has, self.seeds, availability, rng)
+    }
+
+    /// Finds, among some of the rarest, the one whose turn it is. Apart, so that where nobody takes turns the one call of
+    /// [`super::listing::Listing::rarest`] is compiled into its caller.
+    #[inline(never)]
+    fn find_in_turn(&self, class: usize, ask: &Ask<'_>, rng: &mut fastrand::Rng) -> Option<u32> {
+        let availability = |piece: u32| self.pieces[piece as usize].availability;
+        let draws = (0..DRAWS).map_while(|_| self.listing.rarest(class, ask.has, self.seeds, availability, rng));
+        draws.min_by_key(|piece| (availability(*piece), self.turns.rank(*piece)))
     }
 
     /// Nothing is left but pieces that others are working on.

@@ -104,6 +104,29 @@ fn the_first_pieces_are_random() {
 }
 
 #[test]
+fn those_who_fetch_together_ask_a_seed_for_other_pieces() {
+    let ids = [11, 12, 13, 14].map(|n| PeerId([n; 20]));
+    let asked = |take_turns: bool| {
+        let mut pieces = std::collections::BTreeSet::new();
+        for own in ids {
+            let mut picker = torrent(400, 1);
+            let has = Bitfield::full(400);
+            picker.add_peer_set(&has);
+            if take_turns {
+                picker.take_turns(&own, ids.into_iter().filter(|id| *id != own));
+            }
+            let mut out = Vec::new();
+            let ask = Ask { peer: ALICE, has: &has, allowed: None, count: 80, share: Share::Shared };
+            picker.pick(ask, &mut fastrand::Rng::with_seed(own.0[0].into()), &mut out);
+            pieces.extend(out.into_iter().map(|block| block.piece));
+        }
+        pieces.len()
+    };
+    let (by_chance, in_turn) = (asked(false), asked(true));
+    assert!(by_chance < 260 && in_turn > 300, "of 320 requests: {by_chance}, {in_turn}");
+}
+
+#[test]
 fn begun_pieces_are_finished_before_others_are_begun() {
     let mut picker = torrent(10, 4);
     let has = Bitfield::full(10);

@@ -116,6 +116,17 @@ impl Torrent {
         std::mem::take(&mut transfer.unverifiable).into_iter().for_each(|piece| self.verify(piece));
     }
 
+    /// Has each of those who fetch the same begin other pieces first, where one of some people has it and sends each piece
+    /// over a line of their own. Elsewhere nobody knows all others, and seeds are there to be asked.
+    pub(super) fn take_turns(&mut self) {
+        if let (true, Some(transfer)) = (self.config.confined, &mut self.transfer) {
+            let fetches =
+                |peer: &&super::peer::Peer| peer.kind == PeerKind::Wire && !peer.upload_only && !peer.is_seed();
+            let others = self.peers.values().filter(fetches).map(|peer| peer.id);
+            transfer.picker.take_turns(&self.config.peer_id, others);
+        }
+    }
+
     pub(super) fn request_from_all(&mut self) {
         if self.may_download() {
             let keys: Vec<PeerKey> = self.peers.keys().copied().collect();

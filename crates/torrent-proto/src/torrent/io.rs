@@ -166,6 +166,9 @@ pub enum Input {
 pub enum Command {
     /// Stop all transfer and close all connections.
     Pause,
+    /// Fetch the metadata, then do what [`Command::Pause`] does before any file is opened; until [`Command::Resume`]. Where
+    /// it is known, nothing happens.
+    PauseWithMetadata,
     /// Go on; after a failure, try again.
     Resume,
     /// There may be more room on the disk: whoever waits for some asks again.

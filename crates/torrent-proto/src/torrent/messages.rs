@@ -190,6 +190,7 @@ impl Torrent {
                 self.become_interested(key);
             }
         }
+        self.take_turns();
         self.reveal_to(key);
         Ok(())
     }
@@ -264,6 +265,11 @@ impl Torrent {
         }
         self.config.hashes = info.hashes();
         self.out.push_back(Output::Event(Event::Metadata(info.clone())));
+        let pause = std::mem::take(&mut self.pause_with_metadata);
+        if pause {
+            // Before the files would be opened.
+            self.run = super::Run::Paused;
+        }
         self.begin_transfer(info.clone(), &metainfo::PieceLayers::default(), None);
         self.offer_metadata();
         if info.is_private() {
@@ -284,6 +290,10 @@ impl Torrent {
                 peer.pieces = Pieces::Known(Bitfield::new(count));
             }
             self.drop_peer(key, Reason::Protocol(what));
+        }
+        if pause {
+            self.stop_transfer();
+            return self.settle();
         }
         self.refresh_interest();
     }

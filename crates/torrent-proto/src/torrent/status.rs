@@ -211,6 +211,19 @@ impl super::Torrent {
         Some(PieceStatus { have: transfer.picker.have().clone(), partial })
     }
 
+    /// Cuts the torrent into at most `runs` equal runs of pieces and returns how many connected peers have the rarest
+    /// piece of each; empty while the metadata is unknown.
+    pub fn availability(&self, runs: u32) -> Vec<u32> {
+        let Some(transfer) = &self.transfer else { return Vec::new() };
+        let pieces = u64::from(transfer.info.layout().piece_count());
+        let runs = pieces.min(runs.into());
+        let rarest = |run: u64| {
+            let numbers = run * pieces / runs..(run + 1) * pieces / runs;
+            numbers.map(|piece| transfer.picker.availability(PieceIndex(piece as u32))).min().unwrap_or(0)
+        };
+        (0..runs).map(rarest).collect()
+    }
+
     /// Returns which pieces are verified; `None` while the metadata is unknown.
     pub fn have(&self) -> Option<&Bitfield> {
         self.transfer.as_ref().map(|transfer| transfer.picker.have())

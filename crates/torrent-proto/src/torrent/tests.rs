@@ -44,6 +44,36 @@ fn a_magnet_begins_with_its_metadata_and_keeps_its_connection() {
 }
 
 #[test]
+fn a_magnet_can_be_looked_at_before_anything_of_it_is_fetched() {
+    let info = info(false);
+    let mut world = World::default();
+    let alice = world.seed(&info);
+    let magnet = |name| TorrentConfig { info: None, ..config(name, &info) };
+    let bob = world.add(magnet(9), &info, Vec::new());
+    world.input(bob, Input::Command(Command::PauseWithMetadata));
+    assert_eq!(world.nodes[bob].torrent.status().state, State::Metadata);
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    let status = world.nodes[bob].torrent.status();
+    assert_eq!((status.state, status.has_metadata, status.downloaded_bytes), (State::Paused, true, 0));
+    assert_eq!((status.peers_connected, world.nodes[bob].torrent.files().len()), (0, 2));
+    assert!(world.nodes[bob].torrent.transfer.as_ref().unwrap().is_opening(), "no file is touched");
+    world.input(bob, Input::Command(Command::Prioritise(vec![(FileIndex(0), Priority::Skip)])));
+    world.input(bob, Input::Command(Command::Resume));
+    world.connect(bob, alice, Source::Hint);
+    world.pass(30);
+    let status = world.nodes[bob].torrent.status();
+    assert!(status.complete && status.wanted_bytes == 300_000, "{status:?}");
+
+    let carol = world.add(magnet(8), &info, Vec::new());
+    world.input(carol, Input::Command(Command::PauseWithMetadata));
+    world.input(carol, Input::Command(Command::Resume));
+    world.connect(carol, alice, Source::Hint);
+    world.pass(30);
+    assert!(world.nodes[carol].complete, "whoever starts it meanwhile gets it");
+}
+
+#[test]
 fn a_peer_that_keeps_its_metadata_to_itself_does_not_hold_up_a_magnet() {
     for (size, rejects) in [(1 << 20, false), (1 << 20, true), (info(false).raw().len() as u32, true)] {
         let info = info(false);

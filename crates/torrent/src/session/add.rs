@@ -9,10 +9,10 @@ use metainfo::{Magnet, TorrentFile};
 use torrent_proto::torrent::Source;
 use torrent_proto::tracker::TrackerUrl;
 
-use super::Session;
+use super::{Launch, Session};
 use crate::ask::Ask;
 use crate::store::Record;
-use crate::types::{Add, AddError, AddSource, Added, SessionEvent, TorrentId};
+use crate::types::{Add, AddError, AddSource, Added, TorrentId};
 
 /// The longest .torrent file that is fetched, in bytes. A torrent of two million pieces has 42 MB of v1 hashes; this is
 /// the size that libtorrent accepts by default, and more.
@@ -63,7 +63,7 @@ impl Session {
         if let Some(folder) = add.folder {
             record.folder = folder;
         }
-        record.paused = add.paused;
+        record.paused = add.paused || add.metadata_only;
         record.completed = add.have_all.then(|| self.shared.clock.now().wall);
         record.no_tracker = add.no_tracker;
         record.confined = add.confined;
@@ -81,11 +81,11 @@ impl Session {
             }
         }
         let id = record.id;
-        self.launch(record, true, add.have_all)?;
+        let look = add.metadata_only && !add.paused && record.file.is_none();
+        self.launch(record, Launch { new: true, complete: add.have_all, look })?;
         // A torrent that is told to be here is here after a crash as well.
         self.shared.store.flush().await?;
         self.hint(id, addresses).await;
-        self.shared.event(SessionEvent::Added(id));
         Ok(Added { id, known: false })
     }
 
@@ -151,7 +151,12 @@ impl Session {
     }
 
     fn record_of_file(&self, input: &str, bytes: &Bytes) -> Result<Record, AddError> {
-        let file = TorrentFile::from_bytes(bytes).map_err(|error| source_error(input, &error))?;
+        let file = TorrentFile::from_bytes(bytes).map_err(|error| {
+            source_error(
+                input,
+                &format_args!("this is no torrent file ({error}): fetch it again from where it is offered"),
+            )
+        })?;
         let mut record = self.empty_record(file.hashes());
         record.trackers = file.trackers;
         record.web_seeds = file.web_seeds;
@@ -169,7 +174,7 @@ impl Session {
             web_seeds: Vec::new(),
             only_files: None,
             peers: Vec::new(),
-            folder: self.shared.folder.clone(),
+            folder: self.shared.folder(),
             paused: false,
             no_tracker: false,
             confined: false,

@@ -51,7 +51,8 @@ pub(super) fn open(config: &SessionConfig, gate: &Gate, clock: Clock, seed: u64)
         let wanted = if network.tcp { bound.clone() } else { config.listen.clone() };
         let accept = !wanted.is_empty();
         let (egress, listen, dht, gate) = (config.egress.clone(), wanted.clone(), dht.clone(), Some(gate.clone()));
-        let (utp, memory_bytes) = (network.utp, config.resources.memory_bytes / 2);
+        // Half is for what lies in the disk's buffers; each way of uTP may have a quarter.
+        let (utp, memory_bytes) = (network.utp, config.resources.memory_bytes / 4);
         let udp = UdpConfig { egress, listen, utp, accept, memory_bytes, seed, dht, gate };
         let udp = Udp::start(udp, clock).map_err(|error| SessionError::System(error.to_string()))?;
         let (v4, v6) = udp.local_addrs();

@@ -13,7 +13,7 @@ use torrent_proto::torrent::{Command, Input, PeerKind, Priority, State};
 use super::{Ending, TorrentTask};
 use crate::ask::{Ask, Reply};
 use crate::tracker::TrackerOrder;
-use crate::types::{FileStatus, PeerStatus, TorrentError, TorrentLimits, TorrentStatus};
+use crate::types::{FileStatus, PeerStatus, PiecesStatus, TorrentError, TorrentLimits, TorrentStatus};
 
 /// How many pieces a reader may ask for ahead (arbitrary: with pieces of a mebibyte some minutes of film).
 const READ_PIECES: usize = 256;
@@ -24,6 +24,7 @@ impl TorrentTask {
             Ask::Status(reply) => answer(reply, self.status()),
             Ask::Peers(reply) => answer(reply, self.peers()),
             Ask::Files(reply) => answer(reply, self.files()),
+            Ask::Pieces(runs, reply) => answer(reply, self.pieces(runs)),
             Ask::Trackers(reply) => self.trackers.order(TrackerOrder::Status(reply)),
             Ask::WebSeeds(reply) => answer(reply, self.web_seeds.status()),
             Ask::Sources(reply) => self.sources(reply),
@@ -133,10 +134,10 @@ impl TorrentTask {
         }
         self.record.priorities.resize(count, Priority::Normal);
         for (file, priority) in &files {
-            self.record.priorities[file.0 as usize] = *priority;
-        }
-        if files.iter().any(|(_, priority)| *priority != Priority::Skip) {
-            self.record.completed = None;
+            let before = std::mem::replace(&mut self.record.priorities[file.0 as usize], *priority);
+            if before == Priority::Skip && *priority != Priority::Skip {
+                self.record.completed = None;
+            }
         }
         self.command(Command::Prioritise(files));
         self.wake_readers();
@@ -253,6 +254,8 @@ impl TorrentTask {
             up_rate_bytes_per_s: s.up_rate_bytes_per_s,
             downloaded: s.downloaded_bytes,
             uploaded: s.uploaded_bytes,
+            downloaded_in_run: s.downloaded_bytes.saturating_sub(self.payload.earlier.0),
+            uploaded_in_run: s.uploaded_bytes.saturating_sub(self.payload.earlier.1),
             wasted: s.wasted_bytes,
             ratio: self.ratio(&s),
             eta,
@@ -267,7 +270,9 @@ impl TorrentTask {
                 false => self.record.completed.filter(|_| s.state == State::Paused),
             },
             seeding_time: self.seeding_time(),
+            active: self.payload.moved,
             sequential: self.record.sequential,
+            super_seed: self.record.super_seed,
             goal: self.record.goal.clone(),
             limits: self.record.limits.clone(),
         }
@@ -279,6 +284,7 @@ impl TorrentTask {
             let connection = self.connections.get(&p.peer);
             let url = connection.and_then(|c| c.url.clone());
             PeerStatus {
+                number: p.peer.0,
                 address: p.address,
                 node: self.nodes.get(&p.address).copied(),
                 carrier: connection.map_or(Carrier::Tcp, |c| c.carrier),
@@ -301,22 +307,30 @@ impl TorrentTask {
                 interested_in_us: p.peer_interested,
                 interested: p.am_interested,
                 requests: p.requests,
+                snubbed: p.snubbed,
             }
         };
         self.machine.peers().into_iter().map(status).collect()
     }
 
+    fn pieces(&self, runs: u32) -> Option<PiecesStatus> {
+        let pieces = self.machine.pieces()?;
+        Some(PiecesStatus { have: pieces.have, begun: pieces.partial, availability: self.machine.availability(runs) })
+    }
+
     fn files(&self) -> Vec<FileStatus> {
         let Some(info) = self.machine.info() else { return Vec::new() };
-        let files = info.layout().files();
+        let (layout, files) = (info.layout(), info.layout().files());
         let status = |f: torrent_proto::torrent::FileStatus| {
             let file = &files[f.file.0 as usize];
             FileStatus {
                 index: f.file,
                 path: file.path.iter().collect(),
                 length: file.length,
-                done_bytes: f.done_bytes,
+                // What is paused since the start of this run counts nothing in the machine.
+                done_bytes: if self.is_left_whole(f.file) { file.length } else { f.done_bytes },
                 priority: f.priority,
+                pieces: layout.file_pieces(f.file),
             }
         };
         self.machine.files().into_iter().map(status).collect()

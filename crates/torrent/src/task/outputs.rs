@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -233,6 +234,8 @@ impl TorrentTask {
             self.error = None;
         }
         self.state = Some(state);
+        // Also by a tick, which alone changes nothing.
+        self.changed.store(u8::MAX, Ordering::Relaxed);
         match state {
             State::Paused | State::Failed => {
                 self.publish_progress();

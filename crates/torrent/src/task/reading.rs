@@ -12,7 +12,7 @@ use torrent_proto::torrent::{Command, State};
 use super::TorrentTask;
 use super::answers::answer;
 use crate::ask::Reply;
-use crate::reader::{FileReader, ReaderKey};
+use crate::reader::{FileReader, ReaderKey, Source};
 use crate::types::TorrentError;
 
 /// How many bytes behind the place that a reader is at come first. Arbitrary: some seconds of film at a high rate.
@@ -56,8 +56,13 @@ impl TorrentTask {
         let info = self.machine.info().ok_or(TorrentError::NoMetadata)?;
         let it = info.layout().file(file).ok_or(TorrentError::NoSuchFile(file.0))?;
         let (name, length) = (it.path.last().cloned().unwrap_or_default(), it.length);
+        let (torrent, asks) = (self.record.id, self.own_asks.clone());
         let Some(storage) = self.storage.get() else {
-            return Err(TorrentError::NotComing("the torrent is paused: resume it to read its files".to_owned()));
+            if !self.is_left_whole(file) {
+                return Err(TorrentError::NotComing("the torrent is paused: resume it to read its files".to_owned()));
+            }
+            let source = Source::Closed(self.record.folder.clone(), it.path.clone());
+            return Ok(FileReader { torrent, source, file, name, length, asks });
         };
         if self.readers.readers.len() >= MAX_READERS
             && let Some(oldest) = self.readers.readers.iter().min_by_key(|(_, r)| r.used).map(|(key, _)| *key)
@@ -68,8 +73,16 @@ impl TorrentTask {
         let key = ReaderKey(self.readers.next);
         let reader = Reader { file, window: 0..0, waiting: None, used: self.readers.next };
         self.readers.readers.insert(key, reader);
-        let (torrent, asks) = (self.record.id, self.own_asks.clone());
-        Ok(FileReader { torrent, key, file, name, length, storage, asks })
+        Ok(FileReader { torrent, source: Source::Open(key, storage), file, name, length, asks })
+    }
+
+    /// Tells whether a former run left a wanted file whole, and nothing was opened since.
+    pub(super) fn is_left_whole(&self, file: FileIndex) -> bool {
+        self.storage.get().is_none()
+            && self.state == Some(State::Paused)
+            && self.record.completed.is_some()
+            && self.record.resume.as_ref().is_none_or(|resume| resume.clean)
+            && self.machine.is_wanted(file)
     }
 
     /// Fails if a byte is not here and will not come as things are.
