@@ -7,7 +7,7 @@ use base::{GroupId, NodeId, PersonId};
 
 use crate::proto::Known;
 
-/// The people and groups that this node knows. All calls return at once, but [`Circle::admit`].
+/// The people and groups that this node knows. All calls return at once, but those that return a future.
 pub trait Circle: fmt::Debug + Send + Sync + 'static {
     /// Returns this node.
     fn own_node(&self) -> NodeId;
@@ -15,8 +15,8 @@ pub trait Circle: fmt::Debug + Send + Sync + 'static {
     /// Returns whose node this is; `None`: nobody's yet.
     fn own_person(&self) -> Option<PersonId>;
 
-    /// Finds somebody by the name that the user gave, or by id: a contact, or else a fellow member. The user's own name, or
-    /// `me`, is the user. The error says what to do.
+    /// Finds somebody by the name that the user gave, or by id: a contact, a fellow member, or somebody else with whom the
+    /// user speaks. The user's own name, or `me`, is the user. The error says what to do.
     fn person(&self, name: &str) -> Result<PersonId, String>;
 
     /// Finds a group by the name that the user gave, or by id. The error says what to do.
@@ -53,7 +53,6 @@ pub trait Circle: fmt::Debug + Send + Sync + 'static {
     /// whom we do not know. What we know from elsewhere and is newer counts.
     fn admit<'a>(&'a self, node: NodeId, list: &'a [u8]) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
-    /// Says with whom the user speaks who is neither a contact nor a fellow member: their lists are kept as well. Replaces what
-    /// was said before.
+    /// Says with whom the user speaks: their lists of nodes are kept, whoever they are. Replaces what was said before.
     fn speak_with<'a>(&'a self, persons: &'a [PersonId]) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 }

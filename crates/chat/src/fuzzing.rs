@@ -15,9 +15,11 @@ use crate::proto::mailbox::{self, Answer, Change, Limits, Mailbox, Request};
 use crate::proto::vault::envelope::{Inside, wrap};
 use crate::proto::{Cipher, OpenError, Vault};
 
+mod changed;
 mod irc;
 mod said;
 
+pub use changed::{Changed, changed};
 pub use irc::irc;
 pub use said::{frame, message, parcel};
 
@@ -34,7 +36,7 @@ pub fn cards(data: &[u8]) {
         assert_eq!(card.encode(), data);
     }
     let scene = scene();
-    let changed = changed(&scene.alices_card, data);
+    let changed = altered(&scene.alices_card, data);
     assert_eq!(Card::verify(&changed).is_ok(), changed == scene.alices_card);
 }
 
@@ -77,7 +79,7 @@ fn vault(n: u8, facts: &[(Vec<u8>, Vec<u8>)]) -> Vault {
 }
 
 /// Changes bytes as the input says: a place (two bytes) and what to add to the byte there.
-fn changed(whole: &[u8], how: &[u8]) -> Vec<u8> {
+fn altered(whole: &[u8], how: &[u8]) -> Vec<u8> {
     let mut bytes = whole.to_vec();
     for change in how.chunks_exact(3) {
         let place = usize::from(u16::from_be_bytes([change[0], change[1]])) % whole.len().max(1);
@@ -107,7 +109,7 @@ pub fn envelopes(data: &[u8]) {
                 assert!(bob.open(NOW, &envelope).is_err(), "nobody sealed that");
             }
             2 => {
-                let letter = changed(&scene.letters[usize::from(*which % 2)].2, rest);
+                let letter = altered(&scene.letters[usize::from(*which % 2)].2, rest);
                 let expected = scene.letters.iter().any(|(_, _, whole)| *whole == letter);
                 assert!(expected || bob.open(NOW, &letter) == Err(OpenError::Foreign));
             }
@@ -123,7 +125,7 @@ pub fn envelopes(data: &[u8]) {
             n => {
                 let at = usize::from(n % 2);
                 let (from, inside, _) = &scene.letters[at];
-                let envelope = put(changed(&inside.encode(), rest)).expect("as short as it was");
+                let envelope = put(altered(&inside.encode(), rest)).expect("as short as it was");
                 if let Ok(letter) = bob.open(NOW, &envelope) {
                     assert!(!opened[at], "twice");
                     assert_eq!((letter.from, letter.parcel.as_slice()), (*from, PARCEL));

@@ -160,21 +160,6 @@ impl Store {
         self.within(conversation, move |c, place| history::unread(c, place, until, limit)).await
     }
 
-    /// Marks everything up to a position as read, and returns what was not. Nobody else hears of it: where others are
-    /// to, the state machine is told to read what [`Store::unread`] finds.
-    pub async fn mark_read(&self, conversation: &Conversation, until: Position) -> Result<Vec<MessageId>, DbError> {
-        let name = conversation.clone();
-        self.db
-            .call(move |c| {
-                let Some(place) = known_place(c, &name)? else { return Ok(Vec::new()) };
-                let transaction = c.transaction()?;
-                let read = places::mark_read(&transaction, place, until)?;
-                transaction.commit()?;
-                Ok(read)
-            })
-            .await
-    }
-
     /// Finds texts and attachments that have all of these words, the last one at least its beginning: the newest first,
     /// at most [`MAX_PAGE`].
     pub async fn search(

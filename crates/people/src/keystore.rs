@@ -52,16 +52,19 @@ impl Default for Cost {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeystoreError {
     /// No such file, or a damaged one.
-    #[error("the file of the secret is damaged ({0}): `compeer id restore` makes it anew from the recovery phrase")]
+    #[error(
+        "the file of the secret is damaged ({0}): make it anew from the recovery phrase, by `compeer id restore` in \
+         another data directory"
+    )]
     Damaged(#[from] DecodeError),
     /// It is sealed, and nobody said by what.
-    #[error("the secret is protected by a passphrase: type it, or set COMPEER_PASSPHRASE")]
+    #[error("the secret is protected by a passphrase: give it, or set COMPEER_PASSPHRASE for a command")]
     PassphraseNeeded,
     /// Another passphrase.
-    #[error("this is not the passphrase")]
+    #[error("this is not the passphrase: try again")]
     WrongPassphrase,
     /// The key could not be made.
-    #[error("the passphrase cannot be used: {0}")]
+    #[error("the passphrase cannot be used: {0}; choose another")]
     Derivation(String),
 }
 

@@ -20,7 +20,7 @@ pub use book::{Book, BookError, Change, Stored};
 pub use code::{CodeError, JoinCode};
 pub use contact::{Contact, Invite, InviteId, InviteState, Record, Relation};
 pub use kept::{Parcel, ParcelKey};
-pub use link::{ContactLink, JoinLink, LinkError, LinkNode, Secret};
+pub use link::{ContactLink, JoinLink, LinkError, LinkNode, PersonLink, Secret};
 pub use name::{Name, NameError};
 pub use nodes::{
     Consent, KnownPerson, NodeEntry, NodeKey, NodeList, NodeListError, PersonKey, ShownList, SignedNodeList,

@@ -21,7 +21,10 @@ mod view;
 
 use std::time::Duration;
 
+use chat::proto::{Vault, testing::Plain};
+
 use self::network::Network;
+use self::sealer::Careless;
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -42,7 +45,7 @@ pub struct ChatScenario {
     pub writing: Duration,
     /// For how long the rest may take to arrive while nodes sleep and frames are lost as before.
     pub quiet: Duration,
-    /// For how long all are awake in the end and nothing is lost.
+    /// For how long all are awake in the end and nothing is lost, unless all is well sooner.
     pub healed: Duration,
     /// How many of a hundred frames are lost, each with the stream that carried it; of questions to mailboxes too.
     pub loss_per_cent: u8,
@@ -77,7 +80,10 @@ pub enum ChatMutation {
     ForgetfulMailboxes,
     /// The mailboxes delete nothing.
     HoardingMailboxes,
-    /// The cipher opens an envelope again that it opened before, and every frame comes twice.
+    /// The store does all that it is given twice.
+    DoubleCommits,
+    /// The cipher opens an envelope again that it opened before, and every frame comes twice. That the state machine
+    /// bears.
     OpenTwice,
 }
 
@@ -182,10 +188,10 @@ pub struct ChatSim;
 impl ChatSim {
     /// Runs a scenario to its end.
     pub fn run(scenario: ChatScenario, log: bool) -> ChatOutcome {
-        if scenario.olm {
-            Network::<chat::proto::Vault>::run(scenario, log)
-        } else {
-            Network::<chat::proto::testing::Plain>::run(scenario, log)
+        match (scenario.olm, scenario.mutation) {
+            (true, _) => Network::<Vault>::run(scenario, log),
+            (false, Some(ChatMutation::OpenTwice)) => Network::<Careless>::run(scenario, log),
+            (false, _) => Network::<Plain>::run(scenario, log),
         }
     }
 }

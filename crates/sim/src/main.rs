@@ -1,11 +1,13 @@
 //! Replays a seed of the simulator: `cargo run -p sim -- --seed 7 --log`. `cargo run --release -p sim -- dht` runs the DHT,
 //! `cargo run --release -p sim -- gossip` a topic of gossip, `-- roster` groups of people, `-- chat` people who talk;
-//! `-- --links` measures uTP on simulated links.
+//! `-- envelopes` changes a million sealed letters; `-- --links` measures uTP on simulated links.
 
 #[path = "main/chat.rs"]
 mod chat;
 #[path = "main/dht.rs"]
 mod dht;
+#[path = "main/envelopes.rs"]
+mod envelopes;
 #[path = "main/gossip.rs"]
 mod gossip;
 #[path = "main/roster.rs"]
@@ -22,6 +24,7 @@ const USAGE: &str = "usage: sim [--seed N] [--runs N] [--nodes N] [--log]
        sim dht [curve] [hostile] [idle] [--nodes N] [--seed N]
        sim roster [--seed N] [--runs N] [--log]
        sim chat [--seed N] [--seeds A..B] [--small] [--olm] [--log]
+       sim envelopes [--seed N] [--count N]
        sim gossip [--nodes N] [--seed N] [--runs N]
   --seed   the first seed (0)
   --runs   how many seeds, one after the other (1)
@@ -42,6 +45,9 @@ fn main() -> ExitCode {
     }
     if std::env::args().nth(1).as_deref() == Some("chat") {
         return chat::run(words.skip(1)).unwrap_or_else(usage);
+    }
+    if std::env::args().nth(1).as_deref() == Some("envelopes") {
+        return envelopes::run(words.skip(1)).unwrap_or_else(usage);
     }
     if std::env::args().nth(1).as_deref() == Some("gossip") {
         return gossip::run(words.skip(1)).unwrap_or_else(usage);

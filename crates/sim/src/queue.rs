@@ -1,29 +1,41 @@
 //! The virtual clock: what happens next.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use base::Instant;
 
 /// Events by the time they are due; those of one instant in the order they were added.
+///
+/// Only times and places are put in order: events are large, and millions of them come and go.
 #[derive(Debug)]
 pub(crate) struct Queue<E> {
-    events: BTreeMap<(Instant, u64), E>,
+    order: BinaryHeap<Reverse<(Instant, u64, usize)>>,
+    places: Vec<Option<E>>,
+    free: Vec<usize>,
     added: u64,
 }
 
 impl<E> Queue<E> {
     pub(crate) fn new() -> Queue<E> {
-        Queue { events: BTreeMap::new(), added: 0 }
+        Queue { order: BinaryHeap::new(), places: Vec::new(), free: Vec::new(), added: 0 }
     }
 
     pub(crate) fn add(&mut self, at: Instant, event: E) {
         self.added += 1;
-        self.events.insert((at, self.added), event);
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            self.places.len() - 1
+        });
+        self.places[place] = Some(event);
+        self.order.push(Reverse((at, self.added, place)));
     }
 
     /// Takes the next event; time jumps to it.
     pub(crate) fn next(&mut self) -> Option<(Instant, E)> {
-        self.events.pop_first().map(|((at, _), event)| (at, event))
+        let Reverse((at, _, place)) = self.order.pop()?;
+        self.free.push(place);
+        self.places[place].take().map(|event| (at, event))
     }
 }
 
@@ -39,7 +51,12 @@ mod tests {
         queue.add(later, 'c');
         queue.add(Instant::START, 'a');
         queue.add(Instant::START, 'b');
-        let order: Vec<char> = std::iter::from_fn(|| queue.next()).map(|(_, event)| event).collect();
-        assert_eq!(order, ['a', 'b', 'c']);
+        let rest = |queue: &mut Queue<char>| -> Vec<char> {
+            std::iter::from_fn(|| queue.next()).map(|(_, event)| event).collect()
+        };
+        assert_eq!(rest(&mut queue), ['a', 'b', 'c']);
+        queue.add(later, 'e');
+        queue.add(Instant::START, 'd');
+        assert_eq!(rest(&mut queue), ['d', 'e'], "places are used again");
     }
 }

@@ -66,7 +66,11 @@ mod tests {
     fn honest() -> Vec<Vec<u8>> {
         let room = Conversation::Room(GroupId([3; 32]), crate::proto::RoomName::main());
         let ids: Ids = [(Pen([1; 8]), 1, 2), (Pen([1; 8]), 4, 9)].into_iter().collect();
-        let items = [Item::Message(Box::new(spoken("hello"))), Item::Ask(room.clone(), ids), Item::Card(vec![1; 9])];
+        let items = [
+            Item::Message(Box::new(spoken("hello")), [[1; 5], [2; 5]].into()),
+            Item::Ask(room.clone(), ids),
+            Item::Card(vec![1; 9]),
+        ];
         let items: Vec<_> = items.iter().map(Item::encode).collect();
         let tells = vec![Tell::Typing(room.clone(), true), Tell::WantCards(vec![NodeId([1; 32])])];
         let ack = Some(Ack { incarnation: 1, taken: 2, lost: false });

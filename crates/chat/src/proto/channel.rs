@@ -16,8 +16,9 @@ pub const MAX_WAITING_BYTES: usize = 32 << 20;
 /// How many bytes may be under way on a stream. Arbitrary: a few parcels.
 pub const WINDOW: usize = 256 << 10;
 
-/// How many items that came too early are kept, and how many bytes of them. Arbitrary: what two ways at once mix up.
-pub const MAX_EARLY: usize = 64;
+/// How many items that came too early are kept, and how many bytes of them. Arbitrary: what two mailboxes mix up that have
+/// been filled for a day.
+pub const MAX_EARLY: usize = 1024;
 /// See [`MAX_EARLY`].
 pub const MAX_EARLY_BYTES: usize = 1 << 20;
 
@@ -109,6 +110,11 @@ impl Outgoing {
     /// Returns all that waits, with its numbers.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &Queued)> {
         (self.oldest..).zip(self.entries.iter().map(|entry| &entry.what))
+    }
+
+    /// Whether what waits under a number was not sent on the stream that stands, nor left in a mailbox.
+    pub fn is_unsent(&self, number: u64) -> bool {
+        number > self.sent && number > self.deposited
     }
 
     /// Gives up the oldest.

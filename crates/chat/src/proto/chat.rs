@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use base::{GroupId, Instant, NodeId, Now, PersonId};
+use base::{Instant, NodeId, Now, PersonId};
 
 use super::cipher::Cipher;
 use super::conversation::{Course, Standing};
@@ -37,7 +37,7 @@ mod write;
 
 use agenda::{Agenda, Due};
 use ask::Fetch;
-use cards::Strange;
+use cards::{Cardless, Strange};
 use own::Wanted;
 use peer::Peer;
 use people::People;
@@ -102,8 +102,6 @@ pub struct Chat<C> {
     doubted: BTreeSet<(Conversation, MessageId)>,
     /// Conversations of people who may not write unasked.
     requests: BTreeSet<Conversation>,
-    /// Who was in which group when it was last named.
-    fellows: BTreeMap<GroupId, BTreeSet<PersonId>>,
     posts: Posts,
     peers: BTreeMap<NodeId, Peer>,
     /// With which nodes a stream stands, whether they are known or not.
@@ -120,7 +118,7 @@ pub struct Chat<C> {
     /// What our other nodes have and this one does not.
     wanted: BTreeMap<NodeId, Wanted>,
     /// Nodes whose card is missing.
-    cardless: BTreeSet<NodeId>,
+    cardless: Cardless,
     typing: typing::Typing,
     agenda: Agenda,
     /// What this input changed so far.
@@ -166,7 +164,6 @@ impl<C: Cipher> Chat<C> {
             held_cost: 0,
             doubted: BTreeSet::new(),
             requests: BTreeSet::new(),
-            fellows: BTreeMap::new(),
             posts: Posts::default(),
             peers: BTreeMap::new(),
             connected: BTreeSet::new(),
@@ -178,7 +175,7 @@ impl<C: Cipher> Chat<C> {
             card_is_news: false,
             news: BTreeMap::new(),
             wanted: BTreeMap::new(),
-            cardless: BTreeSet::new(),
+            cardless: Cardless::default(),
             typing: typing::Typing::default(),
             agenda: Agenda::default(),
             changes: Vec::new(),
@@ -224,8 +221,19 @@ impl<C: Cipher> Chat<C> {
 
     /// Says something. It is shown here at once, and reaches the others as soon as it can.
     pub fn write(&mut self, now: Now, conversation: &Conversation, body: Body) -> Result<MessageId, ChatError> {
+        self.write_at(now, now.wall.0.saturating_mul(1000), conversation, body)
+    }
+
+    /// The same where there is a finer clock. `written`: Unix time in milliseconds, as others are shown it.
+    pub fn write_at(
+        &mut self,
+        now: Now,
+        written: u64,
+        conversation: &Conversation,
+        body: Body,
+    ) -> Result<MessageId, ChatError> {
         self.begin(now);
-        let id = self.say(now, conversation, body);
+        let id = self.say(now, written, conversation, body);
         self.finish(now);
         id
     }
@@ -247,14 +255,19 @@ impl<C: Cipher> Chat<C> {
     /// Accepts a request: they may write from now on.
     pub fn accept(&mut self, now: Now, conversation: &Conversation) {
         self.begin(now);
-        self.decide(conversation, Standing::Accepted);
+        self.decide(now, conversation, Standing::Accepted);
+        self.tell_decided(conversation, true);
         self.finish(now);
     }
 
-    /// Forgets a request: nothing more of theirs is taken, until the user writes to them or makes them a contact.
+    /// Forgets a request: nothing more of theirs is taken, until the user writes to them or makes them a contact. What is
+    /// there counts as read.
     pub fn refuse(&mut self, now: Now, conversation: &Conversation) {
         self.begin(now);
-        self.decide(conversation, Standing::Refused);
+        self.decide(now, conversation, Standing::Refused);
+        let shown = self.courses.get(conversation).map(Course::shown).unwrap_or_default();
+        self.read_here(conversation, &shown.iter().collect::<Vec<_>>());
+        self.tell_decided(conversation, false);
         self.finish(now);
     }
 

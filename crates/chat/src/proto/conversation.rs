@@ -7,29 +7,30 @@
 //! Invariant: a number is shown at most once; nothing that waits has only settled causes, unless it is doubted.
 
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::time::Duration;
 
-use base::{Instant, NodeId, Now, PersonId, WallTime};
+use base::{Instant, NodeId, Now, WallTime};
 
-use super::id::{MessageId, Pen};
-use super::ids::Ranges;
+use super::id::{Audience, MessageId, Pen};
+use super::ids::{Ids, Ranges};
 use super::message::{Body, MAX_AFTER, Message};
 
 mod facts;
 mod sets;
+mod whom;
 
 pub use facts::{FactOf, read_fact};
 
-/// How far ahead of everything shown here the time of a message may be. Arbitrary: more messages than anybody misses, so
-/// that no single one brings the time to its end.
-pub const MAX_LEAP: u64 = 1 << 20;
+/// How far ahead of everything shown here the time of a message may be: 136 years. Arbitrary: more than any clock is wrong,
+/// and little enough that it takes billions of messages to bring the time to its end.
+pub const MAX_LEAP: u64 = 1 << 32;
 
-/// The latest time of the first message shown here. Arbitrary: whoever comes late to a long conversation.
+/// The latest time of the first message shown here. Arbitrary: later than any clock, and early enough to leave room.
 pub const MAX_FIRST_TIME: u64 = 1 << 40;
 
-/// How many messages wait for their causes at most, in one conversation. Arbitrary.
-pub const MAX_HELD: usize = 1000;
+/// How many messages wait for their causes at most, in one conversation. Arbitrary: more than a room says in a day, for
+/// which one waits; beyond it nodes that bring more have to wait with all they have, also with causes.
+pub const MAX_HELD: usize = 4000;
 
 /// How long something waits for a cause at most, so that a lost node does not silence a room.
 pub const PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -86,12 +87,15 @@ pub struct Held {
     pub until: Instant,
     /// Whether its author is no member as far as this node knows: others may know more already.
     pub doubted: bool,
+    /// For whom it is, in a room.
+    pub audience: Audience,
 }
 
 impl Held {
     /// One that begins to wait now.
     pub fn new(now: Now, message: Message, from: NodeId, doubted: bool) -> Held {
-        Held { message, from, since: now.wall, until: now.mono + PATIENCE, doubted }
+        let audience = Audience::new();
+        Held { message, from, since: now.wall, until: now.mono + PATIENCE, doubted, audience }
     }
 
     /// Returns for how long it waits.
@@ -125,13 +129,21 @@ pub struct Course {
     time: u64,
     timer: Option<(u64, MessageId, Option<u32>)>,
     standing: Standing,
-    /// Up to which time all was said before somebody came in. Who is not in it was there from the first on.
-    newcomers: BTreeMap<PersonId, u64>,
+    /// For whom the messages of a pen that were shown here are: from each of these numbers to the next.
+    audiences: BTreeMap<Pen, BTreeMap<u32, Audience>>,
+    /// The last of each pen that was shown here when another node of ours became known.
+    before: BTreeMap<NodeId, BTreeMap<Pen, u32>>,
     held: BTreeMap<MessageId, Held>,
     held_cost: usize,
     missing: BTreeMap<MessageId, Missing>,
     due: BTreeSet<(Instant, MessageId)>,
     changed: BTreeSet<FactOf>,
+    /// What another node of ours did not wait for itself, and what precedes it either.
+    passed: BTreeSet<MessageId>,
+    /// What was given up since whoever wrote it seemed to be no member.
+    strange: BTreeMap<Pen, Ranges>,
+    /// What the partner wrote beyond what a request may have.
+    beyond: Ids,
 }
 
 impl Course {
@@ -153,17 +165,6 @@ impl Course {
         }
     }
 
-    /// Somebody came in: what was said until now is not for them.
-    pub fn came_in(&mut self, person: PersonId) {
-        self.newcomers.insert(person, self.time);
-        self.changed.insert(FactOf::Newcomer(person));
-    }
-
-    /// Whether what was said at that time was said to this person too.
-    pub fn was_for(&self, person: PersonId, time: u64) -> bool {
-        self.newcomers.get(&person).is_none_or(|since| time > *since)
-    }
-
     /// Whether it was shown here.
     pub fn is_shown(&self, id: MessageId) -> bool {
         self.hands.get(&id.pen).is_some_and(|hand| hand.shown.contains(id.number))
@@ -177,17 +178,27 @@ impl Course {
 
     /// Whether nothing was ever shown here, nor waits.
     pub fn is_blank(&self) -> bool {
-        self.time == 0 && self.held.is_empty() && self.standing == Standing::Unheard
+        self.time == 0 && self.held.is_empty() && self.beyond.is_empty() && self.standing == Standing::Unheard
+    }
+
+    /// Whether anything was shown here yet.
+    pub fn has_begun(&self) -> bool {
+        self.time > 0
     }
 
     /// Returns what a new message says of itself: its number, its time, its causes.
-    pub fn next(&self, pen: Pen) -> (u32, u64, Vec<MessageId>) {
+    pub fn next(&self, pen: Pen, wall: WallTime) -> (u32, u64, Vec<MessageId>) {
         let number = self.hands.get(&pen).map_or(0, |hand| hand.shown.last()) + 1;
         let mut newest: Vec<_> = self.frontier.iter().map(|(id, time)| (*time, *id)).collect();
         newest.sort_unstable_by(|one, other| other.cmp(one));
         let mut after: Vec<_> = newest.into_iter().take(MAX_AFTER).map(|(_, id)| id).collect();
         after.sort_unstable();
-        (number, self.time + 1, after)
+        (number, wall.0.min(self.latest()).max(self.time + 1), after)
+    }
+
+    /// Returns the latest time that the next message shown here may have.
+    fn latest(&self) -> u64 {
+        if self.time == 0 { MAX_FIRST_TIME } else { self.time.saturating_add(MAX_LEAP) }
     }
 
     /// Takes a message. `room`: how much more may wait in all conversations; missing causes are asked for at `ask_at`.
@@ -199,15 +210,14 @@ impl Course {
         if let Some(here) = self.held.get(&id) {
             // Whoever brings it now may vouch for it.
             let relieved = here.doubted && !held.doubted;
-            return if relieved { Taken::Shown(self.trust(id)) } else { Taken::Again };
+            return if relieved { Taken::Shown(self.trust(id, ask_at)) } else { Taken::Again };
         }
-        let latest = if self.time == 0 { MAX_FIRST_TIME } else { self.time.saturating_add(MAX_LEAP) };
-        if held.message.time == 0 || held.message.time > latest {
+        if held.message.time == 0 || held.message.time > self.latest() {
             return Taken::Refused;
         }
         let lacks: Vec<_> = held.message.after.iter().copied().filter(|id| !self.is_settled(*id)).collect();
         if lacks.is_empty() && !held.doubted {
-            return Taken::Shown(self.show(held.message));
+            return Taken::Shown(self.show(held));
         }
         let cost = cost(&held.message);
         if self.held.len() >= MAX_HELD || cost > room {
@@ -242,11 +252,12 @@ impl Course {
     }
 
     /// Shows one whose causes are settled, and what waited for it alone.
-    fn show(&mut self, message: Message) -> Vec<Message> {
+    fn show(&mut self, held: Held) -> Vec<Message> {
         let mut shown = Vec::new();
-        let mut ready = BTreeMap::from([((message.time, message.id), message)]);
-        while let Some((_, message)) = ready.pop_first() {
+        let mut ready = BTreeMap::from([((held.message.time, held.message.id), held)]);
+        while let Some((_, Held { message, audience, .. })) = ready.pop_first() {
             let id = message.id;
+            self.note_audience(id, audience);
             let hand = self.hands.entry(id.pen).or_default();
             hand.shown.insert(id.number);
             let late = hand.void.contains(id.number);
@@ -276,7 +287,7 @@ impl Course {
     }
 
     /// Nobody waits for this one any more: adds to `ready` what waited for it alone.
-    fn settled(&mut self, cause: MessageId, ready: &mut BTreeMap<(u64, MessageId), Message>) {
+    fn settled(&mut self, cause: MessageId, ready: &mut BTreeMap<(u64, MessageId), Held>) {
         let Some(missing) = self.missing.remove(&cause) else { return };
         self.due.remove(&(missing.due, cause));
         for child in missing.children {
@@ -285,13 +296,13 @@ impl Course {
     }
 
     /// Takes one that waits to `ready` if it has nothing to wait for any more.
-    fn release(&mut self, id: MessageId, ready: &mut BTreeMap<(u64, MessageId), Message>) {
+    fn release(&mut self, id: MessageId, ready: &mut BTreeMap<(u64, MessageId), Held>) {
         let waits = |held: &Held| held.doubted || held.message.after.iter().any(|id| !self.is_settled(*id));
         if self.held.get(&id).is_none_or(waits) {
             return;
         }
-        let Some(Held { message, .. }) = self.let_go(id) else { return };
-        ready.insert((message.time, message.id), message);
+        let Some(held) = self.let_go(id) else { return };
+        ready.insert((held.message.time, id), held);
     }
 
     fn let_go(&mut self, id: MessageId) -> Option<Held> {
@@ -301,19 +312,26 @@ impl Course {
         Some(held)
     }
 
-    fn show_all(&mut self, mut ready: BTreeMap<(u64, MessageId), Message>) -> Vec<Message> {
+    fn show_all(&mut self, mut ready: BTreeMap<(u64, MessageId), Held>) -> Vec<Message> {
         let mut shown = Vec::new();
-        while let Some((_, message)) = ready.pop_first() {
-            shown.extend(self.show(message));
+        while let Some((_, held)) = ready.pop_first() {
+            shown.extend(self.show(held));
         }
         shown
     }
 
-    /// The author of one that waits is a member, as is known now. Returns what is shown by that.
-    pub fn trust(&mut self, id: MessageId) -> Vec<Message> {
-        let Some(held) = self.held.get_mut(&id) else { return Vec::new() };
-        held.doubted = false;
-        self.changed.insert(FactOf::Held(id));
+    /// The author of one that waits is a member, as is known now. What was given up of its causes, since nobody seemed to
+    /// have written it, is asked for at `ask_at`. Returns what is shown by that.
+    pub fn trust(&mut self, id: MessageId, ask_at: Instant) -> Vec<Message> {
+        let Some(held) = self.let_go(id) else { return Vec::new() };
+        for cause in &held.message.after {
+            if let Some(hand) = self.hands.get_mut(&cause.pen).filter(|hand| hand.void.contains(cause.number)) {
+                hand.void.remove(cause.number);
+                self.changed.insert(FactOf::Hand(cause.pen));
+            }
+        }
+        self.hold(Held { doubted: false, ..held }, ask_at);
+        self.hold_all(ask_at);
         let mut ready = BTreeMap::new();
         self.release(id, &mut ready);
         self.show_all(ready)
@@ -336,8 +354,8 @@ impl Course {
 
     /// Nobody waits for this one any more. Returns what is shown by that.
     pub fn void(&mut self, id: MessageId) -> Vec<Message> {
-        // What is here is not void, even while it waits itself.
-        if self.is_settled(id) || self.held.contains_key(&id) {
+        // What is here is not void, even while it waits itself; unless it is only doubted.
+        if self.is_settled(id) || self.held.get(&id).is_some_and(|held| !held.doubted) {
             return Vec::new();
         }
         self.hands.entry(id.pen).or_default().void.insert(id.number);
@@ -355,17 +373,6 @@ impl Course {
     /// Returns one that waits.
     pub fn held_one(&self, id: MessageId) -> Option<&Held> {
         self.held.get(&id)
-    }
-
-    /// Returns the causes that something waits for.
-    pub fn missing(&self) -> impl Iterator<Item = MessageId> {
-        self.missing.keys().copied()
-    }
-
-    /// Returns those that wait for this cause: who wrote them, and which node brought them.
-    pub fn children(&self, cause: MessageId) -> impl Iterator<Item = &Held> {
-        let children = self.missing.get(&cause).into_iter().flat_map(|missing| &missing.children);
-        children.filter_map(|child| self.held.get(child))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Names of conversations and messages.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -135,6 +136,9 @@ const DRAWN: usize = 3;
 
 /// The mark that the pens of a person bear.
 pub type Mark = [u8; 8 - DRAWN];
+
+/// For whom a message in a room is, by their marks: its author and whoever was a member as far as the author's node knew.
+pub type Audience = BTreeSet<Mark>;
 
 impl Pen {
     /// Makes a pen of a person out of random bytes.

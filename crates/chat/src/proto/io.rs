@@ -61,8 +61,8 @@ pub enum Input {
     Received(NodeId, Vec<u8>),
     /// A mailbox answered a question; `None`: it did not, in time.
     Answered(Token, Option<Vec<u8>>),
-    /// The history was read; messages that are not in it are left out.
-    Fetched(Token, Vec<Message>),
+    /// The history was read; messages that are not in it are left out. `None`: it could not be read.
+    Fetched(Token, Option<Vec<Message>>),
     /// The time that `poll_timeout` named has come.
     Timeout,
 }
@@ -149,23 +149,34 @@ pub enum ChatError {
         /// How long it may be.
         max: usize,
     },
+    /// Too long for somebody for whom it may be a request.
+    #[error(
+        "until they answer, what you write to them has at most {max} bytes (they may not know you yet): write less"
+    )]
+    TooLongUnasked {
+        /// How long it may be.
+        max: usize,
+    },
     /// Nothing was said.
-    #[error("there is nothing in the message")]
+    #[error("there is nothing in the message: write something")]
     Empty,
     /// The user is not in the conversation.
-    #[error("you are no member of this group (any more)")]
+    #[error("you are no member of this group (any more): ask for an invitation")]
     NotIn,
     /// The person is blocked.
-    #[error("you blocked this person: `compeer contact unblock` first")]
+    #[error("you blocked this person: unblock them first (`compeer contact unblock`, or at the contact on the page)")]
     Blocked,
     /// The partner is neither a contact nor a fellow member.
-    #[error("no node of this person is known: add them as a contact first")]
+    #[error(
+        "no node of this person is known: ask them for their link, which `compeer id show` and the page show there, \
+         and begin the conversation by it"
+    )]
     Unknown,
     /// What is meant is not of the author, or not here.
-    #[error("there is no such message of yours here")]
+    #[error("there is no such message of yours here: it may be another's, or gone")]
     NotYours,
     /// The waiting queue of somebody is full.
-    #[error("{max} messages wait for somebody already, who was not seen for long")]
+    #[error("{max} messages wait for somebody already, who was not seen for long: write again when they were there")]
     Full {
         /// How many may wait.
         max: usize,

@@ -32,8 +32,9 @@ pub struct Message {
     pub id: MessageId,
     /// Who says it.
     pub author: PersonId,
-    /// Its Lamport time: more than that of everything its author's node had shown there. With the id it orders the
-    /// conversation, alike on all nodes, and no effect before its cause.
+    /// Unix time in seconds by the author's clock, but more than that of everything its author's node had shown there (a
+    /// hybrid logical clock: Kulkarni et al., 2014). With the id it orders the conversation, alike on all nodes, and no effect
+    /// before its cause.
     pub time: u64,
     /// Unix time in milliseconds by the author's clock, which may be wrong: to be shown only.
     pub written: u64,

@@ -6,7 +6,7 @@ use people::proto::codec::{DecodeError, Reader, Writer};
 use super::card::MAX_CARD;
 use super::cipher::MAX_PARCEL;
 use super::id::Conversation;
-use super::item::{MAX_CARDS, MAX_ITEM, NOTHING};
+use super::item::{MAX_ITEM, NOTHING};
 
 /// How many bytes of items go together; a single one may be longer. Arbitrary: what is around them fits below
 /// [`MAX_PARCEL`].
@@ -20,6 +20,9 @@ pub const MAX_TELLS: usize = 8;
 
 /// How many nodes are asked about at once. Arbitrary.
 pub const MAX_WANTED_CARDS: usize = 32;
+
+/// How many cards go together. Arbitrary.
+pub const MAX_CARDS: usize = 4;
 
 /// The version that stands first. There is one.
 const VERSION: u8 = 1;

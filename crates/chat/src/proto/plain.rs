@@ -2,7 +2,7 @@
 //! the same seed has the same bytes. What the real one refuses it refuses too: what is for somebody else, what was
 //! opened before, what is of a session that is not here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{NodeId, Now};
 use people::proto::codec::{DecodeError, Reader, Writer};
@@ -52,11 +52,14 @@ pub struct Plain {
     rng: fastrand::Rng,
     own: Card,
     peers: BTreeMap<NodeId, Peer>,
-    facts: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    own_changed: bool,
+    changed: BTreeSet<NodeId>,
+    changed_sessions: BTreeSet<(NodeId, u64)>,
 }
 
 const OWN: &[u8] = b"vo";
 const PEER: &[u8] = b"vp";
+const SESSION: &[u8] = b"vs";
 
 /// How many sessions of one node are kept, as by the real one.
 const MAX_SESSIONS: usize = 5;
@@ -65,22 +68,29 @@ impl Plain {
     /// Restores it of its facts, whose keys begin with `v`; others are passed over. The seed is another in each run.
     pub fn new(node: NodeId, seed: u64, facts: &[(Vec<u8>, Vec<u8>)]) -> Plain {
         let rng = fastrand::Rng::with_seed(seed ^ u64::from_be_bytes(std::array::from_fn(|i| node.0[i])));
-        let mut plain = Plain { node, rng, own: Card::default(), peers: BTreeMap::new(), facts: BTreeMap::new() };
+        let (own_changed, changed, changed_sessions) = (false, BTreeSet::new(), BTreeSet::new());
+        let (own, peers) = (Card::default(), BTreeMap::new());
+        let mut plain = Plain { node, rng, own, peers, own_changed, changed, changed_sessions };
         for (key, value) in facts {
-            if key == OWN {
-                plain.own = Card::read(&mut Reader::new(value)).unwrap_or_default();
-            } else if let Some(id) = key.strip_prefix(PEER).and_then(|id| id.try_into().ok())
-                && let Ok(peer) = Peer::read(&mut Reader::new(value))
-            {
-                plain.peers.insert(NodeId(id), peer);
-            }
+            _ = plain.restore(key, &mut Reader::new(value));
         }
         plain
     }
 
-    fn keep(&mut self, node: NodeId) {
-        let value = self.peers.get(&node).map(Peer::write);
-        self.facts.insert([PEER, &node.0].concat(), value);
+    fn restore(&mut self, key: &[u8], value: &mut Reader<'_>) -> Result<(), DecodeError> {
+        if key == OWN {
+            self.own = Card::read(value)?;
+        } else if let Some(mut key) = key.strip_prefix(PEER).map(Reader::new) {
+            let peer = self.peers.entry(NodeId(key.fixed()?)).or_default();
+            peer.card = value.flag()?.then(|| Card::read(value)).transpose()?;
+            let has_current = value.flag()?;
+            peer.current = Some(value.u64()?).filter(|_| has_current);
+        } else if let Some(mut key) = key.strip_prefix(SESSION).map(Reader::new) {
+            let peer = self.peers.entry(NodeId(key.fixed()?)).or_default();
+            let session = Session { next: value.u32()?, begins: value.flag()?, opened: Ranges::read(value)? };
+            peer.sessions.insert(key.u64()?, session);
+        }
+        Ok(())
     }
 
     fn tag(node: NodeId, day: u64) -> [u8; 16] {
@@ -101,7 +111,7 @@ impl Plain {
         let is_new = peer.card.as_ref().is_none_or(|known| known.made < card.made);
         if is_new {
             peer.card = Some(card);
-            self.keep(node);
+            self.changed.insert(node);
         }
         is_new
     }
@@ -134,24 +144,15 @@ impl Peer {
         let mut to = Writer::new();
         to.u8(u8::from(self.card.is_some()));
         self.card.iter().for_each(|card| card.write(&mut to));
-        to.u8(u8::from(self.current.is_some())).u64(self.current.unwrap_or(0));
-        for (name, session) in &self.sessions {
-            session.opened.write(to.u64(*name).u32(session.next).u8(u8::from(session.begins)));
-        }
-        to.finish()
+        to.u8(u8::from(self.current.is_some())).u64(self.current.unwrap_or(0)).finish()
     }
+}
 
-    fn read(from: &mut Reader<'_>) -> Result<Peer, DecodeError> {
-        let card = from.flag()?.then(|| Card::read(from)).transpose()?;
-        let has_current = from.flag()?;
-        let current = Some(from.u64()?).filter(|_| has_current);
-        let mut sessions = BTreeMap::new();
-        while from.left() > 0 {
-            let name = from.u64()?;
-            let session = Session { next: from.u32()?, begins: from.flag()?, opened: Ranges::read(from)? };
-            sessions.insert(name, session);
-        }
-        Ok(Peer { card, current, sessions })
+impl Session {
+    fn write(&self) -> Vec<u8> {
+        let mut to = Writer::new();
+        self.opened.write(to.u32(self.next).u8(u8::from(self.begins)));
+        to.finish()
     }
 }
 
@@ -159,9 +160,7 @@ impl Cipher for Plain {
     fn card(&mut self, now: Now) -> Vec<u8> {
         if self.own.made == 0 {
             self.own.made = now.wall.0.saturating_mul(1000).max(1);
-            let mut to = Writer::new();
-            self.own.write(&mut to);
-            self.facts.insert(OWN.to_vec(), Some(to.finish()));
+            self.own_changed = true;
         }
         let mut to = Writer::new();
         self.own.write(to.fixed(&self.node.0));
@@ -174,9 +173,7 @@ impl Cipher for Plain {
         }
         let made = now.wall.0.saturating_mul(1000).max(self.own.made + 1);
         self.own = Card { made, mailboxes: mailboxes.to_vec() };
-        let mut to = Writer::new();
-        self.own.write(&mut to);
-        self.facts.insert(OWN.to_vec(), Some(to.finish()));
+        self.own_changed = true;
         true
     }
 
@@ -210,17 +207,25 @@ impl Cipher for Plain {
 
     fn seal(&mut self, now: Now, to: NodeId, parcel: &[u8]) -> Option<Vec<u8>> {
         self.peers.get(&to)?.card.as_ref()?;
-        let own = self.card(now);
         let new = self.rng.u64(..);
+        let begun = self
+            .peers
+            .get(&to)
+            .and_then(|peer| peer.sessions.get(&peer.current?))
+            .is_some_and(|session| !session.begins);
+        let own = if begun { Vec::new() } else { self.card(now) };
         let peer = self.peers.get_mut(&to)?;
+        if peer.current.is_none() {
+            self.changed.insert(to);
+        }
         let name = *peer.current.get_or_insert(new);
+        self.changed_sessions.insert((to, name));
         let session = peer.sessions.entry(name).or_insert(Session { next: 1, begins: true, ..Session::default() });
         let number = session.next;
         session.next += 1;
         let mut writer = Writer::new();
         writer.fixed(&to.0).fixed(&self.node.0).u64(name).u32(number);
-        writer.bytes(if session.begins { &own } else { &[] }).fixed(parcel);
-        self.keep(to);
+        writer.bytes(&own).fixed(parcel);
         Some(writer.finish())
     }
 
@@ -247,30 +252,47 @@ impl Cipher for Plain {
         if !session.opened.insert(number) {
             return Err(OpenError::Again);
         }
-        peer.current = Some(name);
-        while peer.sessions.len() > MAX_SESSIONS {
-            let other = peer.sessions.keys().copied().find(|other| *other != name);
-            other.iter().for_each(|other| _ = peer.sessions.remove(other));
+        if peer.current.replace(name) != Some(name) {
+            self.changed.insert(from);
         }
-        self.keep(from);
+        self.changed_sessions.insert((from, name));
+        while peer.sessions.len() > MAX_SESSIONS {
+            let Some(other) = peer.sessions.keys().copied().find(|other| *other != name) else { break };
+            peer.sessions.remove(&other);
+            self.changed_sessions.insert((from, other));
+        }
         Ok(Opened { from, parcel: parcel.to_vec() })
     }
 
     fn renew(&mut self, node: NodeId) {
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.current = None;
-            self.keep(node);
+            self.changed.insert(node);
         }
     }
 
     fn forget(&mut self, node: NodeId) {
-        if self.peers.remove(&node).is_some() {
-            self.keep(node);
+        if let Some(peer) = self.peers.remove(&node) {
+            self.changed.insert(node);
+            self.changed_sessions.extend(peer.sessions.into_keys().map(|name| (node, name)));
         }
     }
 
     fn facts(&mut self) -> Facts {
-        std::mem::take(&mut self.facts).into_iter().collect()
+        let mut facts = Facts::new();
+        if std::mem::take(&mut self.own_changed) {
+            let mut to = Writer::new();
+            self.own.write(&mut to);
+            facts.push((OWN.to_vec(), Some(to.finish())));
+        }
+        for node in std::mem::take(&mut self.changed) {
+            facts.push(([PEER, &node.0].concat(), self.peers.get(&node).map(Peer::write)));
+        }
+        for (node, name) in std::mem::take(&mut self.changed_sessions) {
+            let session = self.peers.get(&node).and_then(|peer| peer.sessions.get(&name));
+            facts.push(([SESSION, &node.0, &name.to_be_bytes()].concat(), session.map(Session::write)));
+        }
+        facts
     }
 }
 

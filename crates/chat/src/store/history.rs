@@ -18,7 +18,7 @@ const MAX_REACTIONS: usize = 4096;
 /// Where a message stands in its conversation: alike on all nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// Its Lamport time.
+    /// Its time.
     pub time: u64,
     /// Which it is.
     pub id: MessageId,

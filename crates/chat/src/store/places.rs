@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
 use super::apply::said_ms;
 use super::history::{Position, Said, read_position, read_said};
-use super::row::{name_of, read_conversation, read_id};
-use crate::proto::{Conversation, MessageId};
+use super::row::{name_of, read_conversation};
+use crate::proto::Conversation;
 
 /// How many characters of a text a list shows, and an answer of what it answers. Arbitrary: a line or two.
 pub(super) const PREVIEW_CHARS: usize = 200;
@@ -68,18 +68,6 @@ fn read_summary(row: &Row<'_>) -> Result<Summary> {
         is_muted: row.get("muted")?,
         is_request: row.get("request")?,
     })
-}
-
-/// Marks everything up to a position as read, and returns what was not.
-pub(super) fn mark_read(c: &Connection, place: i64, until: Position) -> Result<Vec<MessageId>> {
-    let set = "UPDATE chat_messages SET unread = 0 WHERE conversation = ?1 AND unread = 1 \
-        AND (time, pen, number) <= (?2, ?3, ?4) RETURNING pen, number";
-    let key = (place, until.time as i64, until.id.pen.0, until.id.number);
-    let mut read = c.prepare_cached(set)?.query_map(key, read_id)?.collect::<Result<Vec<_>>>()?;
-    read.sort_unstable();
-    let count = "UPDATE chat_conversations SET unread = unread - ?2 WHERE id = ?1";
-    c.prepare_cached(count)?.execute((place, read.len() as i64))?;
-    Ok(read)
 }
 
 /// Finds the number of a conversation, which is new if need be.

@@ -57,13 +57,13 @@ pub enum BookError {
     #[error("this link is your own: give it to somebody else")]
     Self_,
     /// Ourselves.
-    #[error("this is yourself")]
+    #[error("this is yourself: name somebody else")]
     Yourself,
     /// A name that somebody has.
-    #[error("another contact has this name")]
+    #[error("another contact has this name: choose another")]
     NameTaken,
     /// Nobody of that name.
-    #[error("there is no such contact")]
+    #[error("there is no such contact: `compeer contact list` and GET /api/v1/contacts show yours")]
     Unknown,
 }
 

@@ -26,10 +26,10 @@ const SECRET_INFO: &[u8] = b"compeer join 1 secret";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
     /// Too few or too many.
-    #[error("a code has {CODE_WORDS} words, this has {0}")]
+    #[error("a code has {CODE_WORDS} words, this has {0}: type all of them")]
     Count(usize),
     /// Not in the list.
-    #[error("word {position}, {word:?}, is not one of the words that codes are made of")]
+    #[error("word {position}, {word:?}, is not one of the words that codes are made of: look at it again")]
     Word {
         /// Which, from 1.
         position: usize,

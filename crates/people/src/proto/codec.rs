@@ -20,6 +20,9 @@ pub enum DecodeError {
     Value,
 }
 
+/// For how many bytes there is room at once. Arbitrary: most of what is written takes less.
+const ROOM: usize = 128;
+
 /// Writes values one after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Writer {
@@ -29,7 +32,7 @@ pub struct Writer {
 impl Writer {
     /// Returns an empty one.
     pub fn new() -> Writer {
-        Writer::default()
+        Writer { bytes: Vec::with_capacity(ROOM) }
     }
 
     /// Adds one byte.

@@ -121,19 +121,19 @@ pub enum Failure {
     #[error("refused: {0}")]
     WeRefused(Refused),
     /// Its list does not name it, or is another person's.
-    #[error("the node that answered does not belong to that person")]
+    #[error("the node that answered does not belong to that person: ask them for a new link")]
     NotTheirs,
     /// Its list does not name us, and the person's secret is not at hand to change that.
     #[error("the person's list does not name this node: unlock the secret, or add the node from another one")]
     CannotSign,
     /// It does not speak as it should.
-    #[error("the other node does not keep to the protocol: {0}")]
+    #[error("the other node does not keep to the protocol ({0}): is it of another version?")]
     Protocol(&'static str),
     /// It broke off.
-    #[error("the other node broke off")]
+    #[error("the other node broke off: try again")]
     Closed,
     /// It took too long.
-    #[error("the other node took too long")]
+    #[error("the other node took too long: try again")]
     Timeout,
 }
 

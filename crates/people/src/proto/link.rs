@@ -1,9 +1,10 @@
-//! Invitations as links: `compeer:contact?…` makes two persons contacts, `compeer:join?…` makes a computer one more node
-//! of a person. A link names nodes, hints where they may be reached, and a secret that proves to have the link.
+//! Links: `compeer:contact?…` makes two persons contacts, `compeer:join?…` makes a computer one more node of a person: these
+//! two are invitations. `compeer:person?…` only says where somebody is, so that whoever has it may write to them. A link
+//! names nodes and hints where they may be reached; an invitation also a secret that proves to have the link.
 //!
 //! Parameters, in this order: `person` (z-base-32; not in `join`), `name` (what the other calls itself; a claim), `node`
-//! (z-base-32; repeated) each followed by its `at` (hints; repeated), `secret` (16 bytes, base64url). Unknown ones are
-//! skipped, so that later versions can add some.
+//! (z-base-32; repeated) each followed by its `at` (hints; repeated), `secret` (16 bytes, base64url; not in `person`).
+//! Unknown ones are skipped, so that later versions can add some.
 //!
 //! A new node is added by a code of words ([`super::JoinCode`]); the link says the same for where the two computers do not
 //! find one another by themselves, since it names the node and where it is.
@@ -82,6 +83,17 @@ pub struct ContactLink {
     pub secret: Secret,
 }
 
+/// `compeer:person?…`: who somebody is, and where. It invites nobody, so it may be shown to all the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonLink {
+    /// Who.
+    pub person: PersonId,
+    /// What the person calls itself.
+    pub name: Option<Name>,
+    /// Nodes that speak for the person; at least one.
+    pub nodes: Vec<LinkNode>,
+}
+
 /// `compeer:join?…`: become a node of the person that this node speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinLink {
@@ -93,14 +105,14 @@ pub struct JoinLink {
 
 impl fmt::Display for ContactLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "compeer:contact?person={}", self.person)?;
-        if let Some(name) = &self.name {
-            write!(f, "&name={}", utf8_percent_encode(name.as_str(), KEPT))?;
-        }
-        for node in &self.nodes {
-            write_node(f, '&', node)?;
-        }
+        write_person(f, "contact", self.person, self.name.as_ref(), &self.nodes)?;
         write!(f, "&secret={}", BASE64URL_NOPAD.encode(&self.secret.0))
+    }
+}
+
+impl fmt::Display for PersonLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_person(f, "person", self.person, self.name.as_ref(), &self.nodes)
     }
 }
 
@@ -110,6 +122,20 @@ impl fmt::Display for JoinLink {
         write_node(f, '?', &self.node)?;
         write!(f, "&secret={}", BASE64URL_NOPAD.encode(&self.secret.0))
     }
+}
+
+fn write_person(
+    f: &mut fmt::Formatter<'_>,
+    kind: &str,
+    person: PersonId,
+    name: Option<&Name>,
+    nodes: &[LinkNode],
+) -> fmt::Result {
+    write!(f, "compeer:{kind}?person={person}")?;
+    if let Some(name) = name {
+        write!(f, "&name={}", utf8_percent_encode(name.as_str(), KEPT))?;
+    }
+    nodes.iter().try_for_each(|node| write_node(f, '&', node))
 }
 
 fn write_node(f: &mut fmt::Formatter<'_>, before: char, node: &LinkNode) -> fmt::Result {
@@ -131,6 +157,23 @@ impl FromStr for ContactLink {
             return Err(LinkError::Missing("node"));
         }
         Ok(ContactLink { person, name: parts.name, nodes: parts.nodes, secret })
+    }
+}
+
+impl FromStr for PersonLink {
+    type Err = LinkError;
+
+    /// An invitation says where somebody is, too.
+    fn from_str(text: &str) -> Result<PersonLink, LinkError> {
+        let parts = match Parts::read("contact", text) {
+            Err(LinkError::Kind(_)) => Parts::read("person", text)?,
+            parts => parts?,
+        };
+        let person = parts.person.ok_or(LinkError::Missing("person"))?;
+        if parts.nodes.is_empty() {
+            return Err(LinkError::Missing("node"));
+        }
+        Ok(PersonLink { person, name: parts.name, nodes: parts.nodes })
     }
 }
 
@@ -223,6 +266,11 @@ mod tests {
         assert!(text.starts_with("compeer:contact?person=") && text.contains("&at=127.0.0.1:4001&"), "{text}");
         let join = JoinLink { node: link().nodes[0].clone(), secret: Secret([9; 16]) };
         assert_eq!(join.to_string().parse(), Ok(join));
+        let ContactLink { person, name, nodes, .. } = link();
+        let where_she_is = PersonLink { person, name, nodes };
+        let shown = where_she_is.to_string();
+        assert!(!shown.contains("secret") && shown.parse::<ContactLink>().is_err(), "{shown}");
+        assert_eq!((shown.parse(), text.parse()), (Ok(where_she_is.clone()), Ok(where_she_is)));
     }
 
     #[test]
@@ -240,15 +288,19 @@ mod tests {
         assert_eq!(parse(&text[..text.len() - 30]), LinkError::Missing("secret"));
         assert_eq!(parse(&text[..text.len() - 3]), LinkError::Part("secret"));
         assert_eq!(parse(&format!("{text}{}", "&x=".repeat(1000))), LinkError::Long);
+        let nowhere = format!("compeer:person?person={}", link().person);
+        assert_eq!(nowhere.parse::<PersonLink>(), Err(LinkError::Missing("node")));
+        assert_eq!("compeer:join?node=x".parse::<PersonLink>(), Err(LinkError::Kind("person")));
         let error = "compeer:contact?at=x".parse::<JoinLink>().unwrap_err();
         assert_eq!(error, LinkError::Kind("join"));
     }
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_harm(text in "compeer:(contact|join)[?](.{0,20}[&=]){0,9}") {
+        fn any_text_is_read_without_harm(text in "compeer:(contact|join|person)[?](.{0,20}[&=]){0,9}") {
             let _ = text.parse::<ContactLink>();
             let _ = text.parse::<JoinLink>();
+            let _ = text.parse::<PersonLink>();
         }
     }
 }

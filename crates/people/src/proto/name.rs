@@ -18,10 +18,10 @@ pub enum NameError {
     #[error("a name needs at least one character")]
     Empty,
     /// Too long.
-    #[error("a name has at most {MAX_BYTES} bytes")]
+    #[error("a name has at most {MAX_BYTES} bytes: choose a shorter one")]
     Long,
     /// A character that would deceive or disturb.
-    #[error("a name has no control characters, and no space at its beginning or end")]
+    #[error("a name has no control characters, and no space at its beginning or end: take them away")]
     Character,
 }
 

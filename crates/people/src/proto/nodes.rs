@@ -64,13 +64,13 @@ pub enum NodeListError {
     #[error("a person has at most {MAX_NODES} nodes: revoke one that is no longer used")]
     Full,
     /// Too many revoked nodes.
-    #[error("{MAX_REVOKED} nodes were revoked, and no more fit into the list")]
+    #[error("{MAX_REVOKED} nodes were revoked, and no more fit into the list: leave this one in it")]
     RevokedFull,
     /// The node was revoked before.
-    #[error("this node was revoked, which is for ever: let it draw a new key")]
+    #[error("this node was revoked, which is for ever: with another data directory it draws a new key")]
     Revoked,
     /// The name is another node's.
-    #[error("another node has this name")]
+    #[error("another node has this name: choose another")]
     NameTaken,
 }
 

@@ -38,10 +38,10 @@ const LETTERS: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PhraseError {
     /// Too few or too many.
-    #[error("a recovery phrase has {WORDS} words, this has {0}")]
+    #[error("a recovery phrase has {WORDS} words, this has {0}: type all of them")]
     Count(usize),
     /// Not in the list.
-    #[error("word {position}, {word:?}, is not one of the words that a recovery phrase is made of")]
+    #[error("word {position}, {word:?}, is not one of the words that a recovery phrase is made of: look at it again")]
     Word {
         /// Which, from 1.
         position: usize,
@@ -49,7 +49,7 @@ pub enum PhraseError {
         word: String,
     },
     /// Words that do not belong together.
-    #[error("these words do not belong together: one of them is another word, or two are swapped")]
+    #[error("these words do not belong together: one of them is another word, or two are swapped; look at each again")]
     Checksum,
 }
 

@@ -8,6 +8,9 @@ use super::network::{Happens, Network};
 use super::sealer::Sealer;
 use super::view::Rumour;
 
+/// How often it is looked whether all is well again. Arbitrary.
+const LOOK: Duration = Duration::from_secs(3600);
+
 /// How often a node that cannot do something now tries again. Arbitrary.
 const LATER: Duration = Duration::from_secs(900);
 
@@ -118,7 +121,7 @@ impl<C: Sealer> Network<C> {
         if let Some(chat) = &mut self.nodes[node].chat {
             chat.ask_history(now);
         }
-        self.nodes[node].asked_history = true;
+        self.nodes[node].asked_history = Some(self.clock);
         self.drain(node);
     }
 
@@ -141,6 +144,7 @@ impl<C: Sealer> Network<C> {
     /// A node's clock is set: right, or wrong in another way.
     pub(super) fn sets_clock(&mut self, node: usize) {
         let wrong_s = self.rng.i64(-86_400..86_400);
+        self.nodes[node].set = Some(self.clock);
         self.nodes[node].wrong_s = if self.rng.bool() { 0 } else { wrong_s };
         self.note(node, format_args!("sets its clock"));
     }
@@ -161,5 +165,13 @@ impl<C: Sealer> Network<C> {
                 self.start(node);
             }
         }
+        self.later(LOOK, Happens::Looks { was_well: false });
+    }
+
+    /// When all is as promised, and still is after a while, nothing more is waited for.
+    pub(super) fn looks(&mut self, was_well: bool) {
+        let is_well = self.is_well();
+        let next = if is_well && was_well { Happens::Ends_ } else { Happens::Looks { was_well: is_well } };
+        self.later(LOOK, next);
     }
 }

@@ -27,7 +27,9 @@ impl<C: Sealer> Network<C> {
         // All of it takes effect at once: a message's stage may stand before it.
         let (messages, others): (Vec<_>, Vec<_>) =
             changes.into_iter().partition(|change| matches!(change, Change::Message(_)));
-        for change in messages.into_iter().chain(others) {
+        let again =
+            if self.scenario.mutation == Some(ChatMutation::DoubleCommits) { messages.clone() } else { Vec::new() };
+        for change in messages.into_iter().chain(again).chain(others) {
             match change {
                 Change::Fact(..) if torn => {}
                 Change::Fact(key, Some(value)) => _ = self.nodes[node].store.facts.insert(key, value),
@@ -62,6 +64,11 @@ impl<C: Sealer> Network<C> {
             true => self.nodes[node].store.requests.insert(number),
             false => self.nodes[node].store.requests.remove(&number),
         };
+        if !is && is_new {
+            // Only now others may rely on it: what the user did is lost if the node crashes before.
+            self.accepted.insert(number);
+            self.consents.insert((self.nodes[node].person, number));
+        }
         if is && is_new && self.rng.bool() {
             let wait = self.within(ACCEPTING);
             self.later(wait, Happens::Accepts { node, number });
@@ -103,17 +110,31 @@ impl<C: Sealer> Network<C> {
         self.note(node, format_args!("keeps {said}"));
         let person = self.nodes[node].person;
         self.said[said as usize].reached.entry(person).or_insert(clock);
+        let strange = self.strange_causes(node, said);
         let store = &mut self.nodes[node].store;
         let times = store.inserted.entry(said).or_insert(0);
         *times += 1;
         if *times == 1 {
             store.order.push((said, clock));
+            store.strange.extend(strange);
             let recent = store.recent.entry(number).or_default();
             recent.push_back(said);
             if recent.len() > LAST {
                 recent.pop_front();
             }
         }
+    }
+
+    /// Returns what is missing on a node of the causes of a message by people who are no members as far as it knows.
+    fn strange_causes(&self, node: usize, said: u32) -> Vec<(u32, u32)> {
+        let (here, effect) = (&self.nodes[node], &self.said[said as usize]);
+        let is_strange = |cause: &u32| {
+            let author = self.said[*cause as usize].author;
+            let is_member = effect.group.is_none_or(|group| here.view.is_member(group, author));
+            !is_member && !here.store.inserted.contains_key(cause)
+        };
+        let causes = effect.message.after.iter().filter_map(|id| self.index.get(&(effect.conversation, *id)));
+        causes.copied().filter(is_strange).map(|cause| (said, cause)).collect()
     }
 
     /// Notes what the user's programs hear.

@@ -11,6 +11,9 @@ use super::sealer::Sealer;
 /// How long reading the history may take. Arbitrary.
 const READING: Duration = Duration::from_millis(50);
 
+/// Longer than the slowest disk takes.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// How long a node that crashed is away at most. Arbitrary.
 const AWAY: Duration = Duration::from_secs(1200);
 
@@ -189,6 +192,11 @@ impl<C: Sealer> Network<C> {
         here.gone.clear();
         here.epoch += 1;
         self.writing.retain(|(by, _, _), _| *by != node);
+        // Who asked for the history just before asks again: that may not have been stored.
+        if here.asked_history.is_some_and(|asked| self.clock.since(asked) < AT_ONCE) {
+            here.asked_history = None;
+            self.later(AWAY, Happens::Fetches { node });
+        }
     }
 
     /// The process ends in the midst of things and is started again soon.

@@ -48,10 +48,7 @@ impl Law {
     /// Says whether a message has to be with somebody.
     pub(super) fn due(&self, said: &Said, person: usize) -> Due {
         if !said.audience.contains(&person) {
-            // Another node of the author may know already that they are a member; or, when they are back, never have heard
-            // that they were expelled.
-            let may = said.group.is_some_and(|group| self.is_in(group, person, said.at) || self.is_back(group, person));
-            return if may && !self.blocks.contains_key(&(said.author, person)) { Due::Open } else { Due::Forbidden };
+            return Due::Forbidden;
         }
         if let Some(spread) = self.blocks.get(&(person, said.author)) {
             return if said.at > spread.settled { Due::Forbidden } else { Due::Open };
@@ -78,20 +75,17 @@ impl Law {
         last.is_some_and(|spread| matches!(spread.rumour, Rumour::Member { is: true, .. }))
     }
 
-    /// Whether somebody was expelled and let in again.
-    fn is_back(&self, group: usize, person: usize) -> bool {
-        let spreads = self.members.get(&(group, person)).into_iter().flatten();
-        spreads.into_iter().any(|spread| matches!(spread.rumour, Rumour::Member { version: 3.., is: true, .. }))
-    }
-
     /// Whether somebody is a member from a time on to the end, and was before without doubt or came for the first time.
     fn stays(&self, group: usize, person: usize, at: Instant) -> bool {
-        self.members.get(&(group, person)).into_iter().flatten().all(|spread| match spread.rumour {
-            Rumour::Member { is: false, .. } => spread.begun < at,
-            // Whoever comes back is in for good when all know of it.
-            Rumour::Member { version, .. } => version == 1 || spread.settled < at,
-            _ => true,
-        })
+        let mut spreads = self.members.get(&(group, person)).into_iter().flatten();
+        // An author may not know yet who was expelled.
+        self.is_in(group, person, at)
+            && spreads.all(|spread| match spread.rumour {
+                Rumour::Member { is: false, .. } => spread.begun < at,
+                // Whoever comes back is in for good when all know of it.
+                Rumour::Member { version, .. } => version == 1 || spread.settled < at,
+                _ => true,
+            })
     }
 
     /// Whether two people know each other for all the time: as contacts, or fellow members from the first to the last.
@@ -102,12 +96,6 @@ impl Law {
             || groups.into_iter().any(|group| {
                 [one, other].into_iter().all(|person| self.members.get(&(group, person)).is_some_and(always))
             })
-    }
-
-    /// Whether all know by some time that the author of a message is a member where it was said.
-    pub(super) fn is_known(&self, said: &Said, by: Instant) -> bool {
-        let of = |group| self.members.get(&(group, said.author)).into_iter().flatten();
-        said.group.is_none_or(|group| of(group).all(|spread| spread.settled < by))
     }
 
     /// Says whether a message has to be on a node of somebody, of whom it is known whether it has to be with them.

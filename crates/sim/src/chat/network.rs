@@ -61,6 +61,7 @@ pub(super) enum Happens {
     Reads,
     Accepts { node: usize, number: u16 },
     Heals,
+    Looks { was_well: bool },
     Ends_,
 }
 
@@ -88,6 +89,8 @@ pub(super) struct Network<C: Sealer> {
     pub writing: BTreeMap<(usize, u16, MessageId), (Instant, Vec<usize>)>,
     /// Direct conversations of people who are no contacts that one of them accepted.
     pub accepted: BTreeSet<u16>,
+    /// Who gave their word on which request, on any of their nodes.
+    pub consents: BTreeSet<(usize, u16)>,
     pub outcome: ChatOutcome,
     trace: Trace,
 }
@@ -114,6 +117,7 @@ impl<C: Sealer> Network<C> {
             index: BTreeMap::new(),
             writing: BTreeMap::new(),
             accepted: BTreeSet::new(),
+            consents: BTreeSet::new(),
             outcome: ChatOutcome::default(),
             trace: Trace::new(log),
             scenario,
@@ -154,7 +158,7 @@ impl<C: Sealer> Network<C> {
                     // The process goes on with it when it wakes.
                     self.later(Duration::from_secs(60), Happens::Fetched { node, epoch, token, messages });
                 } else if self.nodes[node].starts == epoch {
-                    self.give(node, Input::Fetched(token, messages));
+                    self.give(node, Input::Fetched(token, Some(messages)));
                 }
             }
             Happens::Commits { node, epoch } => self.commits(node, epoch),
@@ -172,6 +176,7 @@ impl<C: Sealer> Network<C> {
             Happens::Reads => self.reads(),
             Happens::Accepts { node, number } => self.accepts(node, number),
             Happens::Heals => self.heals(),
+            Happens::Looks { was_well } => self.looks(was_well),
             Happens::Ends_ => {}
         }
     }

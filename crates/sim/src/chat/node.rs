@@ -21,6 +21,8 @@ pub(super) struct Store {
     pub inserted: BTreeMap<u32, u32>,
     /// The order in which messages entered for the first time, and when.
     pub order: Vec<(u32, Instant)>,
+    /// Of these a message and a cause of it that was missing, by somebody who was no member as far as the node knew.
+    pub strange: BTreeSet<(u32, u32)>,
     /// The last of each conversation.
     pub recent: BTreeMap<u16, VecDeque<u32>>,
     pub stages: BTreeMap<(u32, usize), Stage>,
@@ -56,6 +58,8 @@ pub(super) struct Node<C: Sealer> {
     pub left_out: Duration,
     /// By how much its wall clock is wrong.
     pub wrong_s: i64,
+    /// When its wall clock was set.
+    pub set: Option<Instant>,
     pub armed: Option<Instant>,
     /// After how many more stores it crashes, and whether the last of them is still done.
     pub crash: Option<(u8, bool)>,
@@ -71,8 +75,8 @@ pub(super) struct Node<C: Sealer> {
     pub dialled: BTreeSet<usize>,
     /// The mailboxes that the user named.
     pub mailboxes: Vec<usize>,
-    /// Whether it fetched the history of its person, having come later.
-    pub asked_history: bool,
+    /// When it asked for the history of its person, having come later.
+    pub asked_history: Option<Instant>,
 }
 
 impl<C: Sealer> Node<C> {
@@ -98,6 +102,7 @@ impl<C: Sealer> Node<C> {
             starts: 0,
             left_out: Duration::ZERO,
             wrong_s: 0,
+            set: None,
             armed: None,
             crash: None,
             open: BTreeMap::new(),
@@ -107,7 +112,7 @@ impl<C: Sealer> Node<C> {
             asked: BTreeSet::new(),
             dialled: BTreeSet::new(),
             mailboxes: Vec::new(),
-            asked_history: false,
+            asked_history: None,
         }
     }
 

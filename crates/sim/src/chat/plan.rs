@@ -68,6 +68,9 @@ impl<C: Sealer> Network<C> {
             self.nodes.push(node);
             // All begin as if they had been switched off.
             self.nodes[number].down = true;
+        }
+        for number in 0..self.nodes.len() {
+            let person = self.nodes[number].person;
             if number < first {
                 let start = self.within(5 * MINUTE);
                 self.later(start, Happens::Starts { node: number });
@@ -243,10 +246,10 @@ impl<C: Sealer> Network<C> {
                 _ => false,
             };
             let delay = match self.rng.u8(..10) {
-                _ if !is_late => Duration::ZERO,
+                _ if !is_late || is_own && at == Duration::ZERO => Duration::ZERO,
+                _ if is_own => self.within(MINUTE),
                 0..3 => self.within(5 * Duration::from_secs(1)),
                 3..7 => self.within(HOUR / 2),
-                _ if is_own => self.within(MINUTE),
                 _ => self.within(LATE),
             };
             if at + delay == Duration::ZERO {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base::Instant;
 use chat::proto::Input;
 
+use super::ChatMutation;
 use super::network::{Happens, Network};
 use super::sealer::Sealer;
 
@@ -130,6 +131,9 @@ impl<C: Sealer> Network<C> {
         if stands && self.nodes[here].runs() {
             self.note(here, format_args!("{} bytes of n{other} on {stream}", frame.len()));
             let id = self.nodes[other].id;
+            if self.scenario.mutation == Some(ChatMutation::OpenTwice) {
+                self.give(here, Input::Received(id, frame.clone()));
+            }
             self.give(here, Input::Received(id, frame));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat::proto::{Body, ChatError, Conversation, MessageId, Pen, RoomName};
+use chat::proto::{Body, ChatError, Conversation, MAX_REQUEST_LEN, MAX_REQUEST_MESSAGES, MessageId, Pen, RoomName};
 
 use super::network::{Happens, Network};
 use super::sealer::Sealer;
@@ -16,11 +16,12 @@ const LATER: Duration = Duration::from_secs(600);
 /// How often somebody reads. Arbitrary.
 const READING: Duration = Duration::from_secs(120);
 
-/// How long a text is at most. Below what one who is no contact may leave, 4 KiB, and several pages.
+/// How long a text is at most. Arbitrary: several pages.
 const LONG: usize = 4000;
 
-/// How many messages somebody writes to one who did not accept them: what the machine lets strangers leave.
-const STRANGE: usize = 3;
+/// How long a message is at most that somebody writes to one who did not accept them: what the machine lets strangers
+/// leave, less what stands around the words.
+const STRANGE: usize = MAX_REQUEST_LEN - 512;
 
 impl<C: Sealer> Network<C> {
     /// Somebody who is awake says something: in a conversation that goes on, or where they like.
@@ -90,6 +91,9 @@ impl<C: Sealer> Network<C> {
             return false;
         }
         let body = self.body(node, number);
+        if length(&body) > STRANGE && self.is_strange(node, number) {
+            return false;
+        }
         let now = self.nodes[node].now(clock);
         let Some(chat) = &mut self.nodes[node].chat else { return false };
         let said = chat.write(now, &conversation, body);
@@ -102,7 +106,7 @@ impl<C: Sealer> Network<C> {
                 self.note(node, format_args!("cannot write in {number}: {error}"));
                 self.outcome.refused += 1;
                 // Anything else a user must not meet here.
-                if !matches!(error, ChatError::NotYours | ChatError::Unknown) {
+                if !matches!(error, ChatError::NotYours | ChatError::Unknown | ChatError::TooLongUnasked { .. }) {
                     self.outcome.fail(format!("n{node} of person {me} cannot write in {conversation:?}: {error}"));
                 }
             }
@@ -128,15 +132,21 @@ impl<C: Sealer> Network<C> {
         }
     }
 
-    /// Whether somebody who is no contact wrote as much as they may, and was not answered.
-    fn is_too_strange(&self, node: usize, number: u16) -> bool {
+    /// Whether they are no contacts, and nobody accepted what the other wrote.
+    fn is_strange(&self, node: usize, number: u16) -> bool {
         let (me, view) = (self.nodes[node].person, &self.nodes[node].view);
         let conversation = &self.conversations[usize::from(number)];
         let partner = conversation.partner(self.people[me]).and_then(|id| self.person(&id));
-        let is_strange = partner.is_some_and(|partner| !view.is_contact(me, partner));
+        partner.is_some_and(|partner| !view.is_contact(me, partner)) && !self.accepted.contains(&number)
+    }
+
+    /// Whether somebody who is no contact wrote as much as they may, and was not answered.
+    fn is_too_strange(&self, node: usize, number: u16) -> bool {
         let first = MessageId { pen: Pen([0; 8]), number: 0 };
-        let so_far = self.index.range((number, first)..(number + 1, first)).count();
-        is_strange && so_far >= STRANGE && !self.accepted.contains(&number)
+        // What a slow disk still stores counts, too.
+        let stored = || self.index.range((number, first)..(number + 1, first)).count();
+        let so_far = || stored() + self.writing.keys().filter(|(_, written, _)| *written == number).count();
+        self.is_strange(node, number) && so_far() >= MAX_REQUEST_MESSAGES as usize
     }
 
     /// Returns what the user of a node says.
@@ -219,7 +229,15 @@ impl<C: Sealer> Network<C> {
         if let Some(chat) = &mut self.nodes[node].chat {
             chat.accept(now, &conversation);
         }
-        self.accepted.insert(number);
         self.drain(node);
+    }
+}
+
+/// How many bytes the words of a message and its notice are.
+fn length(body: &Body) -> usize {
+    match body {
+        Body::Text { text, .. } | Body::Edit { text, .. } => text.len(),
+        Body::Attachment { notice, caption, .. } => notice.len() + caption.len(),
+        Body::Reaction { .. } | Body::Deletion { .. } | Body::Timer { .. } | Body::Opening => 0,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base::Instant;
 use chat::proto::Stage;
 
 use super::ChatOutcome;
@@ -13,8 +14,12 @@ use super::sealer::Sealer;
 /// some people are never awake together: two of their half days, and some hours.
 const IN_TIME: Duration = Duration::from_secs(28 * 3600);
 
-/// How long a message waits for its causes: what the machine says.
-const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// How long a message waits for its causes: what the machine says, less what it loses by storing whole seconds.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600 - 2);
+
+/// How long after a new node asks for the history another of its person hears so at most: it sleeps half a day, is
+/// crashed for a while, and is told in one of its mailboxes.
+const HISTORY: Duration = Duration::from_secs(16 * 3600);
 
 impl<C: Sealer> Network<C> {
     /// Looks what reached nobody of those it is for, before all are together.
@@ -39,22 +44,41 @@ impl<C: Sealer> Network<C> {
         }
     }
 
-    pub(super) fn verdict(mut self) -> ChatOutcome {
-        let mut outcome = std::mem::take(&mut self.outcome);
+    /// Whether all that is promised for the end holds already.
+    pub(super) fn is_well(&self) -> bool {
+        let mut outcome = ChatOutcome::default();
+        self.judge(&mut outcome, true);
+        outcome.failed == 0
+    }
+
+    /// `brief`: the first that is wrong ends it.
+    fn judge(&self, outcome: &mut ChatOutcome, brief: bool) {
         let law = Law::new(&self.spreads);
         for index in 0..self.said.len() {
-            self.judge_message(&law, index, &mut outcome);
+            self.judge_message(&law, index, outcome);
+            if brief && outcome.failed > 0 {
+                return;
+            }
+        }
+        // When each message was named as a cause for the first time.
+        let mut named = vec![None; self.said.len()];
+        for said in &self.said {
+            let causes = said.message.after.iter().filter_map(|id| self.index.get(&(said.conversation, *id)));
+            causes.for_each(|cause| _ = named[*cause as usize].get_or_insert(said.at));
         }
         for node in 0..self.nodes.len() {
-            self.judge_node(&law, node, &mut outcome);
+            self.judge_node(&law, &named, node, outcome);
         }
         for (number, keeper) in self.keepers.iter().enumerate() {
-            // What lies in a mailbox that a node left stays there until it expires.
-            let names = |node: &&usize| self.nodes[**node].mailboxes.contains(&number);
-            for node in keeper.left().into_iter().filter_map(|node| self.by_id.get(&node)).filter(names) {
+            for node in keeper.left().into_iter().filter_map(|node| self.by_id.get(&node)) {
                 outcome.fail(format!("mailbox {number} still has something for n{node}"));
             }
         }
+    }
+
+    pub(super) fn verdict(mut self) -> ChatOutcome {
+        let mut outcome = std::mem::take(&mut self.outcome);
+        self.judge(&mut outcome, false);
         let others = |said: &Said| {
             let (author, at) = (said.author, said.at);
             let reached = said.reached.iter().filter(move |(person, _)| **person != author);
@@ -73,7 +97,7 @@ impl<C: Sealer> Network<C> {
         let dues: Vec<Due> = (0..self.people.len()).map(|person| law.due(said, person)).collect();
         for (number, node) in self.nodes.iter().enumerate() {
             let times = node.store.inserted.get(&(index as u32)).copied().unwrap_or(0);
-            let due = law.due_on(said, dues[node.person], number, node.asked_history);
+            let due = law.due_on(said, dues[node.person], number, node.asked_history.is_some());
             outcome.owed += u64::from(due == Due::Owed);
             let wrong = match (times, due) {
                 (0, Due::Owed) => "never came".into(),
@@ -107,20 +131,28 @@ impl<C: Sealer> Network<C> {
     }
 
     /// A node shows no effect before its cause, has nothing left to send, and few facts.
-    fn judge_node(&self, law: &Law, number: usize, outcome: &mut ChatOutcome) {
+    fn judge_node(&self, law: &Law, named: &[Option<Instant>], number: usize, outcome: &mut ChatOutcome) {
         let node = &self.nodes[number];
         let mut is_shown = vec![false; self.said.len()];
         for (index, at) in &node.store.order {
             is_shown[*index as usize] = true;
             let said = &self.said[*index as usize];
-            // Nobody waits longer for a cause, and history comes in no order.
-            if node.asked_history || at.since(said.at) > PATIENCE {
-                continue;
-            }
+            // Nobody waits longer for a cause, with whichever message that names it the waiting began.
+            let is_patient = |cause: &u32| named[*cause as usize].is_none_or(|since| at.since(since) <= PATIENCE);
             let causes = said.message.after.iter().filter_map(|id| self.index.get(&(said.conversation, *id)));
-            for cause in causes.copied().filter(|cause| !is_shown[*cause as usize]) {
+            let causes = causes.copied().filter(is_patient);
+            for cause in causes.filter(|cause| !is_shown[*cause as usize]) {
                 let before = &self.said[cause as usize];
-                let is_due = law.due(before, node.person) == Due::Owed && law.is_known(before, *at);
+                // The clock may be set while something waits for the cause; and history comes in no order.
+                let since = named[cause as usize].unwrap_or(said.at);
+                let was_set = node.set.is_some_and(|set| since < set && set <= *at);
+                let is_history = node.asked_history.is_some_and(|asked| before.at < asked + HISTORY);
+                if was_set || is_history {
+                    continue;
+                }
+                // Who is no member as far as this node knows is not waited for.
+                let due = law.due_on(before, law.due(before, node.person), number, false);
+                let is_due = due == Due::Owed && !node.store.strange.contains(&(*index, cause));
                 if is_due && node.store.inserted.contains_key(&cause) {
                     let (effect, cause) = (name(*index as usize, said), name(cause as usize, before));
                     outcome.fail(format!("{effect} is shown on n{number} before its cause {cause}"));
@@ -134,6 +166,9 @@ impl<C: Sealer> Network<C> {
             if let Some(to) = to {
                 outcome.fail(format!("n{number} of person {} has {count} waiting for n{to}", node.person));
             }
+        }
+        for request in node.store.requests.iter().filter(|request| self.consents.contains(&(node.person, **request))) {
+            outcome.fail(format!("n{number} asks for a word on {request} that person {} gave", node.person));
         }
         outcome.facts = outcome.facts.max(node.store.facts.len());
         let bytes = node.store.facts.iter().map(|(key, value)| key.len() + value.len()).sum();

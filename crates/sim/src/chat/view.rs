@@ -95,7 +95,13 @@ impl View {
     pub(super) fn admits(&self, me: usize, person: usize, node: usize) -> bool {
         !self.blocked.contains(&person)
             && self.nodes.get(&person).is_some_and(|nodes| nodes.contains(&node))
-            && self.acquainted(me).contains(&person)
+            && self.has_to_do_with(me, person)
+    }
+
+    /// Whether [`View::acquainted`] names them.
+    fn has_to_do_with(&self, me: usize, person: usize) -> bool {
+        let mut groups = self.members.iter().filter(|((_, who), (_, is))| *who == person && *is);
+        self.is_contact(me, person) || groups.any(|((group, _), _)| self.is_member(*group, me))
     }
 }
 
@@ -124,6 +130,9 @@ mod tests {
         view.learn(Rumour::Member { group: 1, person: 3, version: 1, is: true });
         assert_eq!(view.acquainted(1), BTreeSet::from([1, 2, 4]));
         assert_eq!(view.acquainted(2), BTreeSet::from([1, 2]));
+        for (me, person) in (0..5).flat_map(|me| (0..5).map(move |person| (me, person))) {
+            assert_eq!(view.has_to_do_with(me, person), view.acquainted(me).contains(&person), "{me} and {person}");
+        }
         view.learn(Rumour::Node { person: 4, node: 8 });
         assert!(view.admits(1, 4, 8) && !view.admits(1, 4, 9) && !view.admits(2, 4, 8));
         view.learn(Rumour::Block { by: 1, whom: 4 });

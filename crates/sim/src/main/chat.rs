@@ -1,4 +1,5 @@
-//! `sim chat`: runs many seeds of twenty people who talk, the first of them twice, and fails where a promise is broken.
+//! `sim chat`: runs many seeds of twenty people who talk, and fails where a promise is broken. The first runs twice, unless
+//! the real cipher seals, which draws its keys from the system.
 
 use std::process::ExitCode;
 
@@ -31,7 +32,8 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> Option<ExitCode> {
     };
     let one = |seed| {
         let mut outcome = ChatSim::run(scenario(seed), log);
-        if seed == first && !log && ChatSim::run(scenario(seed), false) != outcome {
+        // The real cipher draws its keys from the system.
+        if seed == first && !log && !olm && ChatSim::run(scenario(seed), false) != outcome {
             outcome.failures.push("another run differs".into());
         }
         outcome

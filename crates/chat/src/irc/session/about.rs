@@ -74,8 +74,9 @@ impl Session {
     }
 
     pub(super) fn lusers(&mut self) {
-        let here = self.view.people().filter(|person| self.view.is_here(person.person)).count();
-        let all = self.view.people().count();
+        let others = || self.view.people().filter(|person| person.person != self.view.me());
+        let here = others().filter(|person| self.view.is_here(person.person)).count();
+        let all = others().count();
         self.reply(RPL_LUSERCLIENT, [format!("You know {all} people, of whom {here} are here").as_str()]);
         self.reply(RPL_LUSERME, ["This node serves you alone"]);
     }

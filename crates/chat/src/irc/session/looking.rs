@@ -34,7 +34,7 @@ impl Session {
         let (nick, id) = (self.view.nick(partner), partner.to_string());
         self.notice(&format!(
             "{nick} is no contact of yours and writes to you. `compeer chat person:{id} --accept` lets them write on, \
-             --refuse leaves it alone"
+             `compeer chat person:{id} --refuse` leaves it alone"
         ));
     }
 

@@ -87,7 +87,7 @@ fn a_recipient_that_lost_its_tables_goes_on_with_what_is_left() {
 fn what_comes_early_is_kept_within_limits() {
     let mut from_bob = Incoming::default();
     from_bob.begin(7, 1);
-    (2..1000).for_each(|number| from_bob.keep(number, vec![0; 10]));
+    (2..3 * MAX_EARLY as u64).for_each(|number| from_bob.keep(number, vec![0; 10]));
     assert_eq!((from_bob.early.len(), from_bob.early_bytes), (MAX_EARLY, MAX_EARLY * 10));
     from_bob.take();
     assert_eq!(from_bob.kept(), Some(vec![0; 10]));

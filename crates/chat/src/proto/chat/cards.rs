@@ -1,20 +1,23 @@
 //! Cards: how they come to whoever needs them, and what came from nodes that are not known yet.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use base::{NodeId, Now, PersonId};
 
 use super::super::card::MAX_CARD;
 use super::super::cipher::Cipher;
-use super::super::item::MAX_CARDS;
-use super::super::parcel::{MAX_TELLS, MAX_WANTED_CARDS, Parcel, Tell};
+use super::super::parcel::{MAX_CARDS, MAX_TELLS, MAX_WANTED_CARDS, Parcel, Tell};
 use super::Chat;
 use super::agenda::Due;
 use super::peer::Link;
 
-/// How often who is there is asked for missing cards.
+/// After what time who is there is asked again for missing cards. It doubles each time while no other is missing: whoever
+/// comes meanwhile is asked at once.
 const WANT_AGAIN: Duration = Duration::from_secs(60);
+
+/// How often it doubles: up to about an hour. Arbitrary.
+const MAX_DOUBLED: u32 = 6;
 
 /// How many nodes are asked at once. Arbitrary.
 const MAX_GIVERS: usize = 16;
@@ -30,6 +33,14 @@ const MAX_CARDLESS: usize = 1024;
 const MAX_STRANGE: usize = 64;
 /// See [`MAX_STRANGE`].
 const MAX_STRANGE_BYTES: usize = 1 << 20;
+
+/// Nodes whose card is missing.
+#[derive(Debug, Default)]
+pub(super) struct Cardless {
+    nodes: BTreeSet<NodeId>,
+    /// How often who is there was asked since the last of them was missed.
+    rounds: u32,
+}
 
 /// What came from nodes that are not known yet. It is not acknowledged, so nothing is lost with it.
 #[derive(Debug, Default)]
@@ -84,6 +95,10 @@ impl<C: Cipher> Chat<C> {
             return self.strange.keep_card(node, card);
         }
         let Ok((node, is_new)) = self.cipher.learn(card) else { return };
+        if self.peers.get(&node).is_some_and(|peer| stream.is_some() && peer.link == Link::Connected) {
+            // Something may wait for it, though an envelope brought it before.
+            self.ready.insert(node);
+        }
         if node == self.node() || !is_new {
             return;
         }
@@ -91,7 +106,7 @@ impl<C: Cipher> Chat<C> {
             // The cards of all the world are not kept.
             return self.cipher.forget(node);
         }
-        self.cardless.remove(&node);
+        self.cardless.nodes.remove(&node);
         self.ready.insert(node);
     }
 
@@ -107,27 +122,45 @@ impl<C: Cipher> Chat<C> {
 
     /// The card of a node is missing, for which something waits or which sent something.
     pub(super) fn miss_card(&mut self, now: Now, node: NodeId) {
-        if self.peers.contains_key(&node) && self.cardless.len() < MAX_CARDLESS && self.cardless.insert(node) {
+        let nodes = &mut self.cardless.nodes;
+        if self.peers.contains_key(&node) && nodes.len() < MAX_CARDLESS && nodes.insert(node) {
+            self.cardless.rounds = 0;
             self.agenda.set_by(Due::WantCards, now.mono);
         }
     }
 
     /// Asks who is there for the cards that are missing.
     pub(super) fn want_cards(&mut self, now: Now) {
-        self.cardless.retain(|node| self.peers.contains_key(node));
-        if self.cardless.is_empty() {
+        self.cardless.nodes.retain(|node| self.peers.contains_key(node));
+        if self.cardless.nodes.is_empty() {
             return;
         }
-        let mut wanted: Vec<_> = self.cardless.iter().copied().collect();
-        self.rng.shuffle(&mut wanted);
-        wanted.truncate(MAX_WANTED_CARDS);
+        let wanted = self.wanted_cards();
         let is_there = |(_, peer): &(&NodeId, &super::Peer)| peer.link == Link::Connected;
         let mut there: Vec<_> = self.peers.iter().filter(is_there).map(|(node, _)| *node).collect();
         self.rng.shuffle(&mut there);
         for node in there.into_iter().take(MAX_GIVERS) {
             self.tell(node, Tell::WantCards(wanted.clone()));
         }
-        self.agenda.set(Due::WantCards, now.mono + WANT_AGAIN);
+        let after = WANT_AGAIN.saturating_mul(1 << self.cardless.rounds.min(MAX_DOUBLED));
+        self.cardless.rounds = self.cardless.rounds.saturating_add(1);
+        self.agenda.set(Due::WantCards, now.mono + after);
+    }
+
+    /// Returns some of the nodes whose card is missing.
+    fn wanted_cards(&mut self) -> Vec<NodeId> {
+        let mut wanted: Vec<_> = self.cardless.nodes.iter().copied().collect();
+        self.rng.shuffle(&mut wanted);
+        wanted.truncate(MAX_WANTED_CARDS);
+        wanted
+    }
+
+    /// A node came, and may have cards that are missing.
+    pub(super) fn want_cards_of(&mut self, node: NodeId) {
+        if !self.cardless.nodes.is_empty() {
+            let wanted = self.wanted_cards();
+            self.tell(node, Tell::WantCards(wanted));
+        }
     }
 
     /// A node misses cards: it gets those that it may hear of from us.

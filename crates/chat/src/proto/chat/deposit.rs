@@ -100,7 +100,6 @@ impl<C: Cipher> Chat<C> {
         }
         mail.failures = 0;
         (mail.acknowledged, mail.acknowledged_at) = (mail.acknowledging, Some(now.mono));
-        mail.at = now.wall;
         let (from, to, person) = (peer.out.deposited + 1, mail.last, peer.person);
         peer.out.deposited = peer.out.deposited.max(to);
         let post = |number| match peer.out.get(number) {
@@ -108,9 +107,13 @@ impl<C: Cipher> Chat<C> {
             _ => None,
         };
         let posts: Vec<_> = (from..=to).filter_map(post).collect();
-        let again = now.mono + peer.mail.again_after(now.wall);
+        // What lies there longest does not wait for what follows it, however much that is.
+        let due = Due::Peer(node, Timer::Redeposit);
+        if !self.agenda.has(&due) {
+            peer.mail.at = now.wall;
+            self.agenda.set(due, now.mono + peer.mail.again_after(now.wall));
+        }
         posts.into_iter().for_each(|post| self.deposited(person, post));
-        self.agenda.set(Due::Peer(node, Timer::Redeposit), again);
         self.changed_peers.insert(node);
         self.ready.insert(node);
     }

@@ -1,14 +1,10 @@
 //! What is stored, and how all is restored of it.
 //!
-//! Keys begin with a byte for the kind: `p` our pen; `c`, `r`, `w`, `j` the parts of a course (`FactOf`); `h` a node and
-//! `q` what waits for it; `m` a message of ours on its way and `o` to whom it is owed; `g` who was in a group; `n` what our
-//! other nodes have to be told and `y` what they have; `x` a
-//! mailbox of ours; `v` whatever the cipher stores.
+//! Keys begin with a byte for the kind: `p` our pen; `c`, `r`, `w`, `j`, `b`, `u` the parts of a course (`FactOf`); `h` a
+//! node and `q` what waits for it; `m` a message of ours on its way and `o` to whom it is owed; `n` what our other nodes have to be
+//! told and `y` what they have; `x` a mailbox of ours; `v` whatever the cipher stores.
 
-use std::collections::BTreeSet;
-
-use base::{GroupId, NodeId, Now, PersonId};
-use people::proto::codec::Writer;
+use base::{NodeId, Now};
 
 use super::super::channel::Queued;
 use super::super::cipher::Cipher;
@@ -22,21 +18,6 @@ use super::post::{OWED, POST, read_owed_key};
 use super::{ASK_AFTER, Chat};
 
 const PEN: &[u8] = b"p";
-const GROUP: u8 = b'g';
-
-/// The key of who was in a group.
-pub(super) fn group_key(group: GroupId) -> Vec<u8> {
-    Writer::new().u8(GROUP).fixed(&group.0).finish()
-}
-
-/// Writes who was in a group.
-pub(super) fn write_members(members: &BTreeSet<PersonId>) -> Vec<u8> {
-    members.iter().flat_map(|member| member.0).collect()
-}
-
-fn read_members(value: &[u8]) -> BTreeSet<PersonId> {
-    value.as_chunks::<32>().0.iter().map(|member| PersonId(*member)).collect()
-}
 
 impl<C: Cipher> Chat<C> {
     /// Takes all facts that were stored. One that cannot be read is passed over: no other build wrote it, and the rest is
@@ -69,11 +50,6 @@ impl<C: Cipher> Chat<C> {
         for (key, value) in &facts {
             if let Some((conversation, fact)) = read_fact(key) {
                 _ = self.courses.entry(conversation).or_default().restore(fact, value);
-            }
-        }
-        for (key, value) in of(GROUP) {
-            if let Some(group) = key[1..].try_into().ok().map(GroupId) {
-                self.fellows.insert(group, read_members(value));
             }
         }
         for (key, value) in &facts {

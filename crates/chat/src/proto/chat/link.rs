@@ -60,6 +60,7 @@ impl<C: Cipher> Chat<C> {
         if peer.ack != AckState::None {
             self.agenda.set_by(Due::Peer(node, Timer::Ack), now.mono + ACK_AFTER);
         }
+        self.want_cards_of(node);
         self.ready.insert(node);
     }
 
@@ -138,9 +139,14 @@ impl<C: Cipher> Chat<C> {
         }
         if !done.is_empty() {
             peer.resends = 0;
-            peer.mail.times = 0;
+            (peer.mail.times, peer.mail.at) = (0, now.wall);
             self.changed_peers.insert(node);
             self.agenda.clear(&Due::Peer(node, Timer::Resend));
+            let due = Due::Peer(node, Timer::Redeposit);
+            match peer.out.deposited >= peer.out.oldest() {
+                true => self.agenda.set(due, now.mono + peer.mail.again_after(now.wall)),
+                false => self.agenda.clear(&due),
+            }
         }
         if again || !done.is_empty() {
             self.ready.insert(node);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base::{NodeId, Now, PersonId};
 
 use super::super::cipher::Cipher;
+use super::super::conversation::Standing;
 use super::super::id::{Conversation, MessageId};
 use super::super::ids::Ids;
 use super::super::io::{Change, Event, Stage};
@@ -20,8 +21,12 @@ const TELL_AFTER: Duration = Duration::from_secs(5);
 /// How many messages an own node is asked for at once.
 const PAGE: usize = 64;
 
-/// How long a page is awaited before the next is asked for. Arbitrary: some of it may not be there any more.
+/// How long a page is awaited before the next is asked for. What is left is asked for once more behind all others; then it
+/// doubles. Arbitrary: an answer by mailbox takes a while.
 const PAGE_PATIENCE: Duration = Duration::from_secs(600);
+
+/// How often what is left is asked for again, without anything coming, before it is given up: for three days. Arbitrary.
+const MAX_LATE: u32 = 8;
 
 /// What another node of ours has and this one does not.
 #[derive(Debug, Default)]
@@ -30,15 +35,29 @@ pub(super) struct Wanted {
     ids: BTreeMap<(Conversation, bool), Ids>,
     /// What was asked for last.
     asked: Option<(Conversation, bool, Ids)>,
+    /// What was asked for and did not come in time.
+    missed: BTreeMap<(Conversation, bool), Ids>,
+    /// How often in a row that was asked for again, and nothing came.
+    late: u32,
 }
 
 impl Wanted {
+    /// Takes out what is asked for next: what was missed, when nothing else is left.
+    fn next(&mut self) -> Option<((Conversation, bool), Ids)> {
+        if self.ids.is_empty() && self.late < MAX_LATE && !self.missed.is_empty() {
+            self.late += 1;
+            self.ids = std::mem::take(&mut self.missed);
+        }
+        self.ids.pop_first()
+    }
+
     /// Returns all that is wanted of a conversation, whether it was asked for or not.
     fn all(&self, conversation: Conversation, history: bool) -> Option<Ids> {
         let asked = self.asked.iter().filter(|(other, is_history, _)| *other == conversation && *is_history == history);
         let asked = asked.flat_map(|(_, _, ids)| ids.spans());
-        let rest = self.ids.get(&(conversation.clone(), history));
-        let all: Ids = rest.into_iter().flat_map(Ids::spans).chain(asked).collect();
+        let key = (conversation.clone(), history);
+        let rest = [&self.ids, &self.missed].into_iter().filter_map(|ids| ids.get(&key));
+        let all: Ids = rest.flat_map(Ids::spans).chain(asked).collect();
         Some(all).filter(|all| !all.is_empty())
     }
 }
@@ -84,8 +103,29 @@ impl<C: Cipher> Chat<C> {
         nodes.into_iter().for_each(|node| self.queue_item(node, &Item::History));
     }
 
+    /// Another node of ours became known: it does not wait for what was said before, unless it asks for the history. Nor
+    /// does it ask the user about people on whom they decided.
+    pub(super) fn own_begins(&mut self, node: NodeId) {
+        for conversation in self.courses.keys().cloned().collect::<Vec<_>>() {
+            self.course(&conversation, |course| course.begins(node));
+            match self.standing(&conversation) {
+                Standing::Accepted => self.queue_item(node, &Item::Decided(conversation, true)),
+                Standing::Refused => self.queue_item(node, &Item::Decided(conversation, false)),
+                Standing::Unheard | Standing::Asking(_) => {}
+            }
+        }
+    }
+
+    /// Whatever was said before that node became known is given to it, or it is none of ours any more.
+    pub(super) fn own_wants_all(&mut self, node: NodeId) {
+        for conversation in self.courses.keys().cloned().collect::<Vec<_>>() {
+            self.course(&conversation, |course| course.wants_all(node));
+        }
+    }
+
     /// Another node of ours wants to know all that is here.
     pub(super) fn give_history(&mut self, node: NodeId) {
+        self.own_wants_all(node);
         let all: Vec<_> =
             self.courses.iter().map(|(conversation, course)| (conversation.clone(), course.shown())).collect();
         for (conversation, ids) in all {
@@ -111,7 +151,7 @@ impl<C: Cipher> Chat<C> {
     /// Asks an own node for the next of what it has, unless an answer is awaited.
     fn ask_page(&mut self, now: Now, node: NodeId) {
         let Some(wanted) = self.wanted.get_mut(&node).filter(|wanted| wanted.asked.is_none()) else { return };
-        while let Some(((conversation, history), mut ids)) = wanted.ids.pop_first() {
+        while let Some(((conversation, history), mut ids)) = wanted.next() {
             if let Some(course) = self.courses.get(&conversation) {
                 // It may have come another way meanwhile.
                 ids = course.lacking(&ids);
@@ -127,12 +167,18 @@ impl<C: Cipher> Chat<C> {
                 wanted.ids.insert((conversation.clone(), history), ids);
             }
             wanted.asked = Some((conversation.clone(), history, page.clone()));
-            self.agenda.set(Due::Page(node), now.mono + PAGE_PATIENCE);
-            self.queue_item(node, &Item::Ask(conversation, page));
+            let patience = PAGE_PATIENCE.saturating_mul(1 << wanted.late.min(MAX_LATE));
+            self.agenda.set(Due::Page(node), now.mono + patience);
+            let question = Item::Ask(conversation, page);
+            if !self.is_queued(node, &question) {
+                self.queue_item(node, &question);
+            }
             return;
         }
-        self.wanted.remove(&node);
         self.agenda.clear(&Due::Page(node));
+        if let Some(wanted) = self.wanted.remove(&node) {
+            self.forget_wanted(node, wanted);
+        }
     }
 
     /// Something came that an own node was asked for, or will not come. True when it is history.
@@ -141,16 +187,35 @@ impl<C: Cipher> Chat<C> {
         if asked.0 != *conversation || !asked.2.contains(id) {
             return false;
         }
-        let history = asked.1;
-        asked.2.remove(id);
-        if asked.2.is_empty() {
-            self.page_late(now, node);
+        let (history, page) = (asked.1, &mut asked.2);
+        page.remove(id);
+        let is_over = page.is_empty();
+        if let Some(wanted) = self.wanted.get_mut(&node) {
+            wanted.late = 0;
+        }
+        if is_over {
+            self.turn_page(now, node);
         }
         history
     }
 
-    /// The rest of a page is not awaited any longer.
+    /// A page did not come in time. What is left is asked for again later: the answer may be lost. But whoever did not
+    /// even hear the question, being away, is waited for.
     pub(super) fn page_late(&mut self, now: Now, node: NodeId) {
+        let Some(wanted) = self.wanted.get(&node) else { return };
+        let Some((conversation, history, left)) = wanted.asked.clone() else { return self.ask_page(now, node) };
+        if self.is_queued(node, &Item::Ask(conversation.clone(), left.clone())) {
+            return self.agenda.set(Due::Page(node), now.mono + PAGE_PATIENCE);
+        }
+        if let Some(wanted) = self.wanted.get_mut(&node) {
+            let missed = wanted.missed.entry((conversation, history)).or_default();
+            left.spans().for_each(|(pen, first, last)| missed.insert_range(pen, first, last));
+        }
+        self.turn_page(now, node);
+    }
+
+    /// Nobody waits for the page that was asked for any more: asks for the next.
+    fn turn_page(&mut self, now: Now, node: NodeId) {
         if let Some(wanted) = self.wanted.get_mut(&node) {
             if let Some((conversation, history, _)) = wanted.asked.take() {
                 self.changed_wanted.insert((node, conversation, history));
@@ -204,8 +269,26 @@ impl<C: Cipher> Chat<C> {
     /// What a node has is not wanted any more.
     pub(super) fn forget_wanted(&mut self, node: NodeId, wanted: Wanted) {
         let asked = wanted.asked.into_iter().map(|(conversation, history, _)| (conversation, history));
-        let all = wanted.ids.into_keys().chain(asked);
+        let all = wanted.ids.into_keys().chain(wanted.missed.into_keys()).chain(asked);
         self.changed_wanted.extend(all.map(|(conversation, history)| (node, conversation, history)));
+    }
+
+    /// The user let somebody write, or refused to hear them: our other nodes need not ask about it.
+    pub(super) fn tell_decided(&mut self, conversation: &Conversation, accepted: bool) {
+        if conversation.partner(self.me).is_some() {
+            let nodes: Vec<_> = self.people.nodes_of(self.me).collect();
+            let item = Item::Decided(conversation.clone(), accepted);
+            nodes.into_iter().for_each(|node| self.queue_item(node, &item));
+        }
+    }
+
+    /// The user decided that on another node. Whoever was accepted here meanwhile stays so.
+    pub(super) fn take_decided(&mut self, now: Now, conversation: &Conversation, accepted: bool) {
+        match (accepted, self.standing(conversation)) {
+            (_, Standing::Accepted) => {}
+            (true, _) => self.decide(now, conversation, Standing::Accepted),
+            (false, _) => self.decide(now, conversation, Standing::Refused),
+        }
     }
 
     /// The user read these here.

@@ -41,7 +41,7 @@ pub(super) struct Mail {
     pub(super) is_unknown: bool,
     /// Whether what is being deposited says that something was lost.
     pub(super) tells_lost: bool,
-    /// When it was deposited last; to be stored, so by the wall clock.
+    /// When what lies there was deposited, or some of it acknowledged last; to be stored, so by the wall clock.
     pub(super) at: WallTime,
     /// How often it was deposited again since something was acknowledged.
     pub(super) times: u32,

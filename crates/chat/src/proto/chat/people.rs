@@ -117,10 +117,6 @@ impl People {
         self.blocked != before.blocked
     }
 
-    pub(super) fn groups(&self) -> impl Iterator<Item = (GroupId, &BTreeSet<PersonId>)> {
-        self.groups.iter().map(|(group, members)| (*group, members))
-    }
-
     /// Whether the person takes part in the conversation now, and we do.
     pub(super) fn takes_part(&self, person: PersonId, conversation: &Conversation) -> bool {
         match conversation {

@@ -24,8 +24,9 @@ const WAITED: Duration = Duration::from_secs(20);
 /// For how many seconds a mailbox is asked that the user gave up: some have an older card of ours for a while.
 const FORMER_S: u64 = 14 * 86_400;
 
-/// How many such mailboxes there are at most: as many as a card names.
-const MAX_FORMER: usize = MAX_MAILBOXES;
+/// How many such mailboxes there are at most: those of three cards. Arbitrary: hardly anybody chooses others more often in
+/// that time.
+const MAX_FORMER: usize = 3 * MAX_MAILBOXES;
 
 /// The first byte of the key of a mailbox of ours.
 pub(super) const PICKUP: u8 = b'x';

@@ -12,7 +12,7 @@ use people::proto::codec::{DecodeError, Reader, Writer};
 
 use super::super::channel::{MAX_WAITING, MAX_WAITING_BYTES, Queued};
 use super::super::cipher::Cipher;
-use super::super::id::{Conversation, MessageId};
+use super::super::id::{Audience, Conversation, MessageId};
 use super::super::io::{Change, Event, Stage};
 use super::super::item::{Item, MAX_ITEM};
 use super::super::message::Message;
@@ -108,7 +108,7 @@ impl Posts {
     /// Takes a post that was stored.
     pub(super) fn restore(&mut self, post: u64, value: &[u8]) -> Result<(), DecodeError> {
         let item = value.to_vec();
-        let Some(Item::Message(message)) = Item::decode(&item)? else { return Err(DecodeError::Value) };
+        let Some(Item::Message(message, _)) = Item::decode(&item)? else { return Err(DecodeError::Value) };
         let Message { conversation, id, .. } = *message;
         self.posts.insert(post, Post { conversation, id, item, uses: 0 });
         self.last = self.last.max(post);
@@ -160,9 +160,10 @@ pub(super) fn read_owed_key(key: &[u8]) -> Option<(PersonId, u64)> {
 }
 
 impl<C: Cipher> Chat<C> {
-    /// Sends a message of ours on its way: owed to each of the audience, queued for their nodes and our own.
-    pub(super) fn post(&mut self, message: &Message, audience: &BTreeSet<PersonId>) {
-        let item = Item::of_message(&message.encode());
+    /// Sends a message of ours on its way: owed to each of the audience, queued for their nodes and our own. `marks`: the
+    /// same people, as a room is told of them.
+    pub(super) fn post(&mut self, message: &Message, marks: &Audience, audience: &BTreeSet<PersonId>) {
+        let item = Item::of_message(&message.encode(), marks);
         self.posts.last += 1;
         let number = self.posts.last;
         let (conversation, id) = (message.conversation.clone(), message.id);
@@ -210,10 +211,17 @@ impl<C: Cipher> Chat<C> {
         self.queue(node, Queued::Item(item), len);
     }
 
-    /// Queues this node's card for a node, unless it is to get it anyway.
+    /// Whether an item waits for a node already.
+    pub(super) fn is_queued(&self, node: NodeId, item: &Item) -> bool {
+        let item = Queued::Item(item.encode());
+        self.peers.get(&node).is_some_and(|peer| peer.out.iter().any(|(_, what)| *what == item))
+    }
+
+    /// Queues this node's card for a node, unless it is to get it anyway. What is under way is the card as it was.
     pub(super) fn queue_card(&mut self, node: NodeId) {
-        let waits = |(_, what): (u64, &Queued)| *what == Queued::Card;
-        if self.peers.get(&node).is_some_and(|peer| !peer.out.iter().any(waits)) {
+        let Some(peer) = self.peers.get(&node) else { return };
+        let waits = |(number, what): (u64, &Queued)| *what == Queued::Card && peer.out.is_unsent(number);
+        if !peer.out.iter().any(waits) {
             self.queue(node, Queued::Card, CARD_LEN);
         }
     }
@@ -271,7 +279,7 @@ impl<C: Cipher> Chat<C> {
         let withdrawn = peer.out.withdraw(|what| match what {
             Queued::Post(post) => posts.get(*post).is_some_and(|post| unwanted(&post.conversation)),
             Queued::Item(item) => match Item::decode(item) {
-                Ok(Some(Item::Message(message))) => unwanted(&message.conversation),
+                Ok(Some(Item::Message(message, _))) => unwanted(&message.conversation),
                 Ok(Some(Item::Ask(conversation, _) | Item::Void(conversation, _) | Item::Read(conversation, _))) => {
                     unwanted(&conversation)
                 }
@@ -345,6 +353,9 @@ impl<C: Cipher> Chat<C> {
     /// Forgets a node altogether: it is revoked, or its person is nobody any more that we speak with.
     pub(super) fn drop_peer(&mut self, node: NodeId) {
         let Some(peer) = self.peers.remove(&node) else { return };
+        if peer.person == self.me {
+            self.own_wants_all(node);
+        }
         let entries = peer.out.iter().map(|(number, what)| (number, what.clone())).collect();
         self.release_all(node, entries);
         self.facts.insert(peer_key(node), None);

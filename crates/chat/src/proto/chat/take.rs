@@ -8,7 +8,7 @@ use super::super::channel::Place;
 use super::super::cipher::{Cipher, OpenError, Opened};
 use super::super::conversation::{Held, Standing, Taken};
 use super::super::frame::Frame;
-use super::super::id::{Conversation, MessageId};
+use super::super::id::{Audience, Conversation, MessageId};
 use super::super::io::{Change, Event};
 use super::super::item::Item;
 use super::super::message::Message;
@@ -123,8 +123,8 @@ impl<C: Cipher> Chat<C> {
     fn take_item(&mut self, now: Now, node: NodeId, person: PersonId, item: &[u8]) -> bool {
         let is_own = person == self.me;
         match Item::decode(item) {
-            Ok(Some(Item::Message(message))) => {
-                if !self.take_message(now, node, person, *message) {
+            Ok(Some(Item::Message(message, audience))) => {
+                if !self.take_message(now, node, person, *message, audience) {
                     return false;
                 }
             }
@@ -136,8 +136,11 @@ impl<C: Cipher> Chat<C> {
             Ok(Some(Item::Read(conversation, ids))) => self.take_read(person, &conversation, &ids),
             Ok(Some(Item::Card(card))) => self.learn_card(&card, None),
             Ok(Some(Item::History)) if is_own => self.give_history(node),
+            Ok(Some(Item::Decided(conversation, accepted))) if is_own => {
+                self.take_decided(now, &conversation, accepted);
+            }
             // What a later version says is passed over; the number counts.
-            Ok(Some(Item::Have { .. } | Item::History) | None) | Err(_) => {}
+            Ok(Some(Item::Have { .. } | Item::History | Item::Decided(..)) | None) | Err(_) => {}
         }
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.inn.take();
@@ -147,7 +150,7 @@ impl<C: Cipher> Chat<C> {
     }
 
     /// Takes a message that a node of a person brought. False when there is no room for it.
-    fn take_message(&mut self, now: Now, node: NodeId, person: PersonId, message: Message) -> bool {
+    fn take_message(&mut self, now: Now, node: NodeId, person: PersonId, message: Message, audience: Audience) -> bool {
         let (id, author, conversation) = (message.id, message.author, message.conversation.clone());
         let is_own = person == self.me;
         let is_here = conversation.partner(self.me).is_some() || matches!(conversation, Conversation::Room(..));
@@ -161,24 +164,41 @@ impl<C: Cipher> Chat<C> {
             return true;
         }
         let is_known = self.courses.get(&conversation).is_some_and(|course| course.is_shown(id) || course.is_held(id));
+        if author == self.me && !is_known && self.is_pending(&conversation) {
+            // Another node of ours let them write: what was not taken here before may be what this one answers.
+            self.decide(now, &conversation, Standing::Accepted);
+        }
         let is_request = author != self.me && !is_known && self.is_pending(&conversation);
         if is_request && !self.may_request(&conversation, &message, is_own) {
-            self.void(now, &conversation, id);
+            let standing = self.standing(&conversation);
+            let is_first = standing == Standing::Unheard && is_too_long(&message);
+            if is_first || matches!(standing, Standing::Asking(_)) {
+                self.course(&conversation, |course| course.note_beyond(id));
+            }
+            // What is only one too many may come by another node of ours.
+            if is_too_long(&message) || standing == Standing::Refused {
+                self.void(now, &conversation, id);
+            }
             return true;
+        }
+        if is_request && is_own && !wanted {
+            // What was too long here may be there, too.
+            self.course(&conversation, |course| course.hope_again(now.mono + ASK_AFTER));
         }
         let doubted = !is_own && !self.people.takes_part(author, &conversation);
         if doubted && self.doubted.len() >= MAX_DOUBTED {
-            return true;
+            return false;
         }
-        if wanted {
-            // History comes in no order: nobody waits for what precedes it.
+        if self.course(&conversation, |course| course.take_passed(id)) || wanted {
+            // Nobody waits for what precedes what was before this node came; and history comes in no order.
             let causes = message.after.clone();
             causes.into_iter().for_each(|cause| self.void(now, &conversation, cause));
         }
-        // What precedes it of the same pen should have come before it, on the same way.
-        let gap = message.after.iter().copied().find(|cause| cause.pen == id.pen).filter(|_| !is_own);
+        // What precedes it of the same pen should have come before it, on the same way; but a new node has nothing yet.
+        let has_begun = self.courses.get(&conversation).is_some_and(|course| course.has_begun());
+        let gap = message.after.iter().copied().find(|cause| cause.pen == id.pen).filter(|_| !is_own && has_begun);
         let room = MAX_HELD_COST.saturating_sub(self.held_cost);
-        let held = Held::new(now, message, node, doubted);
+        let held = Held { audience, ..Held::new(now, message, node, doubted) };
         match self.course(&conversation, |course| course.take(held, room, now.mono + ASK_AFTER)) {
             Taken::Shown(shown) => self.show(now, shown, is_own),
             Taken::Held => {
@@ -203,7 +223,7 @@ impl<C: Cipher> Chat<C> {
 
     /// Whether somebody who was not asked to write may leave this.
     fn may_request(&self, conversation: &Conversation, message: &Message, is_own: bool) -> bool {
-        let standing = self.courses.get(conversation).map_or(Standing::Unheard, |course| course.standing());
+        let standing = self.standing(conversation);
         let has_room = match standing {
             Standing::Unheard => self.requests.len() < MAX_REQUESTS,
             Standing::Asking(asked) => asked < MAX_REQUEST_MESSAGES,
@@ -212,7 +232,7 @@ impl<C: Cipher> Chat<C> {
         };
         // What another node of ours took already is no longer counted.
         let is_taken = is_own && standing != Standing::Refused;
-        is_taken || has_room && message.encode().len() <= MAX_REQUEST_LEN
+        is_taken || has_room && !is_too_long(message)
     }
 
     fn count_request(&mut self, conversation: &Conversation) {
@@ -246,10 +266,15 @@ impl<C: Cipher> Chat<C> {
                 }
             } else if self.is_pending(conversation) {
                 // Whoever writes to somebody wants to hear them.
-                self.decide(conversation, Standing::Accepted);
+                self.decide(now, conversation, Standing::Accepted);
             }
             self.changes.push(Change::Message(Box::new(message.clone())));
             self.event(Event::Shown(Box::new(message)));
         }
     }
+}
+
+/// Whether a message is too long for somebody who was not asked to write.
+pub(super) fn is_too_long(message: &Message) -> bool {
+    message.encode().len() > MAX_REQUEST_LEN
 }

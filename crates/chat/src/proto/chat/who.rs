@@ -6,10 +6,9 @@ use super::super::cipher::Cipher;
 use super::super::conversation::Standing;
 use super::super::id::Conversation;
 use super::super::io::{Change, Known};
-use super::Chat;
-use super::facts::{group_key, write_members};
 use super::peer::Peer;
 use super::people::People;
+use super::{ASK_AFTER, Chat};
 
 impl<C: Cipher> Chat<C> {
     /// The people are these now.
@@ -21,12 +20,16 @@ impl<C: Cipher> Chat<C> {
         if is_first || self.people.lacks_some_of(&before) {
             self.part_from_people();
         }
-        self.meet_members();
         let new: Vec<_> = self.people.nodes().filter(|(node, _)| !self.peers.contains_key(node)).collect();
         for (node, person) in &new {
             let incarnation = self.rng.u64(1..);
             self.peers.insert(*node, Peer::new(*person, incarnation));
             self.queue_owed(*node, *person);
+            if *person == self.me {
+                self.own_begins(*node);
+                // That it is known is stored, so that it begins once.
+                self.changed_peers.insert(*node);
+            }
         }
         let met: Vec<_> = if is_first { self.peers.keys().copied().collect() } else { nodes(&new) };
         for node in &met {
@@ -35,13 +38,14 @@ impl<C: Cipher> Chat<C> {
                 self.link_up(now, *node);
             }
         }
+        self.welcome_members(now);
         self.trust_members(now);
         if is_first || self.people.blocks_others_than(&before) {
             self.silence_blocked(now);
         }
         let accepted = self.requests.iter().filter(|conversation| self.is_welcome(conversation));
         for conversation in accepted.cloned().collect::<Vec<_>>() {
-            self.decide(&conversation, Standing::Accepted);
+            self.decide(now, &conversation, Standing::Accepted);
         }
         if is_first {
             self.ask_again(now);
@@ -85,28 +89,6 @@ impl<C: Cipher> Chat<C> {
         !self.people.is_blocked(person) && self.people.takes_part(person, conversation)
     }
 
-    /// Notes who came into which group: what was said before is not for them. It is kept for groups that we left too, so
-    /// that nobody is overlooked who came meanwhile.
-    fn meet_members(&mut self) {
-        let groups: Vec<_> = self.people.groups().map(|(group, members)| (group, members.clone())).collect();
-        for (group, members) in groups {
-            let before = self.fellows.get(&group);
-            if before == Some(&members) {
-                continue;
-            }
-            let came: Vec<_> = before.map(|before| members.difference(before).copied().collect()).unwrap_or_default();
-            let is_of =
-                |conversation: &&Conversation| matches!(conversation, Conversation::Room(of, _) if *of == group);
-            let rooms: Vec<_> =
-                if came.is_empty() { Vec::new() } else { self.courses.keys().filter(is_of).cloned().collect() };
-            for room in rooms {
-                self.course(&room, |course| came.iter().for_each(|person| course.came_in(*person)));
-            }
-            self.facts.insert(group_key(group), Some(write_members(&members)));
-            self.fellows.insert(group, members);
-        }
-    }
-
     /// Shows what waited since its author was no member yet.
     fn trust_members(&mut self, now: Now) {
         for (conversation, id) in self.doubted.iter().cloned().collect::<Vec<_>>() {
@@ -114,7 +96,7 @@ impl<C: Cipher> Chat<C> {
             let author = course.and_then(|course| course.held_one(id)).map(|held| held.message.author);
             if author.is_none_or(|author| self.people.takes_part(author, &conversation)) {
                 self.doubted.remove(&(conversation.clone(), id));
-                let shown = self.course(&conversation, |course| course.trust(id));
+                let shown = self.course(&conversation, |course| course.trust(id, now.mono + ASK_AFTER));
                 self.show(now, shown, false);
             }
         }
@@ -146,16 +128,29 @@ impl<C: Cipher> Chat<C> {
 
     /// Whether the conversation is a request, or one that was refused: nothing of ours is told there.
     pub(super) fn is_pending(&self, conversation: &Conversation) -> bool {
-        let standing = self.courses.get(conversation).map_or(Standing::Unheard, |course| course.standing());
-        !self.is_welcome(conversation) && standing != Standing::Accepted
+        !self.is_welcome(conversation) && self.standing(conversation) != Standing::Accepted
     }
 
-    /// The user let somebody write, or does not want to hear them.
-    pub(super) fn decide(&mut self, conversation: &Conversation, standing: Standing) {
+    /// Returns how it is with the partner.
+    pub(super) fn standing(&self, conversation: &Conversation) -> Standing {
+        self.courses.get(conversation).map_or(Standing::Unheard, |course| course.standing())
+    }
+
+    /// The user let somebody write, or does not want to hear them. What they wrote beyond a request is asked for then.
+    pub(super) fn decide(&mut self, now: Now, conversation: &Conversation, standing: Standing) {
         if conversation.partner(self.me).is_none() {
             return;
         }
-        self.course(conversation, |course| course.set_standing(standing));
+        let beyond = self.course(conversation, |course| {
+            if standing == Standing::Accepted && matches!(course.standing(), Standing::Asking(_)) {
+                course.hope_again(now.mono + ASK_AFTER);
+            }
+            course.set_standing(standing);
+            course.take_beyond()
+        });
+        if standing == Standing::Accepted {
+            self.ask_partner(conversation, &beyond);
+        }
         if self.requests.remove(conversation) {
             self.changes.push(Change::Request(conversation.clone(), false));
         }

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use base::{Instant, NodeId, Now, PersonId, WallTime};
+use base::{Instant, NodeId, Now, WallTime};
 use people::proto::codec::{DecodeError, Reader, Writer};
 
 use super::super::id::{Conversation, MessageId, Pen};
-use super::super::ids::Ranges;
+use super::super::ids::{Ids, Ranges};
+use super::super::item::{read_audience, write_audience};
 use super::super::message::Message;
 use super::{Course, Hand, Held, PATIENCE, PATIENCE_ANEW, Standing};
 
@@ -20,15 +21,24 @@ pub enum FactOf {
     Hand(Pen),
     /// A message that waits.
     Held(MessageId),
-    /// When somebody came in.
-    Newcomer(PersonId),
+    /// For whom the messages of a pen are.
+    Audience(Pen),
+    /// What was shown when another node of ours became known.
+    Before(NodeId),
+    /// What of a pen was given up since whoever wrote it seemed to be no member.
+    Strange(Pen),
+    /// What the partner wrote beyond what a request may have.
+    Beyond,
 }
 
 /// The first bytes of the keys.
 const HEAD: u8 = b'c';
 const HAND: u8 = b'r';
 const HELD: u8 = b'w';
-const NEWCOMER: u8 = b'j';
+const AUDIENCE: u8 = b'j';
+const BEFORE: u8 = b'b';
+const STRANGE: u8 = b'u';
+const BEYOND: u8 = b'e';
 
 impl FactOf {
     fn key(&self, conversation: &Conversation) -> Vec<u8> {
@@ -43,10 +53,19 @@ impl FactOf {
                 conversation.write(to.u8(HELD));
                 id.write(&mut to);
             }
-            FactOf::Newcomer(person) => {
-                conversation.write(to.u8(NEWCOMER));
-                to.fixed(&person.0);
+            FactOf::Audience(pen) => {
+                conversation.write(to.u8(AUDIENCE));
+                to.fixed(&pen.0);
             }
+            FactOf::Before(node) => {
+                conversation.write(to.u8(BEFORE));
+                to.fixed(&node.0);
+            }
+            FactOf::Strange(pen) => {
+                conversation.write(to.u8(STRANGE));
+                to.fixed(&pen.0);
+            }
+            FactOf::Beyond => conversation.write(to.u8(BEYOND)),
         }
         to.finish()
     }
@@ -55,13 +74,16 @@ impl FactOf {
 /// Reads whose fact a key names; `None` for keys of other kinds.
 pub fn read_fact(key: &[u8]) -> Option<(Conversation, FactOf)> {
     let mut from = Reader::new(key);
-    let kind = from.u8().ok().filter(|kind| [HEAD, HAND, HELD, NEWCOMER].contains(kind))?;
+    let kind = from.u8().ok().filter(|kind| [HEAD, HAND, HELD, AUDIENCE, BEFORE, STRANGE, BEYOND].contains(kind))?;
     let conversation = Conversation::read(&mut from).ok()?;
     let fact = match kind {
         HEAD => FactOf::Head,
         HAND => FactOf::Hand(Pen(from.fixed().ok()?)),
         HELD => FactOf::Held(MessageId::read(&mut from).ok()?),
-        _ => FactOf::Newcomer(PersonId(from.fixed().ok()?)),
+        AUDIENCE => FactOf::Audience(Pen(from.fixed().ok()?)),
+        BEFORE => FactOf::Before(NodeId(from.fixed().ok()?)),
+        BEYOND => FactOf::Beyond,
+        _ => FactOf::Strange(Pen(from.fixed().ok()?)),
     };
     from.finish().ok()?;
     Some((conversation, fact))
@@ -78,8 +100,12 @@ impl Course {
     pub fn erase(&mut self) {
         debug_assert!(self.is_blank());
         let hands = std::mem::take(&mut self.hands).into_keys().map(FactOf::Hand);
-        let newcomers = std::mem::take(&mut self.newcomers).into_keys().map(FactOf::Newcomer);
-        self.changed.extend(hands.chain(newcomers).chain([FactOf::Head]));
+        let audiences = std::mem::take(&mut self.audiences).into_keys().map(FactOf::Audience);
+        let before = std::mem::take(&mut self.before).into_keys().map(FactOf::Before);
+        let strange = std::mem::take(&mut self.strange).into_keys().map(FactOf::Strange);
+        self.beyond = Ids::default();
+        let rest = [FactOf::Head, FactOf::Beyond];
+        self.changed.extend(hands.chain(audiences).chain(before).chain(strange).chain(rest));
     }
 
     fn value(&self, fact: FactOf) -> Option<Vec<u8>> {
@@ -94,9 +120,22 @@ impl Course {
             FactOf::Held(id) => {
                 let held = self.held.get(&id)?;
                 to.fixed(&held.from.0).u64(held.since.0).u8(u8::from(held.doubted));
+                write_audience(&mut to, &held.audience);
                 to.bytes(&held.message.encode());
             }
-            FactOf::Newcomer(person) => _ = to.u64(*self.newcomers.get(&person)?),
+            FactOf::Audience(pen) => {
+                for (number, audience) in self.audiences.get(&pen)? {
+                    write_audience(to.u32(*number), audience);
+                }
+            }
+            FactOf::Before(node) => {
+                for (pen, last) in self.before.get(&node)? {
+                    to.fixed(&pen.0).u32(*last);
+                }
+            }
+            FactOf::Strange(pen) => self.strange.get(&pen)?.write(&mut to),
+            FactOf::Beyond if self.beyond.is_empty() => return None,
+            FactOf::Beyond => self.beyond.write(&mut to),
         }
         Some(to.finish())
     }
@@ -134,11 +173,25 @@ impl Course {
             }
             FactOf::Held(id) => {
                 let (node, since, doubted) = (NodeId(from.fixed()?), WallTime(from.u64()?), from.flag()?);
+                let audience = read_audience(&mut from)?;
                 let message = Message::decode(from.bytes(usize::MAX)?)?;
                 // When its time is over is known as soon as the clock is.
-                self.held.insert(id, Held { message, from: node, since, until: Instant::START, doubted });
+                self.held.insert(id, Held { message, from: node, since, until: Instant::START, doubted, audience });
             }
-            FactOf::Newcomer(person) => _ = self.newcomers.insert(person, from.u64()?),
+            FactOf::Audience(pen) => {
+                let parts = self.audiences.entry(pen).or_default();
+                while from.left() > 0 {
+                    parts.insert(from.u32()?, read_audience(&mut from)?);
+                }
+            }
+            FactOf::Before(node) => {
+                let before = self.before.entry(node).or_default();
+                while from.left() > 0 {
+                    before.insert(Pen(from.fixed()?), from.u32()?);
+                }
+            }
+            FactOf::Strange(pen) => _ = self.strange.insert(pen, Ranges::read(&mut from)?),
+            FactOf::Beyond => self.beyond = Ids::read(&mut from)?,
         }
         from.finish()
     }

@@ -5,13 +5,51 @@ use std::time::Duration;
 use base::Instant;
 
 use super::super::id::{MessageId, Pen};
-use super::super::ids::Ids;
-use super::{Course, FactOf, Hand};
+use super::super::ids::{Ids, Ranges};
+use super::{Course, FactOf, Hand, Held};
 
 /// By how much a timer is late when the node slept, rather than was busy. Arbitrary.
 const OVERSLEPT: Duration = Duration::from_secs(60);
 
+/// How much of what a request may not have is asked for when it is accepted; the rest is missed by what follows it. As many
+/// as one question asks for.
+const MAX_BEYOND: usize = 256;
+
 impl Course {
+    /// Nothing is void any more: somebody who wrote more than they might then may write now. What waits for something
+    /// else waits for what was void, too, which is asked for at `ask_at`.
+    pub fn hope_again(&mut self, ask_at: Instant) {
+        for (pen, hand) in self.hands.iter_mut().filter(|(_, hand)| !hand.void.is_empty()) {
+            hand.void = Ranges::default();
+            self.changed.insert(FactOf::Hand(*pen));
+        }
+        self.hold_all(ask_at);
+    }
+
+    /// The partner wrote this beyond what a request may have.
+    pub fn note_beyond(&mut self, id: MessageId) {
+        if self.beyond.iter().count() < MAX_BEYOND {
+            self.beyond.insert(id);
+            self.changed.insert(FactOf::Beyond);
+        }
+    }
+
+    /// Takes out what the partner wrote beyond what a request may have.
+    pub fn take_beyond(&mut self) -> Ids {
+        if !self.beyond.is_empty() {
+            self.changed.insert(FactOf::Beyond);
+        }
+        std::mem::take(&mut self.beyond)
+    }
+
+    /// All that waits does so for whatever is not settled, though it was when that came.
+    pub(super) fn hold_all(&mut self, ask_at: Instant) {
+        for id in self.held.keys().copied().collect::<Vec<_>>() {
+            let held = self.let_go(id);
+            held.into_iter().for_each(|held| self.hold(held, ask_at));
+        }
+    }
+
     /// Returns all that was shown.
     pub fn shown(&self) -> Ids {
         let spans = |(pen, hand): (&Pen, &Hand)| {
@@ -57,6 +95,17 @@ impl Course {
             spans.into_iter().map(move |(first, last)| (pen, first, last))
         };
         ids.spans().flat_map(within).collect()
+    }
+
+    /// Returns the causes that something waits for.
+    pub fn missing(&self) -> impl Iterator<Item = MessageId> {
+        self.missing.keys().copied()
+    }
+
+    /// Returns those that wait for this cause: who wrote them, and which node brought them.
+    pub fn children(&self, cause: MessageId) -> impl Iterator<Item = &Held> {
+        let children = self.missing.get(&cause).into_iter().flat_map(|missing| &missing.children);
+        children.filter_map(|child| self.held.get(child))
     }
 
     /// Returns when the next missing cause has to be asked for.

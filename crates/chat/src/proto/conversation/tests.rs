@@ -3,11 +3,13 @@
 use super::super::id::Conversation;
 use super::super::ids::Ids;
 use super::*;
+use base::PersonId;
 use proptest::prelude::*;
 use std::time::Duration;
 
 const ALICE: PersonId = PersonId([1; 32]);
 const BOB: PersonId = PersonId([2; 32]);
+const CAROL: PersonId = PersonId([3; 32]);
 const PHONE: NodeId = NodeId([9; 32]);
 const NOW: Now = Now { mono: Instant::START, wall: WallTime(5) };
 
@@ -50,7 +52,7 @@ fn an_answer_waits_for_what_it_answers() {
     assert_eq!(course.take(said(reply, 2, &[question]), usize::MAX, at(2)), Taken::Again);
     assert_eq!(take(&mut course, said(question, 1, &[])), [question, reply, thanks]);
     assert_eq!(course.take(said(question, 1, &[]), usize::MAX, at(2)), Taken::Again);
-    assert_eq!(course.next(Pen::new(BOB, [0; 3])), (2, 4, vec![thanks]));
+    assert_eq!(course.next(Pen::new(BOB, [0; 3]), WallTime(0)), (2, 4, vec![thanks]));
     assert_eq!((course.next_due(), course.held_cost()), (None, 0));
 }
 
@@ -62,7 +64,7 @@ fn what_both_said_at_once_is_named_by_whoever_speaks_next() {
     take(&mut course, said(other, 1, &[]));
     let mut both = vec![one, other];
     both.sort();
-    assert_eq!(course.next(one.pen), (2, 2, both));
+    assert_eq!(course.next(one.pen, WallTime(0)), (2, 2, both));
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn nobody_waits_for_what_is_void_and_it_is_shown_when_it_comes_after_all() {
     hold(&mut course, said(next, 9, &[lost]));
     assert_eq!(ids(&course.void(lost)), [next]);
     assert_eq!(take(&mut course, said(lost, 8, &[])), [lost]);
-    assert_eq!(course.next(lost.pen).2, [next], "an ancestor is not one of the newest");
+    assert_eq!(course.next(lost.pen, WallTime(0)).2, [next], "an ancestor is not one of the newest");
     assert_eq!(course.void(lost), [], "what is here is not void");
     assert!(course.is_shown(lost));
 }
@@ -93,7 +95,7 @@ fn a_stranger_to_the_room_waits_until_somebody_vouches() {
     let (first, second) = (id(BOB, 1), id(BOB, 2));
     hold(&mut course, Held { doubted: true, ..said(first, 1, &[]) });
     hold(&mut course, said(second, 2, &[first]));
-    assert_eq!(ids(&course.trust(first)), [first, second]);
+    assert_eq!(ids(&course.trust(first, at(2))), [first, second]);
     let third = id(BOB, 3);
     hold(&mut course, Held { doubted: true, ..said(third, 3, &[]) });
     assert_eq!(take(&mut course, said(third, 3, &[])), [third], "an own node brought it too");
@@ -113,6 +115,17 @@ fn nobody_brings_the_time_to_its_end() {
     assert_eq!(course.take(said(id(BOB, 1), 11 + MAX_LEAP, &[]), usize::MAX, at(2)), Taken::Refused);
     assert_eq!(course.take(said(id(BOB, 1), 0, &[]), usize::MAX, at(2)), Taken::Refused);
     take(&mut course, said(id(BOB, 1), 10 + MAX_LEAP, &[]));
+}
+
+#[test]
+fn a_message_has_the_time_of_the_clock_but_comes_after_all_that_was_shown() {
+    let (mut course, pen) = (Course::default(), Pen::new(CAROL, [0; 3]));
+    let time = |course: &Course, wall| course.next(pen, WallTime(wall)).1;
+    assert_eq!((time(&course, 1000), time(&course, 0)), (1000, 1));
+    assert_eq!(time(&course, u64::MAX), MAX_FIRST_TIME, "others would refuse it");
+    take(&mut course, said(id(ALICE, 1), 500, &[]));
+    assert_eq!([2000, 500, 499, 0].map(|wall| time(&course, wall)), [2000, 501, 501, 501]);
+    assert_eq!(time(&course, u64::MAX), 500 + MAX_LEAP, "others would refuse it");
 }
 
 #[test]
@@ -160,11 +173,72 @@ fn missing_causes_are_asked_for_in_their_time() {
 }
 
 #[test]
-fn what_was_said_before_somebody_came_is_not_for_them() {
+fn what_was_given_up_while_its_author_was_not_known_is_looked_for_again() {
     let mut course = Course::default();
-    take(&mut course, said(id(ALICE, 1), 10, &[]));
-    course.came_in(BOB);
-    assert!(!course.was_for(BOB, 10) && course.was_for(BOB, 11) && course.was_for(ALICE, 10));
+    let (first, second) = (id(BOB, 1), id(BOB, 2));
+    hold(&mut course, Held { doubted: true, ..said(second, 2, &[first]) });
+    assert_eq!(ids(&course.void(first)), []);
+    assert_eq!(ids(&course.trust(second, at(9))), []);
+    assert_eq!(course.due(at(9)), [(first, 0)]);
+    assert_eq!(take(&mut course, said(first, 1, &[])), [first, second]);
+}
+
+#[test]
+fn what_waits_for_two_waits_again_for_the_one_that_was_void() {
+    let (first, second, third) = (id(ALICE, 1), id(ALICE, 2), id(BOB, 1));
+    let mut hoping = Course::default();
+    let mut trusting = Course::default();
+    for course in [&mut hoping, &mut trusting] {
+        assert!(course.void(first).is_empty());
+        hold(course, said(third, 3, &[first, second]));
+    }
+    hoping.hope_again(at(2));
+    hold(&mut trusting, Held { doubted: true, ..said(id(CAROL, 1), 3, &[first]) });
+    assert!(trusting.trust(id(CAROL, 1), at(2)).is_empty());
+    for course in [&mut hoping, &mut trusting] {
+        assert_eq!(take(course, said(second, 2, &[])), [second]);
+        assert!(take(course, said(first, 1, &[])).contains(&third), "it does not wait for ever");
+        assert_eq!(course.held_cost(), 0);
+    }
+}
+
+#[test]
+fn for_whom_a_message_is_stays_known_in_whatever_order_they_come() {
+    let few: Audience = [[1; 5], [2; 5]].into();
+    let many: Audience = [[1; 5], [2; 5], [3; 5]].into();
+    let to = |number: u32| if (3..6).contains(&number) { many.clone() } else { few.clone() };
+    let orders: [Vec<u32>; 4] = [(1..9).collect(), (1..9).rev().collect(), vec![8, 4, 1, 6, 3, 2], vec![1, 6, 5, 7]];
+    for order in orders {
+        let mut course = Course::default();
+        for number in &order {
+            let held = Held { audience: to(*number), ..said(id(ALICE, *number), (*number).into(), &[]) };
+            take(&mut course, held);
+        }
+        for number in 1..10 {
+            let expected = order.contains(&number).then(|| to(number));
+            assert_eq!(course.audience(id(ALICE, number)), expected.as_ref(), "{number} of {order:?}");
+        }
+    }
+    let mut course = Course::default();
+    for number in 1..100 {
+        let audience = Audience::from([[number as u8; 5]]);
+        take(&mut course, Held { audience, ..said(id(ALICE, number), 1, &[]) });
+    }
+    assert_eq!(course.audience(id(ALICE, 99)), Some(&[[99; 5]].into()));
+    assert_eq!(course.audience(id(ALICE, 9)), None, "too long ago");
+}
+
+#[test]
+fn for_whom_something_is_that_came_without_that_is_not_taken_from_what_precedes_it() {
+    let mut course = Course::default();
+    let audience = Audience::from([[1; 5]]);
+    take(&mut course, Held { audience: audience.clone(), ..said(id(ALICE, 1), 1, &[]) });
+    take(&mut course, said(id(ALICE, 2), 2, &[]));
+    take(&mut course, Held { audience: audience.clone(), ..said(id(ALICE, 3), 3, &[]) });
+    take(&mut course, said(id(BOB, 1), 4, &[]));
+    let known = [id(ALICE, 1), id(ALICE, 2), id(ALICE, 3), id(BOB, 1)].map(|id| course.audience(id).cloned());
+    assert_eq!(known, [Some(audience.clone()), None, Some(audience), None]);
+    assert!(course.facts(&Conversation::between(ALICE, BOB)).iter().all(|(key, _)| read_fact(key).is_some()));
 }
 
 #[test]

@@ -44,13 +44,13 @@ pub enum Refused {
     #[error("the invitation is no longer good: ask for another")]
     Invitation,
     /// The person's own list does not name the node, or is no list.
-    #[error("the list of nodes does not name this node")]
+    #[error("the list of nodes does not name this node: add it from another of your nodes")]
     List,
     /// The node was revoked.
-    #[error("this node was revoked by its person")]
+    #[error("this node was revoked by its person: with another data directory it can be added again")]
     Revoked,
     /// No node is awaited, or it shows another code.
-    #[error("the code is wrong, or no longer good: ask for another with `compeer node add`")]
+    #[error("the code is wrong, or no longer good: let the other computer show a new one")]
     Code,
 }
 

@@ -128,28 +128,33 @@ pub enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// We are no member.
-    #[error("you are not a member of this group")]
+    #[error("you are not a member of this group: ask for an invitation")]
     NotMember,
     /// Only an admin may.
-    #[error("only an admin of the group can do that")]
+    #[error("only an admin of the group can do that: ask one")]
     NotAdmin,
     /// The other is no member.
-    #[error("this person is not a member of the group")]
+    #[error("this person is not a member of the group: see who is one")]
     NoSuchMember,
     /// The invitation is not there.
-    #[error("there is no such invitation, or it was used up")]
+    #[error("there is no such invitation, or it was used up: see which are open")]
     NoSuchInvitation,
     /// The person's key is not at hand.
-    #[error("your key is locked (`compeer group unlock`), or on another of your computers (do this there)")]
+    #[error(
+        "your key is locked (unlock it: `compeer group unlock`, POST /api/v1/groups/unlock), or on another of your \
+         computers (do this there)"
+    )]
     Locked,
     /// They are a member.
     #[error("this person is a member of the group already")]
     Already,
     /// The request does not let anybody in.
-    #[error("the invitation does not let this person in: it was used up, taken back, or is another person's")]
+    #[error(
+        "the invitation does not let this person in: it was used up, taken back, or is another person's; make another"
+    )]
     NotInvited,
     /// The group has all the members it can have.
-    #[error("the group has {MAX_MEMBERS} members, and no more fit in")]
+    #[error("the group has {MAX_MEMBERS} members, and no more fit in: somebody has to leave first")]
     MembersFull,
     /// The log is full.
     #[error(

@@ -17,6 +17,8 @@ pub(super) struct Actor {
     node: NodeId,
     pub(super) chat: Chat<Plain>,
     pub(super) is_awake: bool,
+    /// Whether its history can be read.
+    pub(super) reads: bool,
     /// By how much its wall clock is wrong.
     pub(super) wrong_s: i64,
     pub(super) runs: u64,
@@ -44,6 +46,7 @@ impl Actor {
             node,
             chat: start(person, node, 0, &BTreeMap::new()),
             is_awake: true,
+            reads: true,
             wrong_s: 0,
             runs: 0,
             facts: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! People who are away, and mailboxes.
 
+use super::super::super::cipher::Cipher;
 use super::super::super::id::Conversation;
 use super::super::super::io::Stage;
 use super::world::*;
@@ -43,6 +44,21 @@ fn two_who_are_never_awake_together_write_to_one_another() {
     }
     assert_eq!((world.lying_for(of(ALICE)), world.lying_for(of(BOB))), (0, 0));
     world.assert_settled();
+}
+
+#[test]
+fn a_mailbox_that_is_named_while_others_hear_of_the_one_before_is_heard_of_too() {
+    let mut world = World::new(&[(ALICE, 1), (BOB, 1), (CAROL, 1), (DAVE, 1)]);
+    world.run(seconds(5));
+    world.connect(of(ALICE), of(BOB));
+    world.run(seconds(60));
+    world.mailboxes(of(BOB), &[of(CAROL)]);
+    world.mailboxes(of(BOB), &[of(CAROL), of(DAVE)]);
+    world.run(seconds(60));
+    world.sleep(of(BOB));
+    world.write(of(ALICE), &Conversation::between(ALICE, BOB), text("hello"));
+    world.run(hours(1));
+    assert_eq!(world.lying_for(of(BOB)), 2, "in both");
 }
 
 #[test]
@@ -151,6 +167,24 @@ fn what_lies_in_a_mailbox_that_was_given_up_is_fetched() {
 }
 
 #[test]
+fn what_mailboxes_forgot_is_deposited_again_though_more_follows() {
+    let (mut world, chat) = acquainted();
+    world.sleep(of(BOB));
+    world.write(of(ALICE), &chat, text("first"));
+    world.run(seconds(120));
+    [CAROL, DAVE].into_iter().for_each(|keeper| world.forget_mail_at(of(keeper)));
+    for hour in 1..8 {
+        world.run(hours(1));
+        world.write(of(ALICE), &chat, text(&hour.to_string()));
+    }
+    world.run(seconds(120));
+    world.sleep(of(ALICE));
+    world.wake(of(BOB));
+    world.run(seconds(120));
+    assert_eq!(world.shown(of(BOB), &chat), ["first", "1", "2", "3", "4", "5", "6", "7"]);
+}
+
+#[test]
 fn clocks_that_are_wrong_by_days_do_not_keep_mail_away() {
     for days in [-12, -2, 12, 40] {
         let (mut world, chat) = acquainted();
@@ -182,4 +216,45 @@ fn much_goes_into_mailboxes_in_few_envelopes() {
     assert_eq!(world.lying_for(of(BOB)), 0);
     world.run(seconds(60));
     assert!(world.lying_for(of(ALICE)) <= 4, "what is acknowledged goes together: {}", world.lying_for(of(ALICE)));
+}
+
+#[test]
+fn who_changes_mailboxes_often_still_fetches_from_the_first() {
+    let mut world = World::new(&[(ALICE, 1), (BOB, 1), (CAROL, 7)]);
+    let (chat, mailbox) = (Conversation::between(ALICE, BOB), |number| node(CAROL, number));
+    world.mailboxes(of(BOB), &[mailbox(1)]);
+    world.connect(of(ALICE), of(BOB));
+    world.run(seconds(10));
+    world.sleep(of(BOB));
+    world.write(of(ALICE), &chat, text("hello"));
+    world.run(seconds(60));
+    assert_eq!(world.keepers_for(of(BOB)), [mailbox(1)]);
+    world.sleep(of(ALICE));
+    world.sleep(mailbox(1));
+    world.wake(of(BOB));
+    for others in [[2, 3], [4, 5], [6, 7]] {
+        world.run(seconds(60));
+        world.mailboxes(of(BOB), &others.map(mailbox));
+    }
+    world.wake(mailbox(1));
+    world.run(seconds(120));
+    assert_eq!((world.shown(of(BOB), &chat), world.lying_for(of(BOB))), (vec!["hello".to_owned()], 0));
+}
+
+#[test]
+fn a_card_that_nobody_has_is_asked_for_ever_more_seldom_but_of_who_comes_at_once() {
+    let mut world = World::in_a_room(&[(ALICE, 1), (BOB, 1), (CAROL, 1), (DAVE, 1)]);
+    world.connect(of(DAVE), of(BOB));
+    world.run(seconds(5));
+    [BOB, DAVE].into_iter().for_each(|person| world.sleep(of(person)));
+    world.write(of(ALICE), &room(), text("hello"));
+    world.run(seconds(60));
+    let (before, has_card) = (world.frames, |world: &World| world.actors[&of(ALICE)].chat.cipher.card_of(of(BOB)));
+    world.run(hours(10));
+    assert!(world.frames - before < 60, "{} frames in ten hours", world.frames - before);
+    assert_eq!(has_card(&world), None);
+    world.wake(of(DAVE));
+    world.connect(of(ALICE), of(DAVE));
+    world.run(seconds(5));
+    assert!(has_card(&world).is_some());
 }

@@ -2,7 +2,7 @@
 
 use super::super::super::channel::{MAX_WAITING, Queued};
 use super::super::super::id::Conversation;
-use super::super::super::io::{ChatError, Stage};
+use super::super::super::io::{ChatError, Input, Stage};
 use super::world::*;
 
 #[test]
@@ -48,6 +48,25 @@ fn what_is_owed_goes_to_each_node_that_becomes_known_until_one_has_it() {
     world.run(seconds(700));
     assert_eq!(world.shown(node(BOB, 1), &room()), ["hello"]);
     world.assert_settled();
+}
+
+#[test]
+fn who_comes_late_does_not_speak_above_what_was_said() {
+    let mut world = World::in_a_room(&[(ALICE, 1), (BOB, 1)]);
+    for words in ["one", "two", "three"] {
+        world.write(of(ALICE), &room(), text(words));
+        world.run(seconds(60));
+    }
+    world.add(CAROL, 1);
+    world.groups.insert(CHOIR, [ALICE, BOB, CAROL].into());
+    world.introduce();
+    world.run(seconds(60));
+    assert!(world.shown(of(CAROL), &room()).is_empty(), "it was not for her");
+    world.write(of(CAROL), &room(), text("hello"));
+    world.run(seconds(60));
+    for person in [ALICE, BOB] {
+        assert_eq!(world.shown(of(person), &room()), ["one", "two", "three", "hello"]);
+    }
 }
 
 #[test]
@@ -240,4 +259,46 @@ fn who_was_blocked_and_is_not_any_more_is_heard_again() {
     assert_eq!(world.shown(of(BOB), &direct).len(), 4);
     assert_eq!(world.shown(of(ALICE), &direct), world.shown(of(BOB), &direct), "his program kept trying");
     world.assert_settled();
+}
+
+#[test]
+fn what_was_given_up_since_its_author_seemed_to_be_no_member_is_waited_for_once_they_are() {
+    let mut world = World::in_a_room(&[(ALICE, 1), (BOB, 1), (CAROL, 1), (DAVE, 1)]);
+    // Alice has not heard yet that Dave is a member.
+    world.groups.insert(CHOIR, [ALICE, BOB, CAROL].into());
+    world.input(of(ALICE), Input::People(world.known(of(ALICE))));
+    world.groups.insert(CHOIR, [ALICE, BOB, CAROL, DAVE].into());
+    world.write(of(DAVE), &room(), text("one"));
+    // A queue that overflowed: what waited is dropped.
+    world.actor(of(DAVE)).chat.withdraw(of(ALICE), |_, _| true);
+    world.run(seconds(10));
+    world.sleep(of(DAVE));
+    world.write(of(BOB), &room(), text("answer"));
+    world.run(hours(1));
+    assert_eq!(world.told(of(ALICE)), ["answer"]);
+    world.restart(of(ALICE));
+    world.wake(of(DAVE));
+    world.write(of(DAVE), &room(), text("two"));
+    world.run(seconds(700));
+    assert_eq!(world.told(of(ALICE)), ["answer", "one", "two"]);
+    let strange = world.actors[&of(ALICE)].facts.keys().filter(|key| key[0] == b'u');
+    assert_eq!(strange.count(), 0);
+}
+
+#[test]
+fn what_somebody_says_who_is_no_member_any_more_does_not_hold_up_the_others() {
+    let mut world = World::in_a_room(&[(ALICE, 1), (BOB, 1), (CAROL, 1), (DAVE, 1)]);
+    // Alice has heard that Dave was expelled, the others have not.
+    world.groups.insert(CHOIR, [ALICE, BOB, CAROL].into());
+    world.input(of(ALICE), Input::People(world.known(of(ALICE))));
+    world.groups.insert(CHOIR, [ALICE, BOB, CAROL, DAVE].into());
+    world.write(of(DAVE), &room(), text("one"));
+    world.run(seconds(10));
+    world.write(of(BOB), &room(), text("answer"));
+    world.run(seconds(60));
+    assert_eq!(world.told(of(ALICE)), Vec::<String>::new());
+    world.run(hours(1));
+    assert_eq!(world.told(of(ALICE)), ["answer"]);
+    world.introduce();
+    assert_eq!(world.told(of(ALICE)), ["answer", "one"], "he is one after all");
 }

@@ -1,7 +1,7 @@
 //! What is missing, who gives it, and who says that it will not come.
 
 use super::super::super::channel::Queued;
-use super::super::super::id::{Conversation, MessageId, Pen};
+use super::super::super::id::{Audience, Conversation, MessageId, Pen};
 use super::super::super::ids::Ids;
 use super::super::super::item::Item;
 use super::super::super::message::{Body, Message};
@@ -59,6 +59,25 @@ fn what_no_way_brought_is_asked_for_and_given_by_its_author() {
 }
 
 #[test]
+fn what_cannot_be_read_is_not_said_to_be_gone() {
+    let mut world = World::in_a_room(&[(ALICE, 1), (BOB, 1)]);
+    world.write(of(ALICE), &room(), text("one"));
+    world.run(seconds(5));
+    world.disconnect(of(ALICE), of(BOB));
+    world.write(of(ALICE), &room(), text("two"));
+    // A queue that overflowed: what waited is dropped.
+    world.actor(of(ALICE)).chat.withdraw(of(BOB), |_, _| true);
+    world.actor(of(ALICE)).reads = false;
+    world.run(seconds(20));
+    world.write(of(ALICE), &room(), text("three"));
+    world.run(seconds(60));
+    assert_eq!(world.told(of(BOB)), ["one"]);
+    world.actor(of(ALICE)).reads = true;
+    world.run(seconds(1300));
+    assert_eq!(world.told(of(BOB)), ["one", "two", "three"]);
+}
+
+#[test]
 fn a_lost_author_does_not_silence_a_room_for_longer_than_a_day() {
     let mut world = World::in_a_room(&[(ALICE, 1), (BOB, 1), (CAROL, 1)]);
     world.sleep(of(CAROL));
@@ -92,9 +111,9 @@ fn only_the_author_gives_what_is_asked_for() {
         let log = world.actor(of(whom)).log.take().unwrap();
         log.iter().filter(|output| matches!(output, super::super::super::io::Output::Fetch(..))).count()
     };
-    assert_eq!(asked(&mut world, BOB), 1, "he looks whether it was for her");
+    assert_eq!(asked(&mut world, BOB), 0, "it is not his");
     let queued = |world: &World, whom| world.actors[&of(whom)].chat.waiting();
-    assert_eq!(queued(&world, BOB), [], "and says nothing: it was, and is not his");
+    assert_eq!(queued(&world, BOB), [], "and he does not say that it will not come: it was for her");
     assert_eq!(asked(&mut world, ALICE), 1);
     assert_eq!(world.told(of(CAROL)), ["hello"], "she had it already");
 }
@@ -133,7 +152,7 @@ fn nobody_speaks_for_somebody_else() {
         expires_s: None,
         body: text("I, Alice"),
     };
-    forge(&mut world, of(BOB), of(CAROL), &Item::Message(Box::new(forged)));
+    forge(&mut world, of(BOB), of(CAROL), &Item::Message(Box::new(forged), Audience::new()));
     world.run(seconds(10));
     assert_eq!(world.told(of(CAROL)), Vec::<String>::new());
     assert_eq!(world.waiting(of(BOB)), 0, "it was taken, for nothing");
@@ -155,6 +174,7 @@ fn that_something_will_not_come_is_believed_of_who_may_say_it() {
         if who == ALICE {
             world.actor(of(ALICE)).is_awake = true;
             world.actor(of(ALICE)).chat.withdraw(of(CAROL), |_, _| true);
+            world.actor(of(ALICE)).history.clear();
         }
         world.connect(of(who), of(CAROL));
         forge(&mut world, of(who), of(CAROL), &Item::Void(room(), [missing].into_iter().collect()));
@@ -218,4 +238,31 @@ fn one_who_waits_for_too_much_takes_the_rest_later() {
     world.run(seconds(1300));
     assert_eq!(world.told(of(CAROL)).len(), super::super::super::conversation::MAX_HELD + 51);
     world.assert_settled();
+}
+
+#[test]
+fn whoever_is_away_is_asked_when_those_who_are_there_do_not_have_it() {
+    let mut world = World::in_a_room(&[(ALICE, 1), (BOB, 1), (CAROL, 1), (DAVE, 1)]);
+    for person in [ALICE, CAROL] {
+        world.mailboxes(of(person), &[of(DAVE)]);
+        world.write(of(person), &room(), text("hello"));
+    }
+    world.run(seconds(10));
+    world.sleep(of(CAROL));
+    world.write(of(ALICE), &room(), text("who comes?"));
+    // A queue that overflowed: what waited is dropped.
+    world.actor(of(ALICE)).chat.withdraw(of(CAROL), |_, _| true);
+    world.run(seconds(10));
+    world.sleep(of(ALICE));
+    world.write(of(BOB), &room(), text("I do"));
+    // From now on Alice and Carol are never awake together, and Bob, who is there, cannot give what is hers.
+    let mut take_turns = |sleeps, wakes| {
+        world.sleep(of(sleeps));
+        world.wake(of(wakes));
+        world.run(seconds(1300));
+        world.told(of(CAROL))
+    };
+    assert_eq!(take_turns(ALICE, CAROL), ["hello", "hello"]);
+    assert_eq!(take_turns(CAROL, ALICE), ["hello", "hello"]);
+    assert_eq!(take_turns(ALICE, CAROL), ["hello", "hello", "who comes?", "I do"]);
 }

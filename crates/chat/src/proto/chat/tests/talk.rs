@@ -190,6 +190,7 @@ fn what_cannot_be_said_is_refused() {
     let chat = Conversation::between(ALICE, BOB);
     let mut said = |conversation: &Conversation, body| world.try_write(of(ALICE), conversation, body);
     assert_eq!(said(&chat, text("")), Err(ChatError::Empty));
+    assert_eq!(said(&chat, text(" \n ")), Err(ChatError::Empty));
     let len = MAX_TEXT + 1;
     assert_eq!(said(&chat, text(&"x".repeat(len))), Err(ChatError::TooLong { len, max: MAX_TEXT }));
     assert_eq!(said(&Conversation::between(ALICE, DAVE), text("x")), Err(ChatError::Unknown));
@@ -199,6 +200,8 @@ fn what_cannot_be_said_is_refused() {
     let mine = said(&room(), text("mine")).unwrap();
     assert_eq!(said(&chat, Body::Deletion { of: mine }), Err(ChatError::NotYours), "elsewhere");
     world.run(seconds(1));
+    let blank = Body::Edit { of: mine, text: " \n ".into() };
+    assert_eq!(world.try_write(of(ALICE), &room(), blank), Err(ChatError::Empty));
     let theirs = Body::Edit { of: mine, text: "ours".into() };
     assert_eq!(world.try_write(of(BOB), &room(), theirs.clone()), Err(ChatError::NotYours));
     assert!(world.try_write(of(ALICE), &room(), theirs).is_ok());

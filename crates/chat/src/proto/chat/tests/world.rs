@@ -251,7 +251,7 @@ impl World {
     fn fetch(&mut self, node: NodeId, token: Token, conversation: &Conversation, ids: &[MessageId]) {
         let history = self.actors[&node].history.iter();
         let found = history.filter(|message| message.conversation == *conversation && ids.contains(&message.id));
-        let found = found.cloned().collect();
+        let found = self.actors[&node].reads.then(|| found.cloned().collect());
         self.later(node, Input::Fetched(token, found));
     }
 
