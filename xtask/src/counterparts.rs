@@ -28,10 +28,39 @@ const PACKAGES: &[(&str, &str)] = &[
     ("valgrind", "valgrind"),
     ("irssi", "irssi"),
     ("weechat-headless", "weechat-headless"),
+    ("chromium", "chromium"),
+    ("tmux", "tmux"),
+    ("dbus-daemon", "dbus-daemon"),
+    ("libnotify-bin", "notify-send"),
+    ("desktop-file-utils", "desktop-file-validate"),
+    ("xdg-utils", "xdg-mime"),
+    ("systemd", "systemd-analyze"),
+    ("curl", "curl"),
+    ("cadaver", "cadaver"),
+    ("transmission-qt", "transmission-qt"),
+    ("transmission-remote-gtk", "transmission-remote-gtk"),
+    ("xvfb", "Xvfb"),
+    ("xdotool", "xdotool"),
+    // What tells the tests what is in a window; no program of it is on the PATH.
+    ("at-spi2-core", "/usr/libexec/at-spi-bus-launcher"),
 ];
 
 /// The Python wheels that the tests were written against.
-const WHEELS: [&str; 4] = ["libtorrent==2.1.1", "iroh==1.2.0", "mnemonic==0.21", "bip-utils==2.12.3"];
+const WHEELS: [&str; 13] = [
+    "libtorrent==2.1.1",
+    "iroh==1.2.0",
+    "mnemonic==0.21",
+    "bip-utils==2.12.3",
+    "transmission-rpc==7.0.12",
+    "prometheus-client==0.26.0",
+    "qbittorrent-api==2026.10.1",
+    "jeepney==0.9.0",
+    "schemathesis==4.32.5",
+    "feedgenerator==2.2.1",
+    "autoremove-torrents==1.5.5",
+    "autotorrent2==1.3.0",
+    "tremcf==0.9.6.2",
+];
 
 /// What npm needs to install its packages, in `interop/npm`: their pinned versions, and a package of our own that stands
 /// in for one whose install script would fetch a binary.

@@ -1,4 +1,4 @@
-//! Everything that a developer can run: `cargo xtask test`, `tidy`, `bench`, `prove`, `fuzz`.
+//! Everything that a developer can run: `cargo xtask test`, `tidy`, `vendor`, `bench`, `prove`, `fuzz`.
 //!
 //! This program uses the standard library alone, so that it is built in seconds and never waits for the product.
 
@@ -10,6 +10,7 @@ mod namespace;
 mod steps;
 mod test;
 mod tidy;
+mod vendor;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ cargo xtask COMMAND
   instructions [--renew]      counts the instructions of the torrent state machine, the wire codec and the picker (valgrind)
                               and compares them with bench/instructions/counts.txt; part of `test`. --renew writes it anew
   tidy                        the rules of the source tree that no other tool knows
+  vendor                      fetches the libraries of the web page anew (npm), and writes down what they are
   bench [--full] [--clients a,b]
                               measures Compeer and foreign clients side by side; a table of ratios (--full: 1 GiB, five times)
   prove [--yes] [--only WORD] the long runs; writes what it measured to docs/proof.md
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => test::test(rest),
         "tidy" => tidy::run(),
+        "vendor" => vendor::vendor(),
         "bench" => measure::bench(rest),
         "instructions" => instructions::instructions(rest),
         "prove" => measure::prove(rest),

@@ -48,6 +48,7 @@ pub fn run() -> Outcome {
         count += 1;
         check(path, &text, &mut findings);
     }
+    findings.extend(crate::vendor::check()?.into_iter().map(|(path, message)| Finding::new(&path, 0, message)));
     for finding in &findings {
         eprintln!("{finding}");
     }

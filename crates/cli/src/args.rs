@@ -2,10 +2,12 @@
 
 mod chat;
 mod controls;
+mod desktop;
 mod dht;
 mod group;
 mod people;
 mod sharing;
+mod sorting;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,10 +15,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 pub use chat::{Chat, ExportFormat, Room, RoomCommand};
 pub use controls::{Allow, Block, Budget, Offer, Rest, Rule, Schedule, ScheduleCommand, Who};
+pub use desktop::{Completions, Desktop, DesktopInstall, Man, Shell};
 pub use dht::{Dht, DhtCommand, DhtGet, DhtNode, DhtPut};
 pub use group::{Group, GroupCreate, GroupInvite, RoleName};
 pub use people::{
@@ -24,6 +27,7 @@ pub use people::{
     NodeArgs, NodeCommand, NodeJoin, NodeRevoke, PassphraseChoice,
 };
 pub use sharing::{Audience, Browse, Inbox, InboxCommand, InboxRuleCommand, InboxWhose, Library, LibraryCommand};
+pub use sorting::{Goal, GoalTime, Label, List, SortOptions};
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, with one sentence on stderr; 2 the command line is wrong; \
                           130 stopped by Ctrl-C before it was done.";
@@ -70,10 +74,16 @@ pub enum Command {
     Browse(Browse),
     /// Run the node until Ctrl-C, for the other commands to talk to
     Up(Up),
+    /// Open the page of the running node in a browser, logged in
+    Open(Open),
+    /// Choose the password by which your browsers log in, also from other computers
+    Password(Password),
     /// Hand something to the running node to fetch, without waiting for it
     Add(Add),
     /// List the torrents of the running node
-    List,
+    List(List),
+    /// Watch the transfers, the people and the budget of the running node, live in the terminal
+    Top,
     /// Show one torrent, or the node itself
     Info(Info),
     /// Stop a torrent's transfers for now, or everything
@@ -84,6 +94,8 @@ pub enum Command {
     Remove(Remove),
     /// Hash again what is on disk
     Recheck(Which),
+    /// Ask a torrent's trackers for peers now
+    Announce(Which),
     /// Show the peers of a torrent, or connect to one more
     Peers(Peers),
     /// Show the files of a torrent, or choose and prioritise them
@@ -92,6 +104,12 @@ pub enum Command {
     Stream(Stream),
     /// Show or change how fast the node, or one torrent, may send and receive
     Limit(Limit),
+    /// Show or change the labels and the category by which torrents are sorted
+    Label(Label),
+    /// Show or change when the seeding of a torrent ends
+    Goal(Goal),
+    /// Show the feeds of the settings, and what was added of them
+    Feeds(Feeds),
     /// Show or change how much the node gives and takes, and how many connections it has
     Budget(Budget),
     /// Show or change when other limits hold
@@ -125,10 +143,13 @@ pub enum Command {
     /// Create, show, verify and edit .torrent files, without a node
     #[command(subcommand)]
     Torrent(Torrent),
+    /// Open magnet links and .torrent files by a click
+    #[command(subcommand)]
+    Desktop(Desktop),
     /// Print the completions for a shell
     Completions(Completions),
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one for every command
+    Man(Man),
 }
 
 /// Options of a node that this command may start.
@@ -225,6 +246,17 @@ pub struct SeedGoals {
     /// Stop seeding after this time, for example 90s, 30m, 12h or 7d
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Seeding")]
     pub seed_time: Option<Duration>,
+    /// Stop seeding when nothing was sent for this time
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Seeding")]
+    pub seed_idle: Option<Duration>,
+}
+
+impl SeedGoals {
+    /// Returns what the API calls it.
+    pub fn goal(&self) -> rpc::SeedGoal {
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs());
+        rpc::SeedGoal { ratio: self.seed_ratio, time_s: seconds(self.seed_time), idle_s: seconds(self.seed_idle) }
+    }
 }
 
 /// What is written into a torrent.
@@ -282,6 +314,8 @@ pub struct Share {
     #[arg(long, help_heading = "Seeding")]
     pub super_seed: bool,
     #[command(flatten)]
+    pub sort: SortOptions,
+    #[command(flatten)]
     pub create: CreateOptions,
     #[command(flatten)]
     pub peers: PeerOptions,
@@ -322,7 +356,8 @@ pub struct Get {
 
 #[derive(Debug, Args)]
 pub struct Up {
-    /// Serve the API at this loopback address and port [default: 127.0.0.1, any free port]
+    /// Serve the API and the page at this loopback address and port [default: 127.0.0.1:26673, or any free port where
+    /// that is taken]
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Network")]
     pub api: Option<SocketAddr>,
     /// Offer a service to strangers, with the settings of its section [offer.SERVICE]; repeatable
@@ -331,6 +366,27 @@ pub struct Up {
     pub offer: Vec<node::Service>,
     #[command(flatten)]
     pub node: NodeOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct Open {
+    /// Only print the link that logs a browser in: it is good once, for a minute
+    #[arg(long)]
+    pub print: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Feeds {
+    /// Ask all of them now
+    #[arg(long)]
+    pub now: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Password {
+    /// Have none any more: from other computers nobody can log in
+    #[arg(long)]
+    pub remove: bool,
 }
 
 #[derive(Debug, Args)]
@@ -349,6 +405,8 @@ pub struct Add {
     /// Do not begin yet
     #[arg(long)]
     pub paused: bool,
+    #[command(flatten)]
+    pub sort: SortOptions,
     #[command(flatten)]
     pub goals: SeedGoals,
     #[command(flatten)]
@@ -411,6 +469,9 @@ pub struct Files {
     /// Fetch only these files, by number, for example 0,2,5-9
     #[arg(long, value_name = "LIST", value_parser = ranges, conflicts_with_all = ["skip", "low", "normal", "high"])]
     pub only: Option<Ranges>,
+    /// Fetch the pieces in order from now on; --sequential=false: in the order that suits the swarm
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub sequential: Option<bool>,
     /// Do not fetch these files
     #[arg(long, value_name = "LIST", value_parser = ranges)]
     pub skip: Option<Ranges>,
@@ -505,22 +566,6 @@ pub struct TorrentEdit {
     /// Replace the remark; an empty one removes it
     #[arg(long, value_name = "TEXT")]
     pub comment: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Completions {
-    /// The shell
-    pub shell: Shell,
-}
-
-/// The shells for which there are completions.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Shell {
-    Bash,
-    Elvish,
-    Fish,
-    Powershell,
-    Zsh,
 }
 
 /// A rate limit; `None` inside: no limit.

@@ -90,7 +90,7 @@ pub async fn attach(home: Option<&Path>) -> Result<Attached> {
     }
 }
 
-async fn connect(home: &Home) -> Result<Option<Attached>> {
+pub async fn connect(home: &Home) -> Result<Option<Attached>> {
     let Some(address) = home.api_address() else { return Ok(None) };
     let client = Client::new(address, home.token()?)?;
     match client.session().await {

@@ -59,12 +59,17 @@ impl From<reqwest::Error> for ClientError {
         if error.is_decode() && !error.is_body() {
             return ClientError::Unexpected(error.to_string());
         }
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(next) = cause.source() {
-            cause = next;
-        }
-        ClientError::Gone(cause.to_string())
+        ClientError::Gone(first_cause(&error))
     }
+}
+
+/// Returns what began it all.
+fn first_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }
 
 /// Writes a text so that it can be a part of a path or a value in a query (RFC 3986, section 2.1).
@@ -73,6 +78,11 @@ pub fn part(text: &str) -> String {
 }
 
 impl Client {
+    /// Returns the URL of the server, without a path.
+    pub fn host(&self) -> &str {
+        self.base.strip_suffix(rpc::PREFIX).unwrap_or(&self.base)
+    }
+
     /// Prepares to talk to the node at `api`.
     pub fn new(api: SocketAddr, token: String) -> Result<Client> {
         install_crypto();
@@ -192,7 +202,8 @@ impl Events {
             if self.received.len() > MAX_EVENT_BYTES {
                 return Err(ClientError::Unexpected("an endless event".to_owned()));
             }
-            match self.response.chunk().await? {
+            // Whatever breaks a stream, the node at its other end is gone.
+            match self.response.chunk().await.map_err(|_| ClientError::Gone("it broke off".to_owned()))? {
                 Some(chunk) => self.received.extend_from_slice(&chunk),
                 None => return Err(ClientError::Gone("it has ended".to_owned())),
             }

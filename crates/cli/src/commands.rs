@@ -5,7 +5,9 @@ mod browse;
 mod chat;
 mod connections;
 mod controls;
+mod desktop;
 mod dht;
+mod feeds;
 mod files;
 mod get;
 mod group;
@@ -14,12 +16,16 @@ mod info;
 mod library;
 mod limit;
 mod list;
+mod open;
+mod password;
 mod peers;
 mod people;
 mod room;
 mod share;
 mod shell;
+mod sorting;
 mod stream;
+mod top;
 mod torrent;
 mod up;
 mod which;
@@ -46,8 +52,9 @@ pub fn run(cli: Cli) -> Result<u8> {
     // What needs no node needs no runtime either.
     match cli.command {
         Command::Torrent(command) => return torrent::run(command, &context),
+        Command::Password(command) => return password::run(&command, &context),
         Command::Completions(command) => return shell::completions(&command),
-        Command::Man => return shell::man(),
+        Command::Man(command) => return shell::man(&command),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -67,19 +74,27 @@ async fn run_async(command: Command, context: Context) -> Result<u8> {
         Command::Library(command) => library::run(command, &context).await,
         Command::Browse(command) => browse::run(command, &context).await,
         Command::Up(command) => up::run(command, &context).await,
+        Command::Open(command) => open::run(command, &context).await,
         Command::Add(command) => add::run(command, &context).await,
-        Command::List => list::run(&context).await,
+        Command::List(command) => list::run(command, &context).await,
+        Command::Top => top::run(&context).await,
         Command::Info(command) => info::run(command, &context).await,
         Command::Pause(command) if command.everything => controls::rest(true, &context).await,
         Command::Resume(command) if command.everything => controls::rest(false, &context).await,
         Command::Pause(command) => which::act(&command.torrents, "pause", "Paused", &context).await,
         Command::Resume(command) => which::act(&command.torrents, "resume", "Resumed", &context).await,
         Command::Recheck(command) => which::act(&command.torrents, "recheck", "Checking", &context).await,
+        Command::Announce(command) => {
+            which::act(&command.torrents, "announce", "Asking the trackers of", &context).await
+        }
         Command::Remove(command) => which::remove(command, &context).await,
         Command::Peers(command) => peers::run(command, &context).await,
         Command::Files(command) => files::run(command, &context).await,
         Command::Stream(command) => stream::run(command, &context).await,
         Command::Limit(command) => limit::run(command, &context).await,
+        Command::Label(command) => sorting::label(command, &context).await,
+        Command::Goal(command) => sorting::goal(command, &context).await,
+        Command::Feeds(command) => feeds::run(&command, &context).await,
         Command::Budget(command) => controls::budget(command, &context).await,
         Command::Schedule(command) => controls::schedule(command, &context).await,
         Command::Allow(command) => controls::allow(command, &context).await,
@@ -94,8 +109,10 @@ async fn run_async(command: Command, context: Context) -> Result<u8> {
         Command::Contact(command) => people::contact::run(command, &context).await,
         Command::Dht(command) => dht::run(command, &context).await,
         Command::Group(command) => group::run(command, &context).await,
+        Command::Desktop(command) => desktop::run(command, &context).await,
         Command::Torrent(command) => torrent::run(command, &context),
+        Command::Password(command) => password::run(&command, &context),
         Command::Completions(command) => shell::completions(&command),
-        Command::Man => shell::man(),
+        Command::Man(command) => shell::man(&command),
     }
 }

@@ -1,6 +1,6 @@
 //! Reading what `get`, `add` and `torrent show` are given: a magnet, a .torrent file, or the URL of one.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -86,8 +86,11 @@ pub fn read_local(link: &str) -> Result<Source> {
         let magnet = text.parse().with_context(|| format!("{}: this link cannot be used", shorten(link)))?;
         return Ok(Source::Magnet(magnet, text));
     }
-    let path = Path::new(link);
-    let length = match std::fs::metadata(path) {
+    let path = match link.get(..5) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("file:") => file_of(link)?,
+        _ => PathBuf::from(link),
+    };
+    let length = match std::fs::metadata(&path) {
         Ok(found) if found.is_dir() => bail!("{link}: this is a folder; give a .torrent file, a magnet or a URL"),
         Ok(found) => found.len(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
@@ -100,8 +103,27 @@ pub fn read_local(link: &str) -> Result<Source> {
     if length > MAX_TORRENT_BYTES {
         bail!("{link}: too large for a torrent file ({})", base::units::format_bytes(length));
     }
-    let bytes = std::fs::read(path).with_context(|| format!("{link}: cannot read it"))?;
+    let bytes = std::fs::read(&path).with_context(|| format!("{link}: cannot read it"))?;
     parse_file(bytes).with_context(|| format!("{link}: this is no torrent file that can be used"))
+}
+
+/// Returns the path of a file URL of this computer (RFC 8089), as desktops give it.
+fn file_of(url: &str) -> Result<PathBuf> {
+    let rest = &url[5..];
+    let path = match rest.strip_prefix("//") {
+        None => rest,
+        Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
+    };
+    if !path.starts_with('/') {
+        bail!("{}: this is no file of this computer; file:///PATH would be", shorten(url));
+    }
+    let bytes: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
+    #[cfg(unix)]
+    let path = <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes);
+    // The slash before the drive is the URL's.
+    #[cfg(not(unix))]
+    let path = String::from_utf8(bytes)?.trim_start_matches('/').to_owned();
+    Ok(path.into())
 }
 
 fn parse_file(bytes: Vec<u8>) -> Result<Source> {
@@ -141,4 +163,21 @@ fn shorten(link: &str) -> String {
     const SHOWN: usize = 70;
     let clean = crate::out::clean(link);
     if clean.chars().count() <= SHOWN { clean } else { clean.chars().take(SHOWN).chain(['…']).collect() }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_url_is_a_path() {
+        for (url, path) in [
+            ("file:///home/alice%20b/x.torrent", "/home/alice b/x.torrent"),
+            ("FILE://localhost/x", "/x"),
+            ("file:/x%25", "/x%"),
+        ] {
+            assert_eq!(file_of(url).unwrap(), PathBuf::from(path), "{url}");
+        }
+        assert!(file_of("file://elsewhere/x").is_err() && file_of("file:x").is_err());
+    }
 }

@@ -172,7 +172,7 @@ impl Drop for Live {
 }
 
 /// Tells whether the locale can show more than ASCII; the order of the variables is that of POSIX.
-fn has_unicode() -> bool {
+pub fn has_unicode() -> bool {
     let value = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));

@@ -3,6 +3,7 @@
 //! Every command that moves data is a client of the node's API. Where no node runs in the home, `share` and `get` start
 //! one inside themselves and talk to it in the same way.
 
+mod activation;
 mod args;
 mod attach;
 mod client;
@@ -18,6 +19,7 @@ mod show;
 use std::process::ExitCode;
 
 use clap::Parser;
+use node::NodeError;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -35,6 +37,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", sentence(&error));
+            if let Some(option) = option(&error) {
+                eprintln!("({option})");
+            }
             1
         }
     };
@@ -49,6 +54,16 @@ fn sentence(error: &anyhow::Error) -> String {
         _ if said.contains(&cause) => said,
         _ => format!("{said}: {cause}"),
     })
+}
+
+/// Names what of the command line helps. The node's words name none of it: they are for the callers of its API, too.
+fn option(error: &anyhow::Error) -> Option<&'static str> {
+    match error.chain().find_map(|cause| cause.downcast_ref::<NodeError>())? {
+        NodeError::NoHome | NodeError::File { .. } => Some("--home DIR names the data directory"),
+        NodeError::Api { .. } => Some("--api ADDR:PORT names another"),
+        error if error.is_about_listening() => Some("--listen ADDR:PORT names another"),
+        _ => None,
+    }
 }
 
 /// Says what is wrong with the command line in a sentence or two; help and version are printed whole.
@@ -93,5 +108,13 @@ mod tests {
         let taken = anyhow::anyhow!("the port is taken");
         let twice = taken.context("node: the port is taken; choose another").context("cannot start");
         assert_eq!(sentence(&twice), "cannot start: node: the port is taken; choose another");
+    }
+
+    #[test]
+    fn what_the_command_line_can_do_is_said_beside_the_words_of_the_node() {
+        let error = anyhow::Error::from(NodeError::NoHome).context("cannot start");
+        assert!(!sentence(&error).contains("--"), "{}", sentence(&error));
+        assert!(option(&error).unwrap().contains("--home"));
+        assert_eq!(option(&anyhow::anyhow!("another")), None);
     }
 }

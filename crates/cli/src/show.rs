@@ -110,6 +110,25 @@ pub fn source(source: &str) -> String {
     }
 }
 
+/// Shows labels in a table.
+pub fn labels(labels: &[String]) -> String {
+    or_dash(Some(&labels.join(", ")))
+}
+
+/// Shows a word in a table, where nothing is better than an empty cell.
+pub fn or_dash(word: Option<&str>) -> String {
+    word.filter(|word| !word.is_empty()).map_or_else(|| "-".to_owned(), clean)
+}
+
+/// Shows when seeding ends.
+pub fn goal(goal: &rpc::SeedGoal) -> String {
+    let mut ends = Vec::new();
+    ends.extend(goal.ratio.map(|ratio| format!("at a ratio of {ratio}")));
+    ends.extend(goal.time_s.map(|time| format!("after {}", seconds(time))));
+    ends.extend(goal.idle_s.map(|time| format!("when nothing was sent for {}", seconds(time))));
+    if ends.is_empty() { "when you stop it".to_owned() } else { ends.join(", or ") }
+}
+
 /// Shows what a torrent is doing, in one word.
 pub fn state(torrent: &TorrentSummary) -> &'static str {
     match torrent.state {
@@ -129,6 +148,15 @@ pub fn rests(info: &rpc::SessionInfo) -> Option<&'static str> {
         "schedule" => Some("by the schedule, which `compeer schedule` shows"),
         _ => Some("outside of the administrator's hours"),
     }
+}
+
+/// Tells how to point a tool for Transmission or qBittorrent, or a program for WebDAV, at the node.
+pub fn tools(host: &str, home: &str) -> String {
+    let token = std::path::Path::new(home).join("token");
+    format!(
+        "{host}/transmission/rpc, {host} as qBittorrent, or {host}/dav/ as WebDAV, for any user; the password is the text of {}",
+        clean(&token.display().to_string())
+    )
 }
 
 /// Shows what a person or group is called, or the beginning of the id that stands where no name is known.
@@ -155,6 +183,13 @@ mod tests {
     fn a_part_of_a_whole_says_its_unit_once() {
         assert_eq!(amount(1 << 20, 3 << 20), "1.0 of 3.0 MiB");
         assert_eq!(amount(1 << 10, 3 << 20), "1.0 KiB of 3.0 MiB");
+    }
+
+    #[test]
+    fn a_goal_reads_as_a_sentence() {
+        let all = rpc::SeedGoal { ratio: Some(1.5), time_s: Some(7200), idle_s: Some(600) };
+        assert_eq!(goal(&all), "at a ratio of 1.5, or after 2h 00m, or when nothing was sent for 10m 00s");
+        assert_eq!(goal(&rpc::SeedGoal::default()), "when you stop it");
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! The settings: `config.toml` in the home. Every one has a default; an unknown name is an error, not a silence.
 
+mod api;
 mod chat;
 mod controls;
 mod network;
 mod overlay;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use crate::{NodeError, OfferConfig, UpdatesConfig};
+use crate::{DoneConfig, FeedConfig, NodeError, OfferConfig, UpdatesConfig, WatchConfig};
+pub use api::{ApiConfig, RemoteConfig};
 pub use chat::{ChatConfig, IrcConfig};
 pub use controls::{BudgetConfig, MeetConfig, ServiceConfig, ShareConfig, ToConfig, Who, WindowConfig};
 pub use network::{Carrier, Encryption, NetworkConfig, NetworkOptions, Part, check_host_port};
@@ -30,6 +32,11 @@ pub(crate) const MIN_MEMORY_BYTES: u64 = 4 << 20;
 /// How many threads there may be. Arbitrary.
 const MAX_THREADS: usize = 64;
 
+/// Where the API and the page are where nobody says where, so that a bookmark stays good. The port is COMPE on the keys of
+/// a telephone: below those that systems give to programs that ask for any (RFC 6335, section 6, from 49152; Linux from
+/// 32768), and not assigned.
+pub const DEFAULT_API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 26673);
+
 /// The settings of a node.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -38,8 +45,8 @@ pub struct Config {
     pub download_folder: PathBuf,
     /// The addresses on which peers are awaited; by default every address, with the port of the last time.
     pub listen: Option<Vec<SocketAddr>>,
-    /// The loopback address of the API; port 0: any.
-    pub api: SocketAddr,
+    /// Where the API and the page are served.
+    pub api: ApiConfig,
     /// Everything rests, until this is changed.
     pub paused: bool,
     /// Rates and counts.
@@ -65,6 +72,12 @@ pub struct Config {
     pub updates: UpdatesConfig,
     /// Talking with people.
     pub chat: ChatConfig,
+    /// The folder from which torrent files and links are taken up.
+    pub watch: WatchConfig,
+    /// Feeds whose entries are taken up.
+    pub feeds: Vec<FeedConfig>,
+    /// What happens when a download is complete.
+    pub done: DoneConfig,
 }
 
 /// How files are written.
@@ -96,6 +109,8 @@ pub struct SeedConfig {
     pub ratio: Option<f64>,
     /// After this many minutes.
     pub minutes: Option<u64>,
+    /// When nothing was sent for this many minutes.
+    pub idle_minutes: Option<u64>,
 }
 
 impl Default for Config {
@@ -103,7 +118,7 @@ impl Default for Config {
         Config {
             download_folder: download_folder(),
             listen: None,
-            api: SocketAddr::from(([127, 0, 0, 1], 0)),
+            api: ApiConfig::default(),
             paused: false,
             budget: BudgetConfig::default(),
             schedule: Vec::new(),
@@ -116,6 +131,9 @@ impl Default for Config {
             offer: OfferConfig::default(),
             updates: UpdatesConfig::default(),
             chat: ChatConfig::default(),
+            watch: WatchConfig::default(),
+            feeds: Vec::new(),
+            done: DoneConfig::default(),
         }
     }
 }
@@ -167,6 +185,7 @@ impl Config {
         if self.disk.memory.is_some_and(|bytes| bytes < MIN_MEMORY_BYTES) {
             return Err(format!("disk.memory has to be {} or more", base::units::format_bytes(MIN_MEMORY_BYTES)));
         }
+        self.api.check()?;
         self.budget.check()?;
         self.meet.check()?;
         self.service.iter().try_for_each(|(name, service)| service.check(name))?;
@@ -174,6 +193,9 @@ impl Config {
         self.network.check().map_err(|reason| format!("network: {reason}"))?;
         self.offer.check()?;
         self.chat.check()?;
+        self.watch.check()?;
+        crate::feeds::check(&self.feeds)?;
+        self.done.check()?;
         self.updates.check()
     }
 
@@ -217,8 +239,9 @@ impl Config {
 
     /// Returns when seeding ends where nothing else was said.
     pub(crate) fn seed_goal(&self) -> torrent::SeedGoal {
-        let minutes = self.seed.minutes.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));
-        torrent::SeedGoal { ratio: self.seed.ratio, time: minutes }
+        let minutes = |minutes: u64| Duration::from_secs(minutes.saturating_mul(60));
+        let SeedConfig { ratio, minutes: time, idle_minutes: idle } = self.seed;
+        torrent::SeedGoal { ratio, time: time.map(minutes), idle: idle.map(minutes) }
     }
 }
 
@@ -300,10 +323,13 @@ mod tests {
     #[test]
     fn what_is_not_said_has_its_default() {
         assert_eq!(read(""), Ok(Config::default()));
-        let config = read("[limits]\ndownload = \"1.5M\"\nupload = 1000\n[seed]\nratio = 2.0\nminutes = 3").unwrap();
+        let config =
+            read("[limits]\ndownload = \"1.5M\"\nupload = 1000\n[seed]\nratio = 2.0\nminutes = 3\nidle_minutes = 9")
+                .unwrap();
         assert_eq!(config.limits().down_bytes_per_s, Some(1_572_864));
         assert_eq!(config.limits().up_bytes_per_s, Some(1000));
-        assert_eq!(config.seed_goal().time, Some(Duration::from_secs(180)));
+        let goal = config.seed_goal();
+        assert_eq!((goal.time, goal.idle), (Some(Duration::from_secs(180)), Some(Duration::from_secs(540))));
     }
 
     #[test]
@@ -348,6 +374,27 @@ mod tests {
             ("[chat.irc]\nlisten = \"0.0.0.0:6667\"", "line 2: chat.irc.listen has to be an address of loopback"),
             ("[chat.irc]\nlisten = \"192.168.1.2:6667\"", "192.168.1.2:6667 can be reached from elsewhere"),
             ("[chat.irc]\nlisten = \"6667\"", "line 2: "),
+            ("[watch]\nfolder = \"torrents\"", "line 2: watch.folder has to be an absolute path"),
+            ("\n[[feeds]]\nmatch = \"x\"", "line 2: missing field `url`"),
+            ("[[feeds]]\nurl = \"feed.xml\"", "line 1: feeds: \"feed.xml\" is no URL"),
+            (
+                "\n[[feeds]]\nurl = \"http://a/b\"\nevery_minutes = 4",
+                "line 2: feeds: http://a/b: every_minutes has to be 5",
+            ),
+            (
+                "[[feeds]]\nurl = \"http://a/b\"\nmatch = 7",
+                "line 3: match and not have to be a text or a list of texts",
+            ),
+            (
+                "[[feeds]]\nurl = \"http://a/b\"\nmatch = [\"a\", \"\"]",
+                "http://a/b: match and not have to say something",
+            ),
+            ("[[feeds]]\nurl = \"http://a/b\"\nfolder = \"Films\"", "http://a/b: folder has to be an absolute path"),
+            ("[[feeds]]\nurl = \"http://a/b\"\nlabels = [\"a,b\"]", "http://a/b: labels cannot contain comma"),
+            ("[[feeds]]\nurl = \"http://a/b\"\ncategory = \"a//b\"", "http://a/b: Incorrect category name"),
+            ("[[feeds]]\nurl = \"http://a/b\"\nmatches = \"x\"", "line 3: unknown field `matches`"),
+            ("[done]\ncommand = \"rm -r x\"", "line 2: invalid type: string"),
+            ("[done]\nlimit_s = 0", "line 2: done.limit_s has to be 1 or more"),
             ("[offer.trakcer]\non = true", "unknown field `trakcer`"),
             ("[disk]\nincomplete = \"x\"", "disk.incomplete"),
             ("[network]\nupnp = true", "line 2: unknown field `upnp`"),
@@ -369,6 +416,14 @@ mod tests {
             ("[[schedule]]\nfrom = \"8\"\nto = \"9:00\"\npause = true", "no time of the day"),
             ("[[schedule]]\nfrom = \"8:00\"\nto = \"9:00\"", "needs download"),
             ("[budget.person.x]\nupload = 1", "budget.person"),
+            ("\napi = \"6667\"", "line 2: api: \"6667\" is no address and port"),
+            ("api = \"0.0.0.0:1\"", "line 1: api: 0.0.0.0:1 can be reached from elsewhere"),
+            ("[api]\nlisen = \"127.0.0.1:1\"", "api: unknown field `lisen`"),
+            (
+                "[api.remote]\nlisten = \"0.0.0.0:1\"\nkey = \"/k\"",
+                "line 1: api.remote: certificate and key go together",
+            ),
+            ("[api.remote]\nlisten = \"0.0.0.0:1\"\nnames = [\"a b\"]", "line 3: api.remote.names: \"a b\""),
             ("[[[", "line 1"),
         ] {
             let error = read(text).unwrap_err();

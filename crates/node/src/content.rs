@@ -22,7 +22,7 @@ const COPY_BYTES: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
     /// Somebody stopped it.
-    #[error("stopped")]
+    #[error("stopped: begin it again")]
     Cancelled,
     /// The path cannot be shared.
     #[error("{0}")]
@@ -41,10 +41,10 @@ pub enum ContentError {
         source: io::Error,
     },
     /// What was to be copied is not what it was.
-    #[error("{0}: the files here were changed or removed since they were verified")]
+    #[error("{0}: the files here were changed or removed since they were verified; check the torrent again")]
     Damaged(PathBuf),
     /// Something else is where the copy would go.
-    #[error("{0}: something with this name is there already, and it is not the same; choose another --output")]
+    #[error("{0}: something with this name is there already, and it is not the same: choose another folder or name")]
     InTheWay(PathBuf),
 }
 

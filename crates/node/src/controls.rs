@@ -24,7 +24,7 @@ use torrent::{Limits, Resources, Session};
 use crate::config::{self, NO_LIMIT};
 use crate::{Config, Home, NodeError};
 use admin::Admin;
-pub(crate) use edit::EditError;
+pub(crate) use edit::{Defaults, EditError};
 pub(crate) use store::Ledger;
 
 /// How often files and the clock are looked at. A change has to hold within two seconds.
@@ -62,7 +62,10 @@ pub(crate) fn unknown_service(name: &str) -> String {
 
 /// Says that the administrator forbids a service.
 pub(crate) fn forbidden(name: &str) -> String {
-    format!("the administrator's policy ({}) forbids the service {name}, whatever your settings say", admin::PATH)
+    format!(
+        "the administrator's policy ({}) forbids the service {name}, whatever your settings say: ask the administrator",
+        admin::PATH
+    )
 }
 
 /// Puts the settings into force. Cheap to clone.
@@ -333,6 +336,7 @@ impl Controls {
         let Effective { policy, limits, resources, shares, .. } = self.state().effective();
         let paused = policy.paused;
         if let Some(session) = self.0.session.get() {
+            session.set_folder(self.state().config.download_folder.clone());
             session.set_limits(limits);
             session.set_resources(resources);
             // Before the gate closes, so that goodbyes are said.

@@ -12,7 +12,10 @@ use torrent::{
     TrackerStatus, WebSeedStatus,
 };
 
-pub(crate) fn summary(status: TorrentStatus) -> TorrentSummary {
+use crate::sorting::Sorted;
+
+/// Tells of a torrent what lists show. `sorted`: by what it is sorted.
+pub(crate) fn summary(status: TorrentStatus, sorted: Sorted) -> TorrentSummary {
     let (complete, wanted_bytes) = (status.is_complete(), status.wanted_bytes.unwrap_or(0));
     TorrentSummary {
         id: status.id.to_string(),
@@ -41,6 +44,8 @@ pub(crate) fn summary(status: TorrentStatus) -> TorrentSummary {
         peers: status.peers,
         seeds: status.seeds,
         added_at_s: status.added.0,
+        labels: sorted.labels,
+        category: sorted.category,
     }
 }
 
@@ -55,6 +60,7 @@ pub(crate) fn carrier(carrier: Carrier) -> &'static str {
 
 pub(crate) fn peer(status: PeerStatus) -> PeerInfo {
     PeerInfo {
+        number: status.number,
         address: status.address.to_string(),
         node: status.node.map(|node| node.to_string()),
         client: status.client,
@@ -76,6 +82,8 @@ pub(crate) fn peer(status: PeerStatus) -> PeerInfo {
         choked: status.choked,
         interesting: status.interested,
         interested: status.interested_in_us,
+        requests: status.requests,
+        snubbed: status.snubbed,
     }
 }
 

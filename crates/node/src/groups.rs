@@ -54,7 +54,7 @@ const JOIN_PATIENCE: Duration = Duration::from_secs(45);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GroupError {
     /// The node does not know such a group.
-    #[error("there is no such group here: `compeer group list` shows those that there are")]
+    #[error("there is no such group here: `compeer group list` and GET /api/v1/groups show those that there are")]
     Unknown,
     /// Too many.
     #[error("a node is in at most {MAX_GROUPS} groups: leave one")]
@@ -63,16 +63,21 @@ pub(crate) enum GroupError {
     #[error("{0}")]
     Off(#[from] Off),
     /// No person.
-    #[error("this node belongs to nobody yet: run `compeer init`; one that runs has to be started again")]
+    #[error(
+        "this node belongs to nobody yet: end it and run `compeer init`, or make an identity with POST /api/v1/identity"
+    )]
     NoPerson,
     /// We are in it.
-    #[error("you are a member of this group already")]
+    #[error("you are a member of this group already: it is among yours")]
     Already,
     /// Nobody could be asked.
     #[error("no member could be reached: try again when one of them is there")]
     Unreachable,
     /// Somebody was asked and said no.
-    #[error("a member was reached and did not let you in: the invitation was used up or taken back, or is not for you")]
+    #[error(
+        "a member was reached and did not let you in: the invitation was used up or taken back, or is not for you; \
+         ask for another"
+    )]
     Refused,
     /// The state machine refuses.
     #[error(transparent)]
@@ -81,7 +86,7 @@ pub(crate) enum GroupError {
     #[error(transparent)]
     Database(#[from] DbError),
     /// No randomness.
-    #[error("the operating system gives no random numbers: {0}")]
+    #[error("the operating system gives no random numbers: {0}; restart this computer")]
     Random(#[from] getrandom::Error),
 }
 
@@ -205,11 +210,11 @@ impl Groups {
         match found[..] {
             [group] => Ok(group),
             [] if self.list().iter().any(|(_, view)| view.name.is_none()) && self.is_locked() => Err(format!(
-                "no group {meant:?} is known here, and names of groups cannot be read while your key is locked: `compeer \
-                 group unlock`, or, if the key is on another of your computers, the beginning of the id as `compeer group \
-                 list` shows it"
+                "no group {meant:?} is known here, and names of groups cannot be read while your key is locked: unlock \
+                 it (`compeer group unlock`, POST /api/v1/groups/unlock), or, if it is on another of your computers, \
+                 write the beginning of the group's id"
             )),
-            [] => Err(format!("you are in no group {meant:?}: `compeer group list` shows yours")),
+            [] => Err(format!("you are in no group {meant:?}: `compeer group list` and GET /api/v1/groups show yours")),
             _ => {
                 let ids: Vec<_> = found.iter().map(|id| id.to_string()[..16].to_owned()).collect();
                 Err(format!("{meant:?} can mean {}: write one of these ids instead", ids.join(", ")))

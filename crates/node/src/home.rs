@@ -2,8 +2,10 @@
 //!
 //! Owns `config.toml`, `lock` (held by the one node that runs here), `api` (the address of its API, present while it
 //! runs), `token` (the secret that callers of the API show; only its owner can read it), `port` (the last port for
-//! peers), `overlay-port` (the last one for nodes), `keys/` (see `people::keys`), `dht` (what the DHT knew last), `relay` (the
-//! secret key of its relay where there is no identity, readable for its owner only) and `compeer.db`.
+//! peers), `overlay-port` (the last one for nodes), `password` (the hash of the one that the user chose),
+//! `api-certificate.der`, `api-certificate-names` and `api-key.der` (see `server::tls`), `keys/` (see `people::keys`),
+//! `dht` (what the DHT knew last), `relay` (the secret key of its relay where there is no identity, readable for its owner
+//! only) and `compeer.db`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};

@@ -55,9 +55,13 @@ impl KnownPeople {
         let contact = |person: &PersonId| book.is_contact(person);
         match book.find(name) {
             Ok(person) if contact(&person) => Ok(person),
-            Ok(_) => Err(format!("{name} is blocked or removed: `compeer contact list` shows your contacts")),
+            Ok(_) => Err(format!(
+                "{name} is blocked or removed: unblock or add them first (`compeer contact list` and the page show \
+                 your contacts)"
+            )),
             Err(several) if several.is_empty() => Err(format!(
-                "you have no contact {name:?}: `compeer contact list` shows them, `contact add LINK` adds one"
+                "you have no contact {name:?}: `compeer contact list` and the page show yours, an invitation makes \
+                 one more"
             )),
             Err(several) => Err(ambiguous(name, "contacts", &several)),
         }
@@ -90,7 +94,9 @@ impl KnownPeople {
     fn group(&self, name: &str) -> Result<GroupId, String> {
         let group = self.groups.find(name)?;
         if self.groups.view(group).is_some_and(|view| view.standing == Standing::Expelled) {
-            return Err(format!("you were expelled from {name}: nobody there can be told of it"));
+            return Err(format!(
+                "you were expelled from {name}: nobody there can be told of it; ask for an invitation"
+            ));
         }
         Ok(group)
     }
@@ -186,6 +192,8 @@ impl KnownPeople {
             }
             match book.person_of(&node) {
                 Some(known) if known != person => return false,
+                // Of one who was a contact once it is still here, though nobody speaks with them.
+                Some(_) if !book.keeps(&person) => {}
                 Some(_) if book.person(&person).is_some_and(|known| known.newest().encode() == bytes) => return true,
                 _ => {}
             }
@@ -226,9 +234,17 @@ impl KnownPeople {
             let mut strangers = lock(&self.strangers);
             persons.iter().filter_map(|person| strangers.remove(person)).collect()
         };
+        let told: Vec<(NodeId, Vec<String>)> = {
+            let told = lock(&self.told);
+            let nodes = lists.iter().flat_map(|list| list.list().nodes.keys());
+            nodes.filter_map(|node| Some((*node, told.get(node)?.clone()))).collect()
+        };
         let kept = self.people.update(|book, _| {
             book.speak_with(persons);
             lists.iter().for_each(|list| _ = book.learn(list));
+            // From somebody's link: what the node told of itself meanwhile counts more.
+            let unheard: Vec<_> = told.iter().filter(|(node, _)| book.hints(node).is_empty()).collect();
+            unheard.into_iter().for_each(|(node, hints)| book.learn_hints(*node, hints));
         });
         if let Err(error) = kept.await {
             // The book knows it and tries again.
@@ -347,7 +363,8 @@ impl chat::Circle for KnownPeople {
     }
 
     fn person_of(&self, node: NodeId) -> Option<PersonId> {
-        self.person_of(node)
+        let book = self.people.book();
+        book.person_of(&node).filter(|person| book.admits(&node) && book.keeps(person))
     }
 
     fn nodes_of(&self, person: PersonId) -> Vec<NodeId> {

@@ -1,26 +1,27 @@
 //! The node: a session, its API, and the lock of its home.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rpc::NodeMode;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use torrent::{Session, SessionConfig, SessionError};
 
-use crate::chat;
-use crate::config::{NetworkConfig, NetworkOptions};
+use crate::config::{NetworkConfig, NetworkOptions, RemoteConfig};
 use crate::controls::Controls;
+use crate::feeds::Feeds;
+#[cfg(test)]
 use crate::groups::Groups;
-use crate::known::KnownPeople;
-use crate::people::{Off, People};
-use crate::server::{self, AppState};
+use crate::logs::Logs;
+use crate::rates::Rates;
+use crate::server::{self, AppState, Identity, Remote};
 use crate::services::Services;
-use crate::sharing;
+use crate::society::{self, Society};
+use crate::sorting::Sorting;
 use crate::updates::Updates;
-use crate::{Config, Home, HomeLock, NodeError, Service};
+use crate::{Config, DEFAULT_API, Home, HomeLock, NodeError, Service, done};
 
 /// How long after the first node of the DHT its table is saved: long enough to be filled by then.
 const FIRST_SAVE: Duration = Duration::from_secs(60);
@@ -47,34 +48,62 @@ pub struct Options {
     pub offer: Vec<Service>,
 }
 
+#[cfg(test)]
+impl Options {
+    /// Those of a test: at any ports of loopback, and nobody is looked for.
+    pub(crate) fn on_loopback() -> Options {
+        use crate::Part;
+
+        let without = [Part::Dht, Part::Pex, Part::Lsd, Part::Utp, Part::Mapping, Part::Relays].to_vec();
+        Options {
+            mode: NodeMode::Daemon,
+            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            api: None,
+            down_limit: None,
+            up_limit: None,
+            network: NetworkOptions { without, ..NetworkOptions::default() },
+            offer: Vec::new(),
+        }
+    }
+}
+
 /// A running node. Dropping it without [`Node::shutdown`] is like pulling the plug: nothing verified is lost.
 #[derive(Debug)]
 pub struct Node {
     home: Home,
     state: AppState,
     api: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    server: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    servers: Vec<JoinHandle<()>>,
     saver: Option<JoinHandle<()>>,
     follower: JoinHandle<()>,
-    publisher: Option<JoinHandle<()>>,
+    /// What watches a folder, what follows feeds, and what waits for downloads to be complete.
+    unattended: Vec<JoinHandle<()>>,
     _lock: HomeLock,
 }
 
 impl Node {
     /// Starts the node of a home.
     pub async fn start(home: Home, lock: HomeLock, options: Options) -> Result<Node, NodeError> {
+        Node::start_at(home, lock, options, None).await
+    }
+
+    /// Starts the node of a home, with a socket that somebody else opened for its API.
+    pub async fn start_at(
+        home: Home,
+        lock: HomeLock,
+        options: Options,
+        given: Option<std::net::TcpListener>,
+    ) -> Result<Node, NodeError> {
         let config = home.config()?;
-        let address = options.api.unwrap_or(config.api);
-        if !address.ip().is_loopback() {
-            return Err(NodeError::ApiNotLoopback(address));
-        }
         // Whoever was here before may have been killed.
         home.remove_api_address();
         let token = home.token()?;
-        let api_error = |source| NodeError::Api { address, source };
-        let listener = TcpListener::bind(address).await.map_err(api_error)?;
-        let api = listener.local_addr().map_err(api_error)?;
+        let (listener, api) = listen_for_calls(given, options.api.or(config.api.listen), options.mode).await?;
+        let remote = match config.api.remote.as_ref().filter(|_| options.mode == NodeMode::Daemon) {
+            Some(remote) => Some(listen_for_others(&home, remote).await?),
+            None => None,
+        };
         let network = config.network.with(&options.network).map_err(NodeError::Network)?;
         let database = db::Db::open(&home.database())?;
         let given = net::Rates { down: options.down_limit, up: options.up_limit };
@@ -88,77 +117,81 @@ impl Node {
             _ => None,
         };
         let keeps = options.mode == NodeMode::Daemon;
-        let updates = Updates::start(home.clone(), session.clone(), &config.updates, suffix, keeps)?;
-
-        let people = People::open(&home, database.clone()).await?;
-        if let Some(people) = &people {
-            people.inform(session.gate());
-        }
+        let sorting = Sorting::open(database.clone()).await?;
+        sorting.keep_only(&session.ids().into_iter().collect()).await?;
+        let engine = (session.clone(), sorting.clone());
+        let updates = Updates::start(home.clone(), engine, &config.updates, suffix, keeps)?;
+        let feeds = Feeds::open(database.clone(), session.clone(), controls.clone(), sorting.clone()).await?;
+        let unattended = match keeps {
+            true => {
+                vec![
+                    crate::watch::start(session.clone(), controls.clone()),
+                    feeds.start(),
+                    done::start(session.clone(), controls.clone(), sorting.labels.clone()),
+                ]
+            }
+            false => Vec::new(),
+        };
         let egress = network.egress().map_err(NodeError::Network)?;
-        if let Some(people) = &people {
-            match Off::of(network.overlay, &egress) {
-                Some(off) => people.stay_off(off),
-                None => {
-                    let listen = egress.address.or(options.listen.map(|address| address.ip()));
-                    let mut overlay = config.overlay.clone();
-                    let placed = overlay.listen.map(|listen| egress.place(&listen)).transpose();
-                    overlay.listen = placed.map_err(|error| contradiction("overlay.listen", error))?;
-                    people.start(&home, &overlay, &network, (listen, &egress), &session).await?;
-                }
-            }
-        }
-        let (mut groups, mut sharing, mut chats) = (None, None, None);
-        if let Some(people) = &people {
-            let begun = Groups::start(people.clone(), database.clone()).await?;
-            if let Some(overlay) = people.overlay() {
-                let (known, downloads) = (Arc::new(KnownPeople::new(people, &begun)), config.download_folder.clone());
-                let (both, db) = ((people, &begun), database.clone());
-                let begun = sharing::begin(both, known.clone(), overlay, &session, db, downloads).await?;
-                let swarms = Arc::new(begun.clone());
-                sharing = Some(begun);
-                chats = Some(chat::begin(both, known, overlay, database.clone(), &controls, swarms).await?);
-            }
-            groups = Some(begun);
-        }
-        let ground = groups.clone().zip(chats.clone()).zip(people.as_ref().and_then(People::overlay).cloned());
-        let irc = ground.filter(|_| keeps).map(|((groups, chats), overlay)| {
-            let (controls, token) = (controls.clone(), token.clone().into());
-            chat::Gateway::start(chat::IrcGround { chats, groups, overlay, controls, token })
+        let society = Society::start(society::Ground {
+            home: home.clone(),
+            config: config.clone(),
+            egress: egress.clone(),
+            listen: options.listen,
+            session: session.clone(),
+            sorting: sorting.clone(),
+            controls: controls.clone(),
+            database: database.clone(),
+            token: keeps.then(|| token.clone().into()),
+            network,
+        })
+        .await?;
+        let services = Services::start(&home, &controls, &society, database.clone(), egress, &options.offer).await?;
+        let (rates, logs) = (Rates::start(controls.clone(), session.clone()), Logs::start(&session));
+        let password = home.password_mark().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the password cannot be read: other computers are logged out");
+            None
         });
-
-        let publisher = people.as_ref().and_then(|people| {
-            let overlay = people.overlay()?.clone();
-            Some(tokio::spawn(follow_publish(controls.clone(), overlay)))
-        });
-        let services =
-            Services::start(&home, &controls, people.as_ref(), database.clone(), egress, &options.offer).await?;
+        let doors = server::Doors::open(database, password).await?;
         let state = AppState::new(server::Parts {
             session,
             controls,
-            people,
-            groups,
+            society,
             services,
             updates,
-            sharing,
-            chats,
-            irc,
+            rates,
+            logs,
+            sorting,
+            doors,
+            feeds,
             token,
             api,
             mode: options.mode,
-            home: home.folder().to_owned(),
-            download_folder: config.download_folder.clone(),
-            seed_goal: config.seed_goal(),
+            home: home.clone(),
+            remote: remote.as_ref().map(|(_, _, remote)| remote.clone()),
             begun: Instant::now(),
         });
-        let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(server::serve(listener, state.clone(), stopped));
+        let state = state.map_err(|error| NodeError::Random(error.to_string()))?;
+        let (stop, stopped) = watch::channel(false);
+        let router = server::router(state.clone());
+        let mut servers = Vec::new();
+        if let Some((listener, identity, _)) = remote {
+            let served = server::serve(listener, Some(identity.acceptor), router.clone(), stopped.clone());
+            servers.push(tokio::spawn(served));
+        }
+        servers.push(tokio::spawn(server::serve(listener, None, router, stopped)));
         home.write_api_address(api)?;
-        Ok(Node { home, state, api, stop: Some(stop), server, saver, follower, publisher, _lock: lock })
+        Ok(Node { home, state, api, stop, servers, saver, follower, unattended, _lock: lock })
     }
 
     /// Returns where the API is.
     pub fn api(&self) -> SocketAddr {
         self.api
+    }
+
+    /// Returns how other computers reach the API; `None`: they do not.
+    pub fn remote(&self) -> Option<rpc::RemoteInfo> {
+        self.state.remote()
     }
 
     /// Returns the groups.
@@ -169,7 +202,7 @@ impl Node {
 
     /// Returns the gateway for IRC clients.
     #[cfg(test)]
-    pub(crate) fn irc(&self) -> Option<&chat::Gateway> {
+    pub(crate) fn irc(&self) -> Option<&crate::chat::Gateway> {
         self.state.irc()
     }
 
@@ -182,10 +215,8 @@ impl Node {
     pub async fn shutdown(mut self) {
         self.home.remove_api_address();
         self.state.jobs().cancel_all();
-        if let Some(stop) = self.stop.take() {
-            // The server may have ended by itself.
-            let _ = stop.send(());
-        }
+        self.state.streams().close();
+        self.stop.send_replace(true);
         if let Some(saver) = self.saver.take() {
             saver.abort();
         }
@@ -193,21 +224,73 @@ impl Node {
             save_once(&dht, &self.home).await;
         }
         self.follower.abort();
-        if let Some(publisher) = self.publisher.take() {
-            publisher.abort();
-        }
-        if let Some(irc) = self.state.irc() {
-            irc.stop();
-        }
+        self.unattended.iter().for_each(JoinHandle::abort);
+        self.state.society().stop();
+        self.state.rates().stop();
+        self.state.logs().stop();
         self.state.services().stop().await;
         if let Some(people) = self.state.people() {
             people.shut_down().await;
         }
         self.state.session().shutdown().await;
+        if let Err(error) = self.state.doors().keep().await {
+            tracing::warn!(%error, "when browsers were here last is not stored");
+        }
         self.state.controls().write_usage().await;
         self.state.controls().hand_in().await;
-        self.server.abort();
+        self.servers.iter().for_each(JoinHandle::abort);
     }
+}
+
+/// Listens for calls of the API: by a socket that was opened for it, where somebody chose, or else, for a node that stays, at the
+/// address of bookmarks.
+async fn listen_for_calls(
+    given: Option<std::net::TcpListener>,
+    chosen: Option<SocketAddr>,
+    mode: NodeMode,
+) -> Result<(TcpListener, SocketAddr), NodeError> {
+    let given_at = given.as_ref().and_then(|listener| listener.local_addr().ok());
+    let address = given_at.or(chosen).unwrap_or(DEFAULT_API);
+    if !address.ip().is_loopback() {
+        return Err(NodeError::ApiNotLoopback(address));
+    }
+    let any = SocketAddr::new(address.ip(), 0);
+    let listener = match (given, chosen, mode) {
+        (Some(given), _, _) => given.set_nonblocking(true).and_then(|()| TcpListener::from_std(given)),
+        (None, Some(address), _) => TcpListener::bind(address).await,
+        (None, None, NodeMode::Embedded) => TcpListener::bind(any).await,
+        (None, None, NodeMode::Daemon) => match TcpListener::bind(address).await {
+            Ok(listener) => Ok(listener),
+            // Another node of this computer, or another program.
+            Err(_) => TcpListener::bind(any).await,
+        },
+    };
+    let api_error = |source| NodeError::Api { address, source };
+    let listener = listener.map_err(api_error)?;
+    let api = listener.local_addr().map_err(api_error)?;
+    Ok((listener, api))
+}
+
+/// Listens for calls of other computers.
+async fn listen_for_others(home: &Home, config: &RemoteConfig) -> Result<(TcpListener, Identity, Remote), NodeError> {
+    if !home.has_password()? {
+        return Err(NodeError::Remote(
+            "[api.remote] of config.toml needs a password, which nobody has chosen: run `compeer password`".into(),
+        ));
+    }
+    let identity = Identity::read(home, config)?;
+    let cannot = |error: std::io::Error| {
+        NodeError::Remote(format!("cannot listen at {}: {error}; choose another api.remote.listen", config.listen))
+    };
+    let listener = TcpListener::bind(config.listen).await.map_err(cannot)?;
+    let at = listener.local_addr().map_err(cannot)?;
+    let url = match config.names.first() {
+        Some(name) if name.contains(':') => format!("https://[{name}]:{}/", at.port()),
+        Some(name) => format!("https://{name}:{}/", at.port()),
+        None => format!("https://{at}/"),
+    };
+    let info = rpc::RemoteInfo { url, fingerprint: identity.fingerprint.clone() };
+    Ok((listener, identity, Remote { names: config.names.clone(), info }))
 }
 
 async fn start_session(
@@ -258,17 +341,8 @@ async fn start_session(
     Ok(session)
 }
 
-/// Publishes where the node is, or no longer, as the settings in force say.
-async fn follow_publish(controls: Controls, overlay: overlay::Overlay) {
-    let mut changes = controls.applied();
-    // The controls are held by ourselves.
-    while changes.changed().await.is_ok() {
-        overlay.set_publish(controls.shown().config.overlay.publish);
-    }
-}
-
 /// What is said when a setting of that name does not go together with `address`.
-fn contradiction(setting: &str, error: net::Contradiction) -> NodeError {
+pub(crate) fn contradiction(setting: &str, error: net::Contradiction) -> NodeError {
     NodeError::Network(format!("{setting}: {error} ([network] of config.toml says address)"))
 }
 

@@ -30,6 +30,7 @@ use crate::config::{NetworkConfig, OverlayConfig};
 use crate::{Home, NodeError};
 pub(crate) use exchange::MeetError;
 pub use identity::{IdentityError, Origin, settle};
+pub(crate) use identity::{keep, settle_in};
 pub use keys::{Keys, SecretError};
 
 /// How long a code that adds a node is good: time to walk to the other computer. Arbitrary.
@@ -92,19 +93,21 @@ struct Awaited {
 
 /// What it means that a node was revoked.
 pub const REVOKED: &str = "this node was revoked: no contact, no group and no other node of yours speaks to it any \
-                           more; `compeer node join` with another --home makes this computer one of your nodes again";
+                           more; started with another data directory (COMPEER_HOME), it can become one of them again";
 
 /// Why a node meets no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Off {
     /// The user wants it so.
     #[error(
-        "this node meets no people and no other nodes: the overlay is off (`overlay` in [network] of the settings, or --without)"
+        "this node meets no people and no other nodes: the overlay is off (`overlay` in [network] of the settings, or \
+         how the node was started): start it with the overlay"
     )]
     Settings,
     /// QUIC goes through no SOCKS5 proxy.
     #[error(
-        "this node meets no people and no other nodes: everything goes by a proxy (`proxy` in [network] of the settings), and no proxy carries that"
+        "this node meets no people and no other nodes: everything goes by a proxy (`proxy` in [network] of the \
+         settings), and no proxy carries that; without one it meets them"
     )]
     Proxy,
     /// This node was taken out of its person's list.
@@ -453,6 +456,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Unix time in seconds, as the database has it.
+pub(crate) fn now_s() -> i64 {
+    i64::try_from(now_ms() / 1000).unwrap_or(i64::MAX)
 }
 
 fn everywhere(port: u16) -> Vec<SocketAddr> {

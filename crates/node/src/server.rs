@@ -1,175 +1,76 @@
-//! The API server: `/api/v1` on a loopback port.
+//! The API server: `/api/v1` on a loopback port, and by TLS for other computers where the settings say so.
 //!
-//! Every request shows the token of the home and names the server by a loopback `Host`; a browser page from elsewhere
-//! (`Origin`) is refused, so that neither DNS rebinding nor a forged form reaches anything.
+//! Every request shows the token of the home, or the cookie of a log-in, and names the server by a `Host` that it has; a
+//! browser page from elsewhere (`Origin`) is refused, so that neither DNS rebinding nor a forged form reaches anything.
+//! Beside it lies the web page.
 
 mod body;
+mod bounds;
 mod chat;
 mod controls;
+mod dav;
+mod detail;
 mod dht;
 mod doc;
+mod doors;
+mod etag;
 mod events;
+mod feeds;
+mod folders;
 mod groups;
 mod guard;
+mod identity;
 mod jobs;
+mod login;
+mod metrics;
 mod named;
 mod network;
+mod orders;
 mod overlay;
+mod page;
+mod paging;
+mod password;
 mod people;
 mod problem;
+mod qbittorrent;
+mod qr;
+mod serve;
 mod services;
 mod session;
+mod settings;
 mod sharing;
+mod sorting;
+mod state;
 mod stream;
+mod tls;
 mod torrents;
+mod totals;
+mod transmission;
 mod updates;
-
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Instant;
+mod uploads;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post, put};
-use rpc::NodeMode;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
-use torrent::Session;
+use axum::routing::{any, delete, get, post, put};
 
-use crate::chat::{ChatHandle, Chats, Gateway};
-use crate::controls::Controls;
-use crate::groups::Groups;
-use crate::jobs::Jobs;
-use crate::people::People;
-use crate::services::Services;
-use crate::sharing::Sharing;
-use crate::updates::Updates;
 pub use doc::openapi;
-use stream::Tickets;
+pub(crate) use doors::Doors;
+pub(crate) use serve::serve;
+pub(crate) use state::{AppState, Parts};
+pub(crate) use tls::{Identity, Remote};
 
 /// The largest body of a request, in bytes: a torrent file of a million pieces, in base64.
 pub const MAX_BODY_BYTES: usize = 48 << 20;
 
-/// How many event streams are served at once; each costs a look at all torrents per tick. Arbitrary.
-const MAX_EVENT_STREAMS: usize = 32;
-
-/// What the requests work with. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct AppState(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    parts: Parts,
-    jobs: Jobs,
-    event_streams: Arc<Semaphore>,
-    tickets: Tickets,
-}
-
-/// What the server is built from.
-#[derive(Debug)]
-pub(crate) struct Parts {
-    pub(crate) session: Session,
-    pub(crate) controls: Controls,
-    /// `None`: the home has no identity.
-    pub(crate) people: Option<People>,
-    pub(crate) groups: Option<Groups>,
-    pub(crate) services: Services,
-    pub(crate) updates: Updates,
-    /// `None`: the node has no identity, or no overlay.
-    pub(crate) sharing: Option<Sharing>,
-    /// `None`: the node has no identity, or no overlay.
-    pub(crate) chats: Option<Chats>,
-    /// `None`: the node has no identity, or no overlay, or is there for one command only.
-    pub(crate) irc: Option<Gateway>,
-    pub(crate) token: String,
-    pub(crate) api: SocketAddr,
-    pub(crate) mode: NodeMode,
-    pub(crate) home: PathBuf,
-    pub(crate) download_folder: PathBuf,
-    pub(crate) seed_goal: torrent::SeedGoal,
-    pub(crate) begun: Instant,
-}
-
-impl AppState {
-    pub(crate) fn new(parts: Parts) -> AppState {
-        let event_streams = Arc::new(Semaphore::new(MAX_EVENT_STREAMS));
-        AppState(Arc::new(Inner { parts, jobs: Jobs::default(), event_streams, tickets: Tickets::default() }))
-    }
-
-    pub(crate) fn session(&self) -> &Session {
-        &self.0.parts.session
-    }
-
-    pub(crate) fn controls(&self) -> &Controls {
-        &self.0.parts.controls
-    }
-
-    pub(crate) fn groups(&self) -> Option<&Groups> {
-        self.0.parts.groups.as_ref()
-    }
-
-    pub(crate) fn people(&self) -> Option<&People> {
-        self.0.parts.people.as_ref()
-    }
-
-    pub(crate) fn services(&self) -> &Services {
-        &self.0.parts.services
-    }
-
-    pub(crate) fn jobs(&self) -> &Jobs {
-        &self.0.jobs
-    }
-
-    pub(crate) fn sharing(&self) -> Result<&Sharing, problem::ApiError> {
-        self.0.parts.sharing.as_ref().ok_or_else(|| match self.people() {
-            Some(people) => people.reach().err().map_or_else(people::nobody, Into::into),
-            None => people::nobody(),
-        })
-    }
-
-    pub(crate) fn chat(&self) -> Result<&ChatHandle, problem::ApiError> {
-        self.0.parts.chats.as_ref().and_then(Chats::get).ok_or_else(|| match self.people() {
-            Some(people) => people.reach().err().map_or_else(people::nobody, Into::into),
-            None => people::nobody(),
-        })
-    }
-
-    pub(crate) fn irc(&self) -> Option<&Gateway> {
-        self.0.parts.irc.as_ref()
-    }
-
-    fn parts(&self) -> &Parts {
-        &self.0.parts
-    }
-
-    fn tickets(&self) -> &Tickets {
-        &self.0.tickets
-    }
-
-    fn event_streams(&self) -> Arc<Semaphore> {
-        self.0.event_streams.clone()
-    }
-}
-
-/// Serves until `stopped`.
-pub(crate) async fn serve(listener: TcpListener, state: AppState, stopped: oneshot::Receiver<()>) {
-    let stop = async {
-        // A dropped sender means the same.
-        let _ = stopped.await;
-    };
-    if let Err(error) = axum::serve(listener, router(state)).with_graceful_shutdown(stop).await {
-        tracing::warn!(%error, "the API stopped");
-    }
-}
-
-fn router(state: AppState) -> Router {
+/// Routes every request.
+pub(crate) fn router(state: AppState) -> Router {
     let torrents = Router::new()
         .route("/torrents", get(torrents::list).post(torrents::add))
-        .route("/torrents/{id}", get(torrents::one).delete(torrents::remove))
+        .route("/torrents/{id}", get(torrents::one).patch(sorting::change).delete(torrents::remove))
         .route("/torrents/{id}/pause", post(torrents::pause))
         .route("/torrents/{id}/resume", post(torrents::resume))
         .route("/torrents/{id}/recheck", post(torrents::recheck))
+        .route("/torrents/{id}/announce", post(torrents::announce))
         .route("/torrents/{id}/read", post(torrents::read))
         .route("/torrents/{id}/move", post(torrents::move_to))
         .route("/torrents/{id}/copy", post(jobs::copy))
@@ -177,9 +78,19 @@ fn router(state: AppState) -> Router {
         .route("/torrents/{id}/files", get(torrents::files).patch(torrents::choose_files))
         .route("/torrents/{id}/files/{file}/content", get(stream::content))
         .route("/torrents/{id}/files/{file}/link", post(stream::link))
+        .route("/torrents/{id}/events", get(events::torrent::events))
+        .route("/torrents/{id}/pieces", get(detail::pieces))
+        .route("/torrents/{id}/log", get(detail::log))
+        .route("/torrents/{id}/rates", get(detail::rates))
+        .route("/torrents/{id}/sources", get(detail::sources))
         .route("/torrents/{id}/trackers", get(torrents::trackers))
-        .route("/torrents/{id}/limits", get(torrents::limits).put(torrents::limit))
-        .route("/torrents/{id}/metainfo", get(torrents::metainfo));
+        .route("/torrents/{id}/limits", get(bounds::limits).put(bounds::limit))
+        .route("/torrents/{id}/goal", get(bounds::of).put(bounds::set))
+        .route("/torrents/{id}/metainfo", get(torrents::metainfo))
+        .route("/labels", get(sorting::labels))
+        .route("/labels/{label}", delete(sorting::delete_label))
+        .route("/categories", get(sorting::categories).put(sorting::put_category))
+        .route("/categories/{category}", delete(sorting::delete_category));
     let dht = Router::new()
         .route("/dht", get(dht::info))
         .route("/dht/nodes", get(dht::nodes).post(dht::add))
@@ -190,7 +101,10 @@ fn router(state: AppState) -> Router {
         .route("/dht/items", post(dht::put))
         .route("/dht/items/{id}", get(dht::get).delete(dht::forget));
     let people = Router::new()
-        .route("/identity", get(people::identity))
+        .route("/identity", get(people::identity).post(identity::create).patch(identity::change))
+        .route("/identity/restore", post(identity::restore))
+        .route("/identity/phrase", post(identity::phrase))
+        .route("/identity/passphrase", put(identity::passphrase))
         .route("/identity/meet", post(people::meet))
         .route("/nodes", get(people::nodes))
         .route("/nodes/code", post(people::add_node).delete(people::await_nobody))
@@ -211,7 +125,7 @@ fn router(state: AppState) -> Router {
     let chats = Router::new()
         .route("/chat", get(chat::overall))
         .route("/chat/history", post(chat::ask_history))
-        .route("/chats", get(chat::list))
+        .route("/chats", get(chat::list).post(chat::meet))
         .route("/chats/{chat}", get(chat::one).patch(chat::change))
         .route("/chats/{chat}/messages", get(chat::messages).post(chat::send))
         .route("/chats/{chat}/messages/{id}", get(chat::one_message))
@@ -230,9 +144,17 @@ fn router(state: AppState) -> Router {
         .merge(groups)
         .merge(chats)
         .route("/network", get(network::info))
+        .route("/network/events", get(events::network::events))
         .route("/connections", get(overlay::connections))
         .route("/nodes/ping", post(overlay::ping))
         .route("/session", get(session::info))
+        .route("/folders", get(folders::list).post(folders::make))
+        .route("/uploads", post(uploads::begin))
+        .route("/uploads/{upload}", delete(uploads::remove))
+        .route("/uploads/{upload}/{*path}", put(uploads::write))
+        .route("/qr", get(qr::code))
+        .route("/settings", get(settings::settings).patch(settings::change))
+        .route("/rates", get(session::rates))
         .route("/limits", get(session::limits).put(session::limit))
         .route("/gate", get(controls::gate).patch(controls::change_gate))
         .route("/budget", get(controls::budget).patch(controls::change_budget))
@@ -240,7 +162,10 @@ fn router(state: AppState) -> Router {
         .route("/offers", get(controls::offers))
         .route("/offers/{service}", axum::routing::patch(controls::change_offer))
         .route("/usage", get(controls::usage))
+        .route("/usage/events", get(events::usage::events))
         .route("/usage/days", get(controls::days))
+        .route("/feeds", get(feeds::list))
+        .route("/feeds/poll", post(feeds::poll))
         .route("/updates", get(updates::list).post(updates::follow))
         .route("/services/tracker", get(services::tracker))
         .route("/shares", get(sharing::shares).post(jobs::share))
@@ -256,15 +181,42 @@ fn router(state: AppState) -> Router {
         .route("/services/mailbox", get(services::mailbox))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{id}", get(jobs::one).delete(jobs::cancel))
-        .route("/events", get(events::events))
+        .route("/events", get(events::all::events))
+        .route("/login", get(login::is_in))
+        .route("/password", get(password::is_set).put(password::set).delete(password::remove))
+        .route("/login/codes", post(login::code))
+        .route("/logout", post(login::log_out))
         .route_layer(axum::middleware::from_fn_with_state(state.clone(), guard::token));
-    let open = Router::new().route("/openapi.json", get(doc::document));
+    // What tools know that speak no API of ours: they show the token as a password, too.
+    let tools = Router::new()
+        .route("/transmission/rpc", get(transmission::session_id).post(transmission::rpc))
+        // As transmission-remote of 3.00 spells it.
+        .route("/transmission/rpc/", get(transmission::session_id).post(transmission::rpc))
+        .route("/metrics", get(metrics::metrics))
+        .route_layer(axum::middleware::from_fn_with_state(state.clone(), guard::tool))
+        .route_layer(axum::middleware::from_fn(guard::here));
+    // WebDAV's methods are more than those that a route tells apart.
+    let files = Router::new()
+        .route("/dav", any(dav::door))
+        .route("/dav/", any(dav::door))
+        .route("/dav/{*path}", any(dav::door))
+        .layer(DefaultBodyLimit::max(dav::MAX_BODY_BYTES))
+        .route_layer(axum::middleware::from_fn_with_state(state.clone(), guard::owner));
+    let open = Router::new()
+        .route("/openapi.json", get(doc::document))
+        .route("/login", post(login::log_in).layer(DefaultBodyLimit::max(login::MAX_BODY_BYTES)));
     Router::new()
         .nest(rpc::PREFIX, guarded.merge(open))
+        .merge(tools)
+        .merge(files)
+        .nest("/api/v2", qbittorrent::router(&state).layer(axum::middleware::from_fn(guard::here)))
         .route("/health", get(session::health))
-        .route("/stream/{ticket}/{name}", get(stream::by_ticket))
+        .route("/stream/{torrent}/{file}", get(stream::play))
+        .merge(page::router())
         .fallback(problem::no_such_resource)
         .method_not_allowed_fallback(problem::no_such_method)
+        .layer(axum::middleware::from_fn(paging::pages))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), guard::guesses))
         .layer(axum::middleware::from_fn_with_state(state.clone(), guard::host_and_origin))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(state)

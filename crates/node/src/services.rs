@@ -21,6 +21,7 @@ use serde::Deserialize;
 
 use crate::controls::{Controls, Shown};
 use crate::people::People;
+use crate::society::Society;
 use crate::{Home, NodeError};
 
 /// How often what was carried is counted, and it is looked whether something is to be tried again.
@@ -74,7 +75,7 @@ struct Inner {
     #[cfg_attr(not(feature = "relay"), expect(dead_code, reason = "the relay alone reads it"))]
     home: Home,
     controls: Controls,
-    people: Option<People>,
+    society: Society,
     database: db::Db,
     /// By which way everything comes in and leaves.
     egress: net::Egress,
@@ -143,7 +144,7 @@ impl Services {
     pub(crate) async fn start(
         home: &Home,
         controls: &Controls,
-        people: Option<&People>,
+        society: &Society,
         database: db::Db,
         egress: net::Egress,
         named: &[Service],
@@ -153,12 +154,42 @@ impl Services {
             return Err(NodeError::Controls(crate::controls::forbidden(service.name())));
         }
         let (running, settling) = Default::default();
-        let (home, controls, people, named) = (home.clone(), controls.clone(), people.cloned(), named.to_vec());
-        let services = Services(Arc::new(Inner { home, controls, people, database, egress, named, running, settling }));
+        let (home, controls, society, named) = (home.clone(), controls.clone(), society.clone(), named.to_vec());
+        let inner = Inner { home, controls, society, database, egress, named, running, settling };
+        let services = Services(Arc::new(inner));
         // What cannot be started at once is a mistake that the user wants to hear of.
         services.settle().await?;
         tokio::spawn(services.clone().follow());
         Ok(services)
+    }
+
+    /// Starts again what is otherwise where the node belongs to somebody: the relay proves the node's key then.
+    pub(crate) async fn has_identity(&self) -> Result<(), NodeError> {
+        let mut patience = Patience::new(self.end_relay().await);
+        loop {
+            let settled = self.settle().await;
+            if settled.is_ok() || !patience.wait().await {
+                return settled;
+            }
+        }
+    }
+
+    /// Ends the relay until the next look; whether there was one.
+    #[cfg(feature = "relay")]
+    async fn end_relay(&self) -> bool {
+        let _one_at_a_time = self.0.settling.lock().await;
+        let ended = self.running().relay.take();
+        ended.is_some()
+    }
+
+    #[cfg(not(feature = "relay"))]
+    async fn end_relay(&self) -> bool {
+        false
+    }
+
+    /// Returns the people; `None` while the node belongs to nobody.
+    fn people(&self) -> Option<&People> {
+        Some(&self.0.society.members()?.people)
     }
 
     /// Ends all of them.

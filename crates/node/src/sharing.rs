@@ -14,7 +14,6 @@ mod share;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +31,7 @@ pub(crate) use post::Post;
 pub(crate) use share::{ShareView, resolved};
 
 use self::library::Hashing;
+use crate::sorting::Sorting;
 
 /// How often everything is looked at without a reason: what a missed word would have changed. Arbitrary.
 const LOOK: Duration = Duration::from_secs(60);
@@ -72,11 +72,10 @@ pub(crate) enum SharingError {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) session: Session,
+    pub(crate) sorting: Sorting,
     pub(crate) database: db::Db,
     pub(crate) circle: Arc<dyn Circle>,
     pub(crate) post: Arc<dyn Post>,
-    /// Where shares go that the user accepts without saying where.
-    pub(crate) downloads: PathBuf,
 }
 
 /// The handle. Cheap to clone.
@@ -86,10 +85,10 @@ pub(crate) struct Sharing(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     session: Session,
+    sorting: Sorting,
     store: Store,
     circle: Arc<dyn Circle>,
     post: Arc<dyn Post>,
-    downloads: PathBuf,
     clock: Clock,
     state: Mutex<State>,
     /// The people changed, or something of ours.
@@ -118,7 +117,7 @@ struct State {
 impl Sharing {
     /// Reads what is stored and goes on with it.
     pub(crate) async fn start(parts: Parts) -> Result<Sharing, db::DbError> {
-        let Parts { session, database, circle, post, downloads } = parts;
+        let Parts { session, sorting, database, circle, post } = parts;
         let store = Store::open(database).await?;
         let mut state = State {
             shares: store.shares().await?.into_iter().map(|share| (share.id(), share)).collect(),
@@ -133,10 +132,10 @@ impl Sharing {
         }
         let inner = Inner {
             session,
+            sorting,
             store,
             circle,
             post,
-            downloads,
             clock: Clock::start(),
             state: Mutex::new(state),
             changed: Notify::new(),

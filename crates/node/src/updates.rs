@@ -26,6 +26,7 @@ use tokio::task::AbortHandle;
 use torrent::{Session, TorrentId};
 
 use crate::home::draw_secret_key;
+use crate::sorting::Sorting;
 use crate::{Home, NodeError};
 
 /// How many shares are published, and how many followed, at most: each has an item in the DHT. Arbitrary.
@@ -64,6 +65,7 @@ pub(crate) struct Updates(Arc<Inner>);
 struct Inner {
     home: Home,
     session: Session,
+    sorting: Sorting,
     /// What is followed stays so after the end of this node.
     keeps: bool,
     interval: Duration,
@@ -152,7 +154,7 @@ impl Updates {
     /// Reads what the home holds, and goes on with it. A node that ends with its command follows nothing of former times.
     pub(crate) fn start(
         home: Home,
-        session: Session,
+        (session, sorting): (Session, Sorting),
         config: &UpdatesConfig,
         suffix: Option<String>,
         keeps: bool,
@@ -161,7 +163,8 @@ impl Updates {
         let interval = Duration::from_secs(config.interval_s);
         let list = List { published: file.published, followed: file.followed, states: BTreeMap::new() };
         let (published, followed) = (list.published.clone(), list.followed.clone());
-        let updates = Updates(Arc::new(Inner { home, session, keeps, interval, suffix, list: Mutex::new(list) }));
+        let list = Mutex::new(list);
+        let updates = Updates(Arc::new(Inner { home, session, sorting, keeps, interval, suffix, list }));
         for entry in published.iter().filter_map(Published::link) {
             updates.begin_publishing(name_of(&entry));
         }
@@ -219,11 +222,24 @@ impl Updates {
             (name, before.parse::<InfoHashV1>().ok().filter(|_| changed))
         };
         if let Some(before) = before {
+            self.succeed(torrent, before).await;
             // It may have been removed by its owner.
             let _ = self.0.session.remove(before, false).await;
         }
         self.begin_publishing(name);
         Ok(())
+    }
+
+    /// Sorts a version as the one before was, which is not sorted by anything any more.
+    async fn succeed(&self, version: TorrentId, before: TorrentId) {
+        let sorting = &self.0.sorting;
+        let sorted = async {
+            sorting.inherit(version, before).await?;
+            sorting.forget(before).await
+        };
+        if let Err(error) = sorted.await {
+            tracing::warn!(%error, "a new version is not sorted as the one before");
+        }
     }
 
     /// Follows a link, of which this version is here.

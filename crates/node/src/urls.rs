@@ -1,4 +1,4 @@
-//! Checks the addresses that a user writes into a torrent.
+//! The addresses that a user writes: checked, and what is told of them.
 
 use torrent_proto::tracker::{ParseTrackerUrlError, TrackerUrl, Transport};
 
@@ -19,9 +19,28 @@ pub fn check_web_seed(url: &str) -> Result<(), String> {
     }
 }
 
+/// Returns host and port of a URL.
+pub(crate) fn host(url: &str) -> &str {
+    let after = url.split_once("://").map_or(url, |(_, after)| after);
+    let authority = after.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_tells_nothing_of_the_rest() {
+        for (url, of_it) in [
+            ("https://feeds.example/new?key=secret", "feeds.example"),
+            ("https://user:secret@feeds.example:8080/", "feeds.example:8080"),
+            ("http://feeds.example?key=secret", "feeds.example"),
+            ("http://feeds.example#secret", "feeds.example"),
+        ] {
+            assert_eq!(host(url), of_it);
+        }
+    }
 
     #[test]
     fn only_what_can_be_asked_goes_into_a_torrent() {

@@ -31,6 +31,14 @@ pub struct ChatInfo {
     pub people: Vec<String>,
 }
 
+/// Finds somebody to write to who is neither a contact nor a fellow member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChatMeet {
+    /// The person's link, as `compeer id show` prints it there.
+    pub link: String,
+}
+
 /// The last message of a conversation, in short.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ChatLast {
@@ -327,6 +335,8 @@ pub struct ChatState {
     pub waiting: Vec<ChatWaiting>,
     /// The mailboxes that keep messages for this node.
     pub mailboxes: Vec<ChatMailbox>,
+    /// What the settings name as mailboxes that led to none: nobody who is known is called so, or they offer none.
+    pub without_mailbox: Vec<String>,
     /// Others are let know what was read.
     pub receipts: bool,
     /// Others are let know while something is written.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::NodeConnection;
+
 /// Whom the node meets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GateInfo {
@@ -242,4 +244,15 @@ pub struct UsageTotal {
     pub downloaded_bytes: u64,
     /// Bytes sent.
     pub uploaded_bytes: u64,
+}
+
+/// One server-sent event about who uses what. Both come at once, unless the stream goes on behind an event that an earlier one
+/// told, and again in each second in which they changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+pub enum UsageEvent {
+    /// Who uses what now, all of it.
+    Usage(UsageInfo),
+    /// The connections with other nodes, all of them, with their numbers.
+    Connections(Vec<NodeConnection>),
 }

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{ChatInfo, ChatMessage, ChatProgress, ChatTypes, GroupInfo, InboxEntry, Job, TorrentSummary};
+use crate::{
+    ChatInfo, ChatMessage, ChatProgress, ChatTypes, ContactInfo, GroupInfo, InboxEntry, Job, NodeView, Rates,
+    TorrentSummary,
+};
 
 /// The fields of a [`TorrentSummary`] that changed; the others are as they were.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -15,7 +18,8 @@ pub struct Delta {
     pub changed: Map<String, Value>,
 }
 
-/// One server-sent event. The first of every stream is `snapshot`; the later ones change what it told.
+/// One server-sent event. The first of a stream is `snapshot`, unless it goes on behind an event that an earlier one told; the
+/// later ones change what that told. A stream that was read too slowly gets another `snapshot`, which replaces all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub enum Event {
@@ -34,10 +38,13 @@ pub enum Event {
         /// All conversations.
         #[serde(default)]
         chats: Vec<ChatInfo>,
+        /// The node and the people around it.
+        #[serde(default)]
+        node: Box<NodeView>,
     },
     /// A torrent was added.
     Added(Box<TorrentSummary>),
-    /// A torrent changed.
+    /// A torrent changed. Its seeding time is told along with other changes only: it grows by itself.
     Changed(Delta),
     /// A torrent was removed.
     Removed {
@@ -60,6 +67,17 @@ pub enum Event {
         /// Which torrent.
         torrent: String,
     },
+    /// Something about the node or the people around it changed.
+    Node(Box<NodeView>),
+    /// A contact is new, or changed: its name, how far we are, its nodes and whether they are connected.
+    Contact(Box<ContactInfo>),
+    /// A contact was forgotten.
+    ContactRemoved {
+        /// Which person.
+        person: String,
+    },
+    /// How fast everything together is; once a second.
+    Rates(Rates),
     /// A conversation is new, or changed: its last message, what is unread, its name.
     Chat(Box<ChatInfo>),
     /// A message is new, or changed: its words, reactions to it, that it was taken back or read.
@@ -87,8 +105,7 @@ pub enum Event {
 impl Delta {
     /// Compares two readings of a torrent; `None` when nothing changed.
     pub fn between(old: &TorrentSummary, new: &TorrentSummary) -> Option<Delta> {
-        let (old, new_fields) = (fields(old), fields(new));
-        let changed: Map<String, Value> = new_fields.into_iter().filter(|(k, v)| old.get(k) != Some(v)).collect();
+        let changed = changed(old, new);
         (!changed.is_empty()).then(|| Delta { id: new.id.clone(), changed })
     }
 
@@ -102,8 +119,14 @@ impl Delta {
     }
 }
 
-fn fields(torrent: &TorrentSummary) -> Map<String, Value> {
-    match serde_json::to_value(torrent) {
+/// Returns the fields that are other than they were.
+pub(crate) fn changed<T: Serialize>(old: &T, new: &T) -> Map<String, Value> {
+    let old = fields(old);
+    fields(new).into_iter().filter(|(name, value)| old.get(name) != Some(value)).collect()
+}
+
+fn fields(value: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),
     }

@@ -42,6 +42,12 @@ pub struct ShareRequest {
     pub seed_ratio: Option<f64>,
     /// Stop seeding after this time.
     pub seed_time_s: Option<u64>,
+    /// Stop seeding when nothing was sent for this time.
+    pub seed_idle_s: Option<u64>,
+    /// The words to sort it by.
+    pub labels: Vec<String>,
+    /// The category that it is in, which is made if there is none of that name.
+    pub category: Option<String>,
     /// Name addresses of the local network and of this computer in the link, too.
     pub local: bool,
     /// Tell no tracker.
@@ -53,7 +59,8 @@ pub struct ShareRequest {
     #[serde(default)]
     pub updates: bool,
     /// Only for these people, by name or id. With them, or groups, it is v2, salted, announced nowhere and refused to
-    /// everybody else; of the other fields only `note` and the seeding goals count.
+    /// everybody else; of the other fields only `note`, the seeding goals and what it is sorted by
+    /// count.
     pub to: Vec<String>,
     /// Only for the members of these groups, by name or id.
     pub groups: Vec<String>,

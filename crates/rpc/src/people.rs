@@ -26,6 +26,8 @@ pub struct IdentityInfo {
     pub list_number: u64,
     /// Where this node may be reached by others.
     pub hints: Vec<String>,
+    /// A link by which strangers may write to this person. It invites nobody: what they write is a request.
+    pub link: String,
 }
 
 /// A node of ours.

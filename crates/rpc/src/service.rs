@@ -92,8 +92,8 @@ pub struct MailboxStats {
     pub node: String,
     /// How many nodes have a box here.
     pub boxes: u64,
-    /// How many letters are in them.
-    pub letters: u64,
+    /// How many envelopes are in them.
+    pub envelopes: u64,
     /// How much they take.
     pub bytes: u64,
     /// The most that they may take.

@@ -15,6 +15,15 @@ pub enum NodeMode {
     Embedded,
 }
 
+/// How other computers reach the API: by TLS, after a log-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RemoteInfo {
+    /// Where the page is.
+    pub url: String,
+    /// SHA-256 of the certificate, to be compared with what the browser shows.
+    pub fingerprint: String,
+}
+
 /// What the node is and does now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SessionInfo {
@@ -47,6 +56,9 @@ pub struct SessionInfo {
     /// Why a change of a file of settings does not hold: what held before it does; absent: all that is written holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mistake: Option<String>,
+    /// How other computers reach the API; absent: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<RemoteInfo>,
     /// How long it has been running.
     pub uptime_s: u64,
 }

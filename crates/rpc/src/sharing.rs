@@ -20,6 +20,12 @@ pub struct PrivateShare {
     pub to: Vec<String>,
     /// The groups it is for, by their names.
     pub groups: Vec<String>,
+    /// The ids of the people, in the same order.
+    #[serde(default)]
+    pub to_ids: Vec<String>,
+    /// The ids of the groups, in the same order.
+    #[serde(default)]
+    pub group_ids: Vec<String>,
     /// A remark for them.
     pub note: Option<String>,
     /// The library that it was made for; absent where it is shared by itself.
@@ -59,6 +65,9 @@ pub struct InboxEntry {
     pub person: String,
     /// The group that it is shared with, by name.
     pub group: Option<String>,
+    /// The same group, as an id.
+    #[serde(default)]
+    pub group_id: Option<String>,
     /// What it is called.
     pub name: String,
     /// How much it is.
@@ -104,6 +113,23 @@ pub struct InboxRule {
     pub max_bytes: Option<u64>,
 }
 
+/// A rule that holds, by names and ids: either of a person, or of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct InboxRuleInfo {
+    /// The person's name.
+    pub from: Option<String>,
+    /// The person's id.
+    pub person: Option<String>,
+    /// The group's name.
+    pub group: Option<String>,
+    /// The group's id.
+    pub group_id: Option<String>,
+    /// The absolute path of the folder that they go into.
+    pub folder: String,
+    /// Larger ones are asked about.
+    pub max_bytes: Option<u64>,
+}
+
 /// What came of setting a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct InboxRuleSet {
@@ -115,15 +141,34 @@ pub struct InboxRuleSet {
 
 /// A folder that people may look into.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
 pub struct LibraryInfo {
-    /// What it is called there; the folder's own name by default.
+    /// What it is called there.
     pub name: String,
     /// The folder, an absolute path.
     pub folder: String,
     /// The people who may, by their names.
     pub to: Vec<String>,
     /// The groups whose members may, by their names.
+    pub groups: Vec<String>,
+    /// The ids of the people, in the same order.
+    #[serde(default)]
+    pub to_ids: Vec<String>,
+    /// The ids of the groups, in the same order.
+    #[serde(default)]
+    pub group_ids: Vec<String>,
+}
+
+/// Lets people look into a folder.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LibraryRequest {
+    /// What it is to be called there; the folder's own name by default.
+    pub name: String,
+    /// The folder, an absolute path.
+    pub folder: String,
+    /// The people who may, by their names or ids.
+    pub to: Vec<String>,
+    /// The groups whose members may, by their names or ids.
     pub groups: Vec<String>,
 }
 

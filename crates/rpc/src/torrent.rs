@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::SeedGoal;
+
 /// What a torrent is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -76,6 +78,29 @@ pub struct TorrentSummary {
     pub seeds: u32,
     /// When it was added, in seconds since 1970.
     pub added_at_s: u64,
+    /// The words that the user sorts it by.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// The category that it is in; absent: none.
+    #[serde(default)]
+    pub category: Option<String>,
+}
+
+/// What changes about a torrent and no list shows.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct TorrentMore {
+    /// Its own limits.
+    pub limits: Limits,
+    /// When its seeding ends.
+    #[serde(default)]
+    pub goal: SeedGoal,
+    /// Pieces are fetched in order.
+    pub sequential: bool,
+    /// Pieces are offered one by one (BEP 16).
+    #[serde(default)]
+    pub super_seed: bool,
+    /// Payload that arrived and was of no use.
+    pub wasted_bytes: u64,
 }
 
 /// A torrent by itself.
@@ -84,6 +109,9 @@ pub struct TorrentDetail {
     /// What a list shows, too.
     #[serde(flatten)]
     pub summary: TorrentSummary,
+    /// What changes and no list shows.
+    #[serde(flatten)]
+    pub more: TorrentMore,
     /// A link by which others get it. It names addresses of this node; `?local=true` adds those of the local network. Empty
     /// where only certain people may have it: they are told by other ways.
     pub magnet: String,
@@ -95,8 +123,6 @@ pub struct TorrentDetail {
     pub piece_count: u32,
     /// How many pieces are verified.
     pub pieces_have: u32,
-    /// Payload that arrived and was of no use.
-    pub wasted_bytes: u64,
     /// A remark of who made the torrent file.
     pub comment: Option<String>,
     /// The program that made the torrent file.
@@ -109,10 +135,6 @@ pub struct TorrentDetail {
     pub trackers: Vec<TrackerInfo>,
     /// The ways in which it finds peers, and what each gave.
     pub sources: Vec<SourceInfo>,
-    /// Its own limits.
-    pub limits: Limits,
-    /// Pieces are fetched in order.
-    pub sequential: bool,
 }
 
 /// One of the ways in which a torrent finds peers.
@@ -173,6 +195,9 @@ pub struct WebSeedInfo {
 /// A connected peer.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct PeerInfo {
+    /// Its number: no other connection of the torrent has it for as long as the node runs.
+    #[serde(default)]
+    pub number: u32,
     /// Its address; of a node met over the overlay, what stands for it.
     pub address: String,
     /// The node's id, where it was met over the overlay.
@@ -206,6 +231,12 @@ pub struct PeerInfo {
     pub interesting: bool,
     /// It wants something of us.
     pub interested: bool,
+    /// How many blocks (16 KiB) were asked of it and are not here yet.
+    #[serde(default)]
+    pub requests: u32,
+    /// It lets our requests wait for too long.
+    #[serde(default)]
+    pub snubbed: bool,
 }
 
 /// How much a file is wanted.
@@ -276,10 +307,14 @@ pub struct AddRequest {
     pub link: Option<String>,
     /// The bytes of a torrent file, in base64.
     pub torrent_base64: Option<String>,
-    /// The absolute path of the folder in which the content's own file or folder is made; the node's own by default.
+    /// The absolute path of the folder in which the content's own file or folder is made; that of its category or the node's
+    /// own by default.
     pub folder: Option<String>,
     /// Do not begin yet.
     pub paused: bool,
+    /// Fetch nothing but the metadata, so that it can be looked at: once name, size and files are known it is paused. No file
+    /// is made. `resume` begins it, after a choice of files; `DELETE` removes it without a trace.
+    pub metadata_only: bool,
     /// Fetch pieces in order.
     pub sequential: bool,
     /// Ask no tracker.
@@ -294,8 +329,14 @@ pub struct AddRequest {
     pub seed_ratio: Option<f64>,
     /// Stop seeding after this time.
     pub seed_time_s: Option<u64>,
+    /// Stop seeding when nothing was sent for this time.
+    pub seed_idle_s: Option<u64>,
     /// Its own limits.
     pub limits: Limits,
+    /// The words to sort it by.
+    pub labels: Vec<String>,
+    /// The category that it is in, which is made if there is none of that name.
+    pub category: Option<String>,
 }
 
 /// Says where in a file somebody reads, so that these bytes are fetched first.
@@ -334,7 +375,7 @@ pub struct MoveRequest {
 /// The answer to an [`AddRequest`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Added {
-    /// The node had it already: nothing was changed but peers and trackers added.
+    /// The node had it already: nothing was changed but peers, trackers and labels added, and a category where it had none.
     pub existed: bool,
     /// The torrent.
     pub torrent: TorrentSummary,

@@ -38,7 +38,8 @@ const OURS: &[(&str, Option<&[&str]>)] = &[
 /// Heavy or fenced foreign crates, and the only crates of ours that may name them.
 const FENCED: &[(&str, &[&str])] = &[
     ("axum", &["node"]),
-    ("hyper", &["overlay", "tracker"]),
+    // For limits on connections and the heads of requests, which axum does not have, and for the proxy to relays.
+    ("hyper", &["node", "overlay", "tracker"]),
     ("rusqlite", &["chat", "db", "people", "sharing", "torrent"]),
     ("reqwest", &["net", "torrent", "cli"]),
     ("iroh", &["overlay"]),

@@ -6,6 +6,8 @@ pub struct Line {
     pub code: String,
     /// The comment alone, if there is one.
     pub comment: String,
+    /// What stands in strings, each with a `"` before and behind it where it begins and ends.
+    pub text: String,
     /// Whether the line belongs to a `#[cfg(test)]` item or a test file.
     pub test: bool,
 }
@@ -85,7 +87,7 @@ fn split(text: &str) -> Vec<Line> {
     let mut state = State::Code;
     text.lines()
         .map(|raw| {
-            let mut line = Line { code: String::new(), comment: String::new(), test: false };
+            let mut line = Line { code: String::new(), comment: String::new(), text: String::new(), test: false };
             if state == State::LineComment {
                 state = State::Code;
             }
@@ -124,6 +126,7 @@ fn step(state: &mut State, chars: &[char], at: usize, line: &mut Line) -> usize 
         State::Text if here == '"' => {
             *state = State::Code;
             line.code.push('"');
+            line.text.push('"');
             1
         }
         State::RawText(hashes)
@@ -131,9 +134,13 @@ fn step(state: &mut State, chars: &[char], at: usize, line: &mut Line) -> usize 
         {
             *state = State::Code;
             line.code.push('"');
+            line.text.push('"');
             1 + hashes
         }
-        State::Text | State::RawText(_) => 1,
+        State::Text | State::RawText(_) => {
+            line.text.push(here);
+            1
+        }
         State::Code => code(state, chars, at, line),
     }
 }
@@ -156,6 +163,7 @@ fn code(state: &mut State, chars: &[char], at: usize, line: &mut Line) -> usize 
             if chars.get(at + 1 + hashes) == Some(&'"') {
                 *state = State::RawText(hashes);
                 line.code.push('"');
+                line.text.push('"');
                 return 2 + hashes;
             }
             line.code.push(here);
@@ -164,6 +172,7 @@ fn code(state: &mut State, chars: &[char], at: usize, line: &mut Line) -> usize 
         ('"', _) => {
             *state = State::Text;
             line.code.push('"');
+            line.text.push('"');
             1
         }
         // A character, not a lifetime: '{' must not count as a brace.
@@ -212,6 +221,14 @@ mod tests {
             ["e(\"\"); f(' ', ' ', ' '); fn g<'a>() {}"]
         );
         assert_eq!(code_of("h(\"one\n two // three\n four\"); i();"), ["h(\"", "", "\"); i();"]);
+    }
+
+    #[test]
+    fn strings_are_kept_apart() {
+        let text = "a(\"one --two\"); // \"three\"\nb(r#\"four\"#, \"\", c); d(\"five\n six\")";
+        let source = Source::new("crates/x/src/lib.rs", text);
+        let kept: Vec<&str> = source.lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(kept, ["\"one --two\"", "\"four\"\"\"\"five", " six\""]);
     }
 
     #[test]

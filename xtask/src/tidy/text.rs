@@ -67,11 +67,37 @@ pub fn check_rust(source: &Source<'_>, findings: &mut Vec<Finding>) {
         if has_word(&line.code, "unbounded_channel") && !source.has_reason(number, 3) {
             refuse("an unbounded channel: bound it, or say in a comment what bounds it");
         }
+        if speaks_to_all(path) && names_a_flag(&line.text) {
+            refuse(
+                "a flag of the command line, which no caller of the API has: name the setting or the call, or the whole \
+                 command as `compeer …`; crate cli says what its flags can do",
+            );
+        }
         let stored = path.contains("/store") || path.starts_with("crates/db/");
         if has_word(&line.code, "rusqlite") && path.starts_with("crates/") && !stored {
             refuse("`rusqlite` outside crate db and the `store` modules: add a function to the store");
         }
     }
+}
+
+/// Whether what a file says may reach callers of the API: simulations and the command line speak to the terminal alone.
+fn speaks_to_all(path: &str) -> bool {
+    path.starts_with("crates/") && !["cli", "sim"].iter().any(|own| path.starts_with(&format!("crates/{own}/")))
+}
+
+/// Whether words name a flag beside a whole command. What begins a string is given to a program, not said to anybody.
+fn names_a_flag(text: &str) -> bool {
+    // Every second part stands between backticks.
+    text.split('`').enumerate().any(|(index, part)| {
+        let in_command = index % 2 == 1 && part.starts_with("compeer ");
+        !in_command
+            && part.match_indices("--").any(|(at, _)| {
+                let before = if at == 0 && index > 0 { Some('`') } else { part[..at].chars().next_back() };
+                let after = part[at + 2..].chars().next();
+                before.is_none_or(|before| " `(/".contains(before))
+                    && after.is_some_and(|after| after.is_ascii_lowercase())
+            })
+    })
 }
 
 #[cfg(test)]
@@ -144,6 +170,29 @@ mod tests {
         assert_eq!(rust("use rusqlite::Connection;").len(), 1);
         assert_eq!(rust_at("crates/torrent/src/store.rs", "use rusqlite::Connection;"), [""; 0]);
         assert_eq!(rust_at("crates/db/src/lib.rs", "use rusqlite::Connection;"), [""; 0]);
+    }
+
+    #[test]
+    fn words_for_callers_of_the_api_name_no_flags() {
+        for bad in [
+            r#"let a = "choose another --home";"#,
+            r#"let a = "name one by `--bootstrap HOST:PORT`, or wait";"#,
+            r#"let a = "say who: --to NAME or (--group NAME)";"#,
+            r#"let a = "`compeer get` (--with-data) does";"#,
+            "let a = \"two lines, \\\n    --here is one\";",
+        ] {
+            assert_eq!(rust(bad).len(), 1, "not caught: {bad}");
+            assert_eq!(rust_at("crates/cli/src/main.rs", bad), [""; 0], "caught where it is known: {bad}");
+            assert_eq!(rust_at("crates/torrent/tests/a.rs", bad), [""; 0], "caught in a test: {bad}");
+        }
+        for good in [
+            r#"let a = "`compeer resume --everything` goes on";"#,
+            r#"command.args(["--icon=compeer", "--"]);"#,
+            r#"let a = "Alice -- or Bob";"#,
+            "// started with --home\nlet a = 1;",
+        ] {
+            assert_eq!(rust(good), [""; 0], "wrongly caught: {good}");
+        }
     }
 
     #[test]

@@ -6,21 +6,22 @@ use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Args)]
 pub struct Chat {
-    /// With whom: a contact's name, GROUP, or GROUP/ROOM [default: lists the conversations]
+    /// With whom: a contact's name, GROUP, GROUP/ROOM, or the link of somebody who is no contact, as `compeer id show` prints it
+    /// there [default: lists the conversations]
     pub name: Option<String>,
-    /// Say this, and tell how far it is after three seconds at most [default: show the conversation, and go on with it]
+    /// Say this, and tell how far it is after fifteen seconds at most [default: show the conversation, and go on with it]
     #[arg(conflicts_with_all = ["get", "search", "export", "mute", "unmute", "accept", "refuse", "ask_history"])]
     pub text: Option<String>,
     /// Send this file or folder, with the text if there is one. It stays where it is, and the others choose whether to fetch it
     #[arg(long, value_name = "PATH", requires = "name", group = "action")]
     pub send: Option<PathBuf>,
-    /// Fetch what goes with this message: its number where the conversation is shown, or its id
+    /// Fetch what goes with this message: the number before it where the conversation is shown, which stays the same, or its id
     #[arg(long, value_name = "N", requires = "name", group = "action")]
     pub get: Option<String>,
     /// Where to put what is fetched [default: where downloads go]
     #[arg(long, short, value_name = "DIR", requires = "get")]
     pub output: Option<PathBuf>,
-    /// Find messages that have all of these words, here or everywhere
+    /// Find messages that have all of these words, here or everywhere, the newest first
     #[arg(long, value_name = "WORDS", group = "action")]
     pub search: Option<String>,
     /// Print the conversation for other programs: lines of JSON, or a folder of mails
@@ -70,7 +71,7 @@ pub struct Room {
     /// Which room: GROUP/ROOM; GROUP alone is its main room
     #[arg(required = true, value_name = "GROUP[/ROOM]")]
     pub room: Option<String>,
-    /// Say this, and tell how far it is after three seconds at most [default: show the room, and go on in it]
+    /// Say this, and tell how far it is after fifteen seconds at most [default: show the room, and go on in it]
     pub text: Option<String>,
 }
 

@@ -13,14 +13,18 @@ pub async fn run(command: Add, context: &Context) -> Result<u8> {
     let source = link::read(&command.link).await?;
     let attached = attach(context.home.as_deref()).await?;
     let folder = command.output.as_deref().map(get::output_folder).transpose()?;
+    let goal = command.goals.goal();
     let mut request = rpc::AddRequest {
         folder: folder.map(|folder| folder.display().to_string()),
         paused: command.paused,
         sequential: command.sequential,
         no_tracker: command.peers.no_tracker,
         peers: command.peers.peer,
-        seed_ratio: command.goals.seed_ratio,
-        seed_time_s: command.goals.seed_time.map(|time| time.as_secs()),
+        seed_ratio: goal.ratio,
+        seed_time_s: goal.time_s,
+        seed_idle_s: goal.idle_s,
+        labels: command.sort.label,
+        category: command.sort.category,
         files: command.files.as_ref().map(|files| get::file_numbers(files, &source)).transpose()?,
         ..rpc::AddRequest::default()
     };

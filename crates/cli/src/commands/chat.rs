@@ -1,24 +1,32 @@
 //! `compeer chat`: talking with people.
 
+mod downloads;
 mod files;
+mod keys;
+mod line;
+mod look;
 mod model;
 mod order;
 mod piped;
+mod say;
 mod screen;
 mod show;
+mod terminal;
+mod view;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use reqwest::Method;
-use rpc::{ChatChange, ChatHit, ChatInfo, ChatSend, ChatSent, ChatStage};
+use rpc::{ChatChange, ChatHit, ChatInfo, ChatMeet, ChatPiece};
 
 use super::Context;
 use crate::args::{Chat, ExportFormat};
 use crate::attach::attach;
 use crate::client::{Client, part};
 use crate::out::{self, Table, clean};
+pub use say::say;
 
-/// For how many seconds a command waits until what it said is delivered.
-const WAIT_S: u32 = 3;
+/// How many messages are searched for: the most that the API gives.
+const FOUND: usize = 1000;
 
 /// Runs the command.
 pub async fn run(command: Chat, context: &Context) -> Result<u8> {
@@ -36,6 +44,7 @@ pub async fn run(command: Chat, context: &Context) -> Result<u8> {
         return search(client, words, command.name.as_deref(), context).await;
     }
     let Some(name) = &command.name else { return list(client, context).await };
+    let name = &meant(client, name).await?;
     match command {
         Chat { send: Some(file), text, .. } => {
             files::send(client, name, &file, text.unwrap_or_default(), context).await
@@ -52,7 +61,7 @@ pub async fn run(command: Chat, context: &Context) -> Result<u8> {
         Chat { refuse: true, .. } => {
             client.tell(Method::POST, &path(name, "/refuse"), Some(&())).await?;
             let done = serde_json::json!({ "refused": true });
-            told(context, &done, || format!("What {} wrote is left alone.", clean(name)))
+            told(context, &done, || refused(name))
         }
         _ => talk(client, name, context).await,
     }
@@ -63,7 +72,7 @@ pub async fn talk(client: &Client, name: &str, context: &Context) -> Result<u8> 
     let term = console::Term::stdout();
     let is_screen = term.is_term() && console::Term::stderr().is_term() && stdin_is_terminal();
     if is_screen && !context.json {
-        screen::run(client, name, term).await
+        screen::run(client, name, context.home.as_deref(), term).await
     } else {
         piped::run(client, name, context).await
     }
@@ -74,31 +83,18 @@ fn stdin_is_terminal() -> bool {
     std::io::stdin().is_terminal()
 }
 
-/// Says something, and tells how far it is.
-pub async fn say(client: &Client, name: &str, text: String, context: &Context) -> Result<u8> {
-    if text.is_empty() {
-        bail!("there is nothing in the message");
-    }
-    let send = ChatSend { text: Some(text), wait_s: WAIT_S, ..ChatSend::default() };
-    let sent: ChatSent = client.call(Method::POST, &path(name, "/messages"), &send).await?;
-    told(context, &sent, || how_far(&sent))
+/// Says what became of somebody's request.
+fn refused(name: &str) -> String {
+    format!("What {} wrote is left alone.", clean(name))
 }
 
-/// Says how far something is.
-fn how_far(sent: &ChatSent) -> String {
-    let names = |stages: &[ChatStage]| -> Option<String> {
-        let with = sent.delivery.iter().filter(|it| stages.contains(&it.stage));
-        let names: Vec<String> = with.map(|it| clean(&it.name)).collect();
-        (!names.is_empty()).then(|| names.join(", "))
-    };
-    if sent.delivery.is_empty() {
-        return "Noted.".to_owned();
+/// Returns what the node calls whom the user means: somebody's link leads to them.
+async fn meant(client: &Client, name: &str) -> Result<String> {
+    if !name.starts_with("compeer:") {
+        return Ok(name.to_owned());
     }
-    let delivered = names(&[ChatStage::Delivered, ChatStage::Read]).map(|names| format!("Delivered to {names}."));
-    let kept = names(&[ChatStage::InMailbox]).map(|names| format!("In a mailbox for {names}."));
-    let waiting = names(&[ChatStage::Waiting])
-        .map(|names| format!("Waiting for {names}: it goes out as soon as they are reached, while this node runs."));
-    [delivered, kept, waiting].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let met: ChatInfo = client.call(Method::POST, "/chats", &ChatMeet { link: name.to_owned() }).await?;
+    Ok(met.id)
 }
 
 async fn change(client: &Client, name: &str, change: ChatChange, context: &Context) -> Result<u8> {
@@ -119,7 +115,10 @@ async fn export(client: &Client, name: &str, format: ExportFormat) -> Result<u8>
 
 async fn search(client: &Client, words: &str, name: Option<&str>, context: &Context) -> Result<u8> {
     let within = name.map(|name| format!("&chat={}", part(name))).unwrap_or_default();
-    let hits: Vec<ChatHit> = client.get(&format!("/messages?words={}{within}", part(words))).await?;
+    let hits: Vec<ChatHit> = client.get(&format!("/messages?words={}{within}&limit={FOUND}", part(words))).await?;
+    if hits.len() == FOUND {
+        eprintln!("There may be more: these are the newest {FOUND}. Search for more words, or in one conversation.");
+    }
     if context.json {
         return out::json(&hits).map(|()| 0);
     }
@@ -129,15 +128,27 @@ async fn search(client: &Client, words: &str, name: Option<&str>, context: &Cont
     }
     let bold = console::Style::new().for_stdout().bold();
     for hit in hits {
-        let words = |piece: &rpc::ChatPiece| match piece.found {
+        let words = |piece: &ChatPiece| match piece.found {
             true => bold.apply_to(show::one_line(&piece.text)).to_string(),
             false => show::one_line(&piece.text),
         };
-        let text: String = hit.snippet.iter().map(words).collect();
+        let text: String = trimmed(hit.snippet).iter().map(words).collect();
         let (when, chat, from) = (show::day_and_time(hit.at_ms), clean(&hit.chat_name), clean(&hit.from));
         out::line(format!("{when}  {chat}  {from}: {text}"))?;
     }
     Ok(0)
+}
+
+/// Takes away what is empty behind what was found: a file without words.
+fn trimmed(mut snippet: Vec<ChatPiece>) -> Vec<ChatPiece> {
+    while let Some(last) = snippet.last_mut() {
+        last.text.truncate(last.text.trim_end().len());
+        if !last.text.is_empty() {
+            break;
+        }
+        snippet.pop();
+    }
+    snippet
 }
 
 async fn list(client: &Client, context: &Context) -> Result<u8> {
@@ -163,12 +174,16 @@ pub fn table(chats: &[ChatInfo]) -> Result<()> {
             (false, unread) => unread.to_string(),
         };
         let when = chat.last.as_ref().map_or_else(|| "-".to_owned(), |last| show::day_and_time(last.at_ms));
-        table.row(vec![clean(&chat.name), unread, chat.last.as_ref().map_or_else(String::new, show::last), when]);
+        let name = if chat.muted { format!("{} (muted)", clean(&chat.name)) } else { clean(&chat.name) };
+        table.row(vec![name, unread, chat.last.as_ref().map_or_else(String::new, show::last), when]);
     }
     table.print()?;
     for chat in chats.iter().filter(|chat| chat.request) {
         let name = clean(&chat.name);
-        eprintln!("{name} is no contact and wrote to you: `compeer chat {name} --accept`, or --refuse.");
+        // A name that somebody chose is put into no command that a shell would read in its own way.
+        let is_plain = chat.name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+        let named = if is_plain { &chat.name } else { &chat.id };
+        eprintln!("{name} asks to write to you: `compeer chat {named} --accept` or `--refuse`.");
     }
     Ok(())
 }
@@ -184,4 +199,18 @@ fn told(context: &Context, document: &impl serde::Serialize, text: impl FnOnce()
         false => out::line(text())?,
     }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_found_ends_with_its_name() {
+        let piece = |text: &str, found| ChatPiece { text: text.into(), found };
+        let found = trimmed(vec![piece("the ", false), piece("lake.jpg", true), piece("\n", false)]);
+        assert_eq!(found, [piece("the ", false), piece("lake.jpg", true)]);
+        assert_eq!(trimmed(vec![piece("lake.jpg\nin May \n", true)]), [piece("lake.jpg\nin May", true)]);
+        assert!(trimmed(vec![piece(" ", false)]).is_empty());
+    }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use base::units::format_bytes;
 use reqwest::Method;
-use rpc::{FileChoice, FileInfo, FilePriority};
+use rpc::{FileChoice, FileInfo, FilePriority, TorrentChange};
 
 use super::{Context, which};
 use crate::args::{Files, Ranges};
@@ -15,6 +15,10 @@ use crate::show;
 pub async fn run(command: Files, context: &Context) -> Result<u8> {
     let attached = attach(context.home.as_deref()).await?;
     let id = which::find(&attached.client, &command.torrent).await?.id;
+    if command.sequential.is_some() {
+        let change = TorrentChange { sequential: command.sequential, ..TorrentChange::default() };
+        attached.client.tell(Method::PATCH, &format!("/torrents/{id}"), Some(&change)).await?;
+    }
     let path = format!("/torrents/{id}/files");
     let mut files: Vec<FileInfo> = attached.client.get(&path).await?;
     let choices = choose(&command, &files)?;

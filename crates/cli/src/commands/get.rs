@@ -203,14 +203,15 @@ impl Run {
     }
 
     fn request(&self, attached: &Attached) -> Result<rpc::AddRequest> {
-        let get = &self.get;
+        let (get, goal) = (&self.get, self.get.goals.goal());
         let mut request = rpc::AddRequest {
             folder: Some(self.output.display().to_string()),
             sequential: get.sequential,
             no_tracker: get.peers.no_tracker,
             peers: get.peers.peer.clone(),
-            seed_ratio: get.goals.seed_ratio,
-            seed_time_s: get.goals.seed_time.map(|time| time.as_secs()),
+            seed_ratio: goal.ratio,
+            seed_time_s: goal.time_s,
+            seed_idle_s: goal.idle_s,
             files: get.files.as_ref().map(|files| file_numbers(files, &self.source)).transpose()?,
             ..rpc::AddRequest::default()
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use base::units::format_bytes;
 use reqwest::Method;
-use rpc::{AcceptRequest, ChatInfo, InboxEntry, InboxRule, InboxRuleSet, InboxState};
+use rpc::{AcceptRequest, ChatInfo, InboxEntry, InboxRule, InboxRuleInfo, InboxRuleSet, InboxState};
 
 use super::{Context, chat};
 use crate::args::{Inbox, InboxCommand, InboxRuleCommand, InboxWhose};
@@ -168,7 +168,7 @@ async fn list(client: &Client, context: &Context) -> Result<()> {
 }
 
 async fn list_rules(client: &Client, context: &Context) -> Result<()> {
-    let rules: Vec<InboxRule> = client.get("/inbox/rules").await?;
+    let rules: Vec<InboxRuleInfo> = client.get("/inbox/rules").await?;
     if context.json {
         return out::json(&rules);
     }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use base::units::format_bytes;
-use rpc::{NetworkInfo, NetworkPart, OverlayInfo, SessionInfo, SourceInfo, TorrentDetail};
+use rpc::{ChatState, NetworkInfo, NetworkPart, OverlayInfo, SessionInfo, SourceInfo, TorrentDetail};
 use serde_json::json;
 
 use super::connections::bare;
@@ -17,12 +17,16 @@ pub async fn run(command: Info, context: &Context) -> Result<u8> {
     let attached = attach(context.home.as_deref()).await?;
     let Some(meant) = command.torrent else {
         let network: NetworkInfo = attached.client.get("/network").await?;
+        // A node of nobody talks to nobody.
+        let chat: Option<ChatState> = attached.client.get("/chat").await.ok();
         if context.json {
             let mut node = serde_json::to_value(&attached.info)?;
             node["network"] = json!(network);
+            node["chat"] = json!(chat);
             out::json(&node)?;
         } else {
-            show_node(&attached.info, &network)?;
+            show_node(&attached.info, &network, attached.client.host())?;
+            chat.as_ref().map_or(Ok(()), show_chat)?;
         }
         return Ok(0);
     };
@@ -41,7 +45,7 @@ fn field(name: &str, value: impl AsRef<str>) -> Result<()> {
     if value.is_empty() { Ok(()) } else { out::line(format!("{name:<13} {}", clean(value))) }
 }
 
-fn show_node(info: &SessionInfo, network: &NetworkInfo) -> Result<()> {
+fn show_node(info: &SessionInfo, network: &NetworkInfo, host: &str) -> Result<()> {
     let mode = match info.mode {
         rpc::NodeMode::Daemon => "compeer up",
         rpc::NodeMode::Embedded => "inside share or get",
@@ -80,10 +84,33 @@ fn show_node(info: &SessionInfo, network: &NetworkInfo) -> Result<()> {
     for service in &info.services {
         field(&service.name, service.urls.join(", "))?;
     }
+    field("tools", show::tools(host, &info.home))?;
     field("torrents", info.torrents.to_string())?;
     field("peers", info.peers.to_string())?;
     field("receives", show::rate(info.download_bytes_per_s))?;
     field("sends", show::rate(info.upload_bytes_per_s))
+}
+
+/// Shows who keeps messages for this node, and for whom some wait here.
+fn show_chat(chat: &ChatState) -> Result<()> {
+    for mailbox in &chat.mailboxes {
+        let whose = mailbox.name.as_ref().map(|name| format!(", of {name}")).unwrap_or_default();
+        field("mailbox", format!("{}{whose}, keeps messages for this node", mailbox.node))?;
+    }
+    for named in &chat.without_mailbox {
+        let why = "nobody who is known here is called so, or they offer no mailbox (mailboxes in config.toml)";
+        field("no mailbox", format!("{named}: {why}"))?;
+    }
+    for waiting in &chat.waiting {
+        let messages = show::count(waiting.messages as usize, "message", "messages");
+        field("waiting", format!("{messages} for {}", waiting.name))?;
+    }
+    if let Some(irc) = &chat.irc {
+        let at = irc.address.as_deref().unwrap_or("not listening");
+        let why = irc.failure.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        field("IRC", format!("{at}{why}, {}", show::count(irc.clients as usize, "client", "clients")))?;
+    }
+    field("messages", chat.failure.as_deref().unwrap_or_default())
 }
 
 /// Shows the relays that may be used, and which of them others reach this node by.
@@ -128,6 +155,9 @@ fn show_torrent(detail: &TorrentDetail) -> Result<()> {
     field("sent", format!("{sent}, {}", show::rate(torrent.upload_bytes_per_s)))?;
     field("peers", format!("{}, {} of them complete", torrent.peers, torrent.seeds))?;
     field("limits", limits(detail))?;
+    field("seeding ends", show::goal(&detail.more.goal))?;
+    field("labels", torrent.labels.join(", "))?;
+    field("category", torrent.category.as_deref().unwrap_or_default())?;
     let private = match (torrent.confined, torrent.private) {
         (true, _) => "yes: only the people that it is shared with may have it",
         (_, true) => "yes: only trackers introduce peers",
@@ -208,7 +238,7 @@ fn source(kind: &str, url: &str, failed: bool, answered: bool, words: Option<&st
 }
 
 fn limits(detail: &TorrentDetail) -> String {
-    let limits = detail.limits;
+    let limits = detail.more.limits;
     if limits == rpc::Limits::default() {
         return String::new();
     }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use reqwest::Method;
-use rpc::LibraryInfo;
+use rpc::{LibraryInfo, LibraryRequest};
 
 use super::Context;
 use crate::args::{Library, LibraryCommand};
@@ -40,7 +40,7 @@ pub async fn run(command: Library, context: &Context) -> Result<u8> {
             }
             let shown = add.folder.display();
             let folder = add.folder.canonicalize().with_context(|| format!("{shown}: cannot read it"))?;
-            let request = LibraryInfo {
+            let request = LibraryRequest {
                 name: add.name.clone().unwrap_or_default(),
                 folder: folder.display().to_string(),
                 to: add.audience.to.clone(),

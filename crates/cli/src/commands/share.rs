@@ -121,7 +121,7 @@ async fn work(
 }
 
 fn request(share: &Share, path: &Path) -> ShareRequest {
-    let create = &share.create;
+    let (create, goal) = (&share.create, share.goals.goal());
     ShareRequest {
         path: path.display().to_string(),
         format: match (create.hybrid, create.v2) {
@@ -137,8 +137,11 @@ fn request(share: &Share, path: &Path) -> ShareRequest {
         source: create.source.clone(),
         peers: share.peers.peer.clone(),
         no_tracker: share.peers.no_tracker,
-        seed_ratio: share.goals.seed_ratio,
-        seed_time_s: share.goals.seed_time.map(|time| time.as_secs()),
+        seed_ratio: goal.ratio,
+        seed_time_s: goal.time_s,
+        seed_idle_s: goal.idle_s,
+        labels: share.sort.label.clone(),
+        category: share.sort.category.clone(),
         local: share.local,
         super_seed: share.super_seed,
         updates: share.updates,

@@ -1,9 +1,9 @@
 //! `compeer completions` and `compeer man`.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::CommandFactory;
 
-use crate::args::{Cli, Completions, Shell};
+use crate::args::{Cli, Completions, Man, Shell};
 use crate::out;
 
 /// Prints the completions for a shell.
@@ -21,9 +21,15 @@ pub fn completions(command: &Completions) -> Result<u8> {
     Ok(0)
 }
 
-/// Prints the manual page: the program, then every command.
-pub fn man() -> Result<u8> {
+/// Prints the manual page: the program, then every command. With a folder: writes a page for each into it.
+pub fn man(chosen: &Man) -> Result<u8> {
     let mut command = Cli::command();
+    if let Some(folder) = &chosen.folder {
+        let named = || format!("{}: the pages cannot be written", folder.display());
+        std::fs::create_dir_all(folder).with_context(named)?;
+        clap_mangen::generate_to(command, folder).with_context(named)?;
+        return Ok(0);
+    }
     command.build();
     let mut text = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut text)?;

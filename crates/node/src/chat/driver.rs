@@ -3,6 +3,8 @@
 //! Invariant: nothing is sent, answered or told before what was decided with it or before it is committed. While the
 //! database fails, nothing is taken in either: whatever comes waits in bounded queues, and whoever sends it for those.
 
+mod links;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +15,13 @@ use chat::proto::{
 };
 use chat::{Circle, Store};
 use net::Clock;
-use overlay::{ConnectionInfo, Overlay};
+use overlay::Overlay;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::handle::Happening;
 use super::post::Post;
-use super::streams::{Lines, SERVICE, Standing};
+use super::streams::{Lines, Standing};
 use crate::people::now_ms;
 
 /// How many words of streams and others wait for the task; whoever has more waits itself.
@@ -37,17 +39,6 @@ const AGAIN: Duration = Duration::from_millis(250);
 
 /// The longest wait before a commit is tried again. Arbitrary: a full disk is not full for seconds.
 const MAX_AGAIN: Duration = Duration::from_secs(30);
-
-/// How often it is looked who came to be connected by other services. Arbitrary: what waits for somebody who comes back waits
-/// no longer than this.
-const SEEN: Duration = Duration::from_secs(2);
-
-/// How long nothing may come of a node for which something waits. Every connection is kept alive by a datagram in 5 s (iroh's
-/// interval), so two of them did not come; QUIC itself gives up only after 30 s.
-const SILENT: Duration = Duration::from_secs(14);
-
-/// How long it may be where the node made a new connection meanwhile: it was started again.
-const SILENT_AND_BACK: Duration = Duration::from_secs(6);
 
 /// How long to sleep at most until the next message disappears: the wall clock may be set. Arbitrary.
 const LOOK: Duration = Duration::from_secs(60);
@@ -81,8 +72,8 @@ pub(super) enum Word {
     },
     /// A mailbox answered, or did not.
     Answered(Token, Option<Vec<u8>>),
-    /// The history was read.
-    Fetched(Token, Vec<Message>),
+    /// The history was read, or could not be.
+    Fetched(Token, Option<Vec<Message>>),
     /// These mailboxes are the user's choice.
     Mailboxes(Vec<(NodeId, Whereabouts)>),
     /// The user chose otherwise who is told what.
@@ -150,7 +141,7 @@ impl Driver {
     pub(super) async fn run(mut self, mut ears: Ears) {
         self.meet_anew();
         self.expire().await;
-        let mut look = tokio::time::interval(SEEN);
+        let mut look = tokio::time::interval(links::SEEN);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if !self.settle(&mut ears).await {
@@ -221,52 +212,6 @@ impl Driver {
                 self.collect();
             }
         }
-    }
-
-    /// Gives up on streams to those of whom nothing comes, and dials those for whom something waits and who have just come:
-    /// they may have been found away for long.
-    fn look(&mut self) {
-        let connections = self.overlay.connections();
-        self.give_up_on_silent(&connections);
-        let now: BTreeSet<NodeId> = connections.into_iter().map(|connection| connection.node).collect();
-        let before = std::mem::replace(&mut self.state.seen, now);
-        let waiting: Vec<NodeId> = self.chat.waiting().into_iter().map(|(node, _)| node).collect();
-        for node in waiting {
-            let has_come = self.state.seen.contains(&node) && !before.contains(&node);
-            if has_come && !self.state.streams.contains_key(&node) {
-                self.dial(node);
-            }
-        }
-    }
-
-    /// Leaves it to the mailboxes what waits for those who went without a word. Whoever went and came back is dialled at once.
-    fn give_up_on_silent(&mut self, connections: &[ConnectionInfo]) {
-        let now = Instant::now();
-        let waiting: BTreeSet<NodeId> = self.chat.waiting().into_iter().map(|(node, _)| node).collect();
-        for node in self.state.streams.keys().copied().collect::<Vec<_>>() {
-            let theirs = || connections.iter().filter(|it| it.node == node);
-            let received = theirs().filter(|it| it.service == SERVICE).map(|it| it.received_bytes).sum();
-            let (before, since) = *self.state.silent.entry(node).or_insert((received, now));
-            if before != received {
-                self.state.silent.insert(node, (received, now));
-                continue;
-            }
-            let silent = now.duration_since(since);
-            // It may have gone silent, and come back, before it was noticed.
-            let is_back = silent >= SILENT_AND_BACK && theirs().any(|it| it.age < silent + 2 * SEEN);
-            if waiting.contains(&node) && (is_back || silent >= SILENT) {
-                // The connection would be kept for longer, and the next stream be opened over it.
-                self.overlay.hang_up(node, SERVICE);
-                self.drop_stream(node);
-                if is_back {
-                    self.dial(node);
-                } else {
-                    self.handle(Input::Unreachable(node));
-                }
-            }
-        }
-        let streams = &self.state.streams;
-        self.state.silent.retain(|node, _| streams.contains_key(node));
     }
 
     fn handle(&mut self, input: Input) {
@@ -401,39 +346,15 @@ impl Driver {
             Output::Fetch(token, conversation, ids) => {
                 let (store, words) = (self.store.clone(), self.post.words());
                 tokio::spawn(async move {
-                    // Whoever asks for what cannot be read asks again.
-                    let messages = store.messages(&conversation, ids).await.unwrap_or_default();
-                    let _ = words.send(Word::Fetched(token, messages)).await;
+                    let messages = store.messages(&conversation, ids).await;
+                    if let Err(error) = &messages {
+                        tracing::warn!(%error, "what another node misses cannot be read");
+                    }
+                    // The driver ends only with the node.
+                    let _ = words.send(Word::Fetched(token, messages.ok())).await;
                 });
             }
             Output::Event(event) => self.tell(Happening::Chat(event)),
-        }
-    }
-
-    fn send(&mut self, node: NodeId, frame: Vec<u8>) {
-        let Some(standing) = self.state.streams.get(&node) else { return };
-        if standing.queue.try_send(frame).is_ok() {
-            return;
-        }
-        // It does not read, or is gone: what was lost goes by the next one.
-        self.drop_stream(node);
-    }
-
-    fn drop_stream(&mut self, node: NodeId) {
-        if let Some(standing) = self.state.streams.remove(&node) {
-            // It may have ended by itself.
-            let _ = standing.over.send(());
-        }
-        self.handle(Input::Disconnected(node));
-    }
-
-    fn dial(&mut self, node: NodeId) {
-        if self.state.streams.contains_key(&node) {
-            return self.handle(Input::Connected(node));
-        }
-        if self.state.dialled.insert(node, true).is_none() {
-            let (lines, overlay) = (self.lines.clone(), self.overlay.clone());
-            tokio::spawn(async move { lines.dial(&overlay, node).await });
         }
     }
 

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Now, PersonId};
-use chat::proto::{Body, Chat, ChatError, Conversation, Event, MessageId, Stage, Vault};
+use chat::proto::{Body, Chat, ChatError, Conversation, Event, Input, MessageId, RoomName, Stage, Vault};
 use chat::{Circle, Entry, Hit, Position, Span, Store, Summary};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use overlay::{Hint, Overlay};
+use people::proto::{PersonLink, ShownList};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::driver::{Answer, Command};
 use super::mailboxes::Chosen;
+use super::streams::Lines;
+use crate::people::now_ms;
 
 /// How many events wait for somebody who is slow to hear them; more are lost to them, and they are told so.
 pub(super) const EVENTS: usize = 1024;
@@ -38,7 +42,7 @@ pub(crate) enum ChatFailure {
     #[error(transparent)]
     Database(#[from] db::DbError),
     /// The node ends.
-    #[error("the node is shutting down")]
+    #[error("the node is shutting down: try again when it is started again")]
     Over,
 }
 
@@ -83,6 +87,10 @@ pub(super) struct Inner {
     pub(super) failing: watch::Receiver<Option<String>>,
     /// Which mailboxes keep messages for this node.
     pub(super) mailboxes: watch::Receiver<Vec<Chosen>>,
+    pub(super) overlay: Overlay,
+    pub(super) lines: Arc<Lines>,
+    /// Woken when there are other people.
+    pub(super) people: Arc<Notify>,
 }
 
 impl ChatHandle {
@@ -104,6 +112,51 @@ impl ChatHandle {
     /// person goes before a group of the same name, which `group:NAME` means; `person:NAME` is never a group.
     pub(crate) fn find(&self, name: &str) -> Result<Conversation, ChatFailure> {
         super::names::find(&*self.0.circle, self.0.me, name)
+    }
+
+    /// Finds somebody who is neither a contact nor a fellow member: asks the nodes in the link which nodes the person has.
+    /// It is forgotten with the end of the node, unless something is said.
+    pub(crate) async fn meet(&self, link: &PersonLink) -> Result<Conversation, ChatFailure> {
+        let (inner, person) = (&*self.0, link.person);
+        let known = inner.circle.known();
+        if known.blocked.contains(&person) {
+            return Err(ChatError::Blocked.into());
+        }
+        link.nodes.iter().for_each(|place| inner.circle.learn_hints(place.node, &place.hints));
+        let acquaintance = known.people.iter().find(|acquaintance| acquaintance.person == person);
+        if acquaintance.is_none_or(|acquaintance| acquaintance.nodes.is_empty()) {
+            let found = self.look_up(link).await;
+            if acquaintance.is_none() {
+                found?;
+            }
+            let circle = inner.circle.clone();
+            // At once: the next command may be to write to them.
+            self.drive(move |chat, now| chat.handle(now, Input::People(circle.known()))).await?;
+            inner.people.notify_one();
+        }
+        Ok(Conversation::between(inner.me, person))
+    }
+
+    async fn look_up(&self, link: &PersonLink) -> Result<(), ChatFailure> {
+        let mut reason = "they have no room for one more".to_owned();
+        for place in &link.nodes {
+            let hints: Vec<Hint> = place.hints.iter().filter_map(|hint| hint.parse().ok()).collect();
+            let asked = self.0.lines.ask_who(&self.0.overlay, (place.node, &hints), link.person).await;
+            match asked {
+                Ok(list) if ShownList::read(&list).is_ok_and(|shown| shown.person() == link.person) => {
+                    if self.0.circle.admit(place.node, &list).await {
+                        return Ok(());
+                    }
+                    reason = "what it says is not proven, or too many strangers wrote lately".to_owned();
+                }
+                Ok(_) => reason = "it is no computer of theirs".to_owned(),
+                Err(error) => reason = error.to_string(),
+            }
+        }
+        let name = link.name.as_ref().map_or("this person", |name| name.as_str());
+        Err(ChatFailure::NotFound(format!(
+            "no computer of {name} answers now ({reason}): try again when one is on, or take a newer link"
+        )))
     }
 
     /// Returns what the user calls a conversation, so that [`ChatHandle::find`] finds it.
@@ -153,7 +206,12 @@ impl ChatHandle {
     /// Finds where a message stands in a conversation. The error says that it does not.
     pub(crate) async fn position(&self, of: &Conversation, id: MessageId) -> Result<Position, ChatFailure> {
         let found = self.0.store.position(of, id).await?;
-        found.ok_or_else(|| ChatFailure::NotFound(format!("there is no message {id} in {} (any more)", self.name(of))))
+        found.ok_or_else(|| {
+            ChatFailure::NotFound(format!(
+                "there is no message {id} in {} (any more): read the conversation again",
+                self.name(of)
+            ))
+        })
     }
 
     /// Reads one line; `None`: it is not there (any more).
@@ -173,10 +231,29 @@ impl ChatHandle {
         Ok(self.0.store.search(words, of, limit).await?)
     }
 
+    /// Whether somebody opened this room, as far as is known here. The main room of a group is open from the beginning, and
+    /// so is every conversation of two.
+    pub(crate) async fn is_there(&self, of: &Conversation) -> Result<bool, ChatFailure> {
+        match of {
+            Conversation::Room(_, room) if *room != RoomName::main() => {
+                Ok(self.conversations().await?.iter().any(|summary| summary.conversation == *of))
+            }
+            _ => Ok(true),
+        }
+    }
+
     /// Says something. Returns when it is stored: from then on it is sent until it arrives.
     pub(crate) async fn send(&self, to: &Conversation, body: Body) -> Result<MessageId, ChatFailure> {
+        if body != Body::Opening && !self.is_there(to).await? {
+            let name = self.name(to);
+            return Err(ChatFailure::NotFound(format!(
+                "there is no room {name} as far as is known here: open it first, for all members (`compeer room open \
+                 {name}`, POST /api/v1/groups/ID/rooms)"
+            )));
+        }
         let to = to.clone();
-        Ok(self.drive(move |chat, now| chat.write(now, &to, body)).await??)
+        let written = now_ms();
+        Ok(self.drive(move |chat, now| chat.write_at(now, written, &to, body)).await??)
     }
 
     /// Says something, and waits until everybody who is to get it has it, at most for so long. Returns how far it is with each

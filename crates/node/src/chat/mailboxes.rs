@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use base::NodeId;
 use chat::Circle;
+use chat::proto::card::MAX_MAILBOXES;
 use chat::proto::{Settings, Whereabouts};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -16,17 +17,15 @@ use super::driver::Word;
 use super::post::{Offered, Post};
 use crate::controls::Controls;
 
-/// How many mailboxes a card names: what others are told of.
-const MAX_MAILBOXES: usize = 4;
-
 /// How many nodes are asked whether they offer one. Arbitrary: those of four people, who have a few each.
 const MAX_CANDIDATES: usize = 32;
 
 /// How long until all are asked again. Arbitrary: a mailbox begins or ends seldom.
 const ASK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
-/// How long until those that could not be asked are. Arbitrary.
-const TRY_AGAIN: Duration = Duration::from_secs(60);
+/// How long until those that could not be asked, or offered none, are asked again; twice as long each time, up to
+/// [`ASK_AGAIN`]. Arbitrary: a node that has just started may answer before its mailbox is open.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// A mailbox that is used, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +54,7 @@ impl Chooser {
         let mut applied = self.controls.applied();
         let mut offered: BTreeMap<NodeId, Offered> = BTreeMap::new();
         let mut settings = None;
+        let mut again = TRY_AGAIN;
         loop {
             let config = self.controls.shown().config.chat;
             let wanted = Settings { receipts: config.receipts, typing: config.typing };
@@ -64,23 +64,27 @@ impl Chooser {
             settings = Some(wanted);
             let candidates = self.candidates(&config.mailboxes);
             offered.retain(|node, _| candidates.iter().any(|(candidate, _)| candidate.node == *node));
-            let is_sure = tokio::select! {
-                is_sure = self.ask(&candidates, &mut offered, &words) => is_sure,
+            let are_all_there = tokio::select! {
+                are_all_there = self.ask(&candidates, &mut offered, &words) => are_all_there,
                 // What is asked now may not be wanted any more.
                 _ = applied.changed() => continue,
                 () = words.closed() => return,
             };
-            let wait = if is_sure { ASK_AGAIN } else { TRY_AGAIN };
+            if are_all_there {
+                again = TRY_AGAIN;
+            }
             tokio::select! {
-                _ = applied.changed() => {}
-                () = self.people.notified() => {}
-                () = tokio::time::sleep(wait) => offered.retain(|_, offered| *offered == Offered::Yes),
+                _ = applied.changed() => again = TRY_AGAIN,
+                () = self.people.notified() => again = TRY_AGAIN,
+                () = tokio::time::sleep(if are_all_there { ASK_AGAIN } else { again }) => {
+                    again = ASK_AGAIN.min(again * 2);
+                }
                 () = words.closed() => return,
             }
         }
     }
 
-    /// Asks those who have to be asked, and tells what came of it. Returns whether all is known.
+    /// Asks those who have to be asked, and tells what came of it. Returns whether all of them offer a mailbox.
     async fn ask(
         &self,
         candidates: &[(Chosen, bool)],
@@ -88,11 +92,9 @@ impl Chooser {
         words: &mpsc::Sender<Word>,
     ) -> bool {
         // Those that the user named themselves are not asked: they are used as soon as they are there.
-        let asked = |(chosen, is_asked): &&(Chosen, bool)| *is_asked && offered.get(&chosen.node) != Some(&Offered::No);
-        let asking: Vec<NodeId> = candidates.iter().filter(asked).map(|(chosen, _)| chosen.node).collect();
-        let answers = asking
-            .into_iter()
-            .map(|node| async move { (node, self.post.find_out(node, &self.circle.hints(node)).await) });
+        let asking = candidates.iter().filter(|(_, is_asked)| *is_asked).map(|(chosen, _)| chosen.node);
+        let answers =
+            asking.map(|node| async move { (node, self.post.find_out(node, &self.circle.hints(node)).await) });
         for (node, answer) in futures_util::future::join_all(answers).await {
             let before = offered.entry(node).or_insert(Offered::Unknown);
             if answer != Offered::Unknown {
@@ -110,7 +112,7 @@ impl Chooser {
         self.chosen.send_replace(chosen);
         // The end of the conversations is heard by whoever called.
         let _ = words.send(Word::Mailboxes(told)).await;
-        candidates.iter().all(|it| state(it) != Offered::Unknown)
+        candidates.iter().all(|it| state(it) == Offered::Yes)
     }
 
     /// Returns the nodes that are meant, each with whether it has to be asked.
@@ -120,7 +122,7 @@ impl Chooser {
         for named in names {
             let (nodes, is_asked) = self.meant(named);
             if nodes.is_empty() {
-                tracing::warn!("[chat] of config.toml names a mailbox of nobody who is known");
+                tracing::warn!(name = %named, "mailboxes in [chat] of config.toml names nobody who is known");
             }
             let fresh = nodes.into_iter().filter(|node| *node != own && seen.insert(*node));
             candidates.extend(fresh.map(|node| (Chosen { node, named: named.clone() }, is_asked)));

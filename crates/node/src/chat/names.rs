@@ -14,6 +14,9 @@ const PERSON: &str = "person:";
 /// What a name begins with that can only be a group's.
 const GROUP: &str = "group:";
 
+/// Where the link of a stranger is.
+const LINK: &str = "by their link, which `compeer id show` and the page show there";
+
 /// Finds a conversation; see [`super::ChatHandle::find`].
 pub(super) fn find(circle: &dyn Circle, me: PersonId, name: &str) -> Result<Conversation, ChatFailure> {
     if let Some(name) = name.strip_prefix(PERSON) {
@@ -30,7 +33,11 @@ pub(super) fn find(circle: &dyn Circle, me: PersonId, name: &str) -> Result<Conv
         ))),
         (Ok(person), Err(_)) => Ok(Conversation::between(me, person)),
         (Err(_), Ok(room)) => Ok(room),
-        (Err(error), Err(other)) => Err(if name.contains('/') { other } else { error }),
+        (Err(_), Err(other)) if name.contains('/') => Err(other),
+        (Err(ChatFailure::NotFound(error)), Err(_)) if name.parse::<PersonId>().is_err() => {
+            Err(ChatFailure::NotFound(format!("{error}; nor is a group called so")))
+        }
+        (Err(error), Err(_)) => Err(error),
     }
 }
 
@@ -58,7 +65,11 @@ pub(super) fn id(me: PersonId, of: &Conversation) -> String {
 }
 
 fn person(circle: &dyn Circle, name: &str) -> Result<PersonId, ChatFailure> {
-    circle.person(name).map_err(ChatFailure::NotFound)
+    let unknown = |error| match name.parse::<PersonId>() {
+        Ok(_) => format!("nobody of this id is known here: begin the conversation {LINK}"),
+        Err(_) => error,
+    };
+    circle.person(name).map_err(|error| ChatFailure::NotFound(unknown(error)))
 }
 
 fn group(circle: &dyn Circle, name: &str) -> Result<GroupId, ChatFailure> {
@@ -175,7 +186,7 @@ mod tests {
         assert_eq!(found("Tea/Black"), Ok(tea("black")));
         assert_eq!((found("person:Ann"), found("group:Ann/x")), (Ok(alice), Ok(tea("x"))));
         assert!(found("Ann").unwrap_err().contains("person:Ann or group:Ann"));
-        assert_eq!(found("Nobody"), Err("nobody is called Nobody".to_owned()));
+        assert!(found("Nobody").unwrap_err().starts_with("nobody is called Nobody; nor is a group"));
         assert_eq!(found("No/such"), Err("no group is called No".to_owned()));
         assert!(found("Tea/a b").unwrap_err().contains("no name of a room"));
     }

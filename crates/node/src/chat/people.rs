@@ -148,13 +148,14 @@ pub(super) async fn start(wiring: &Wiring, me: PersonId) -> Result<(ChatHandle, 
         state: State::default(),
     };
     tokio::spawn(driver.run(Ears { words: heard, commands: wanted, people: woken[0].clone() }));
-    overlay.serve(lines);
+    overlay.serve(lines.clone());
     let chooser = Chooser { circle: circle.clone(), controls, post, chosen, people: woken[1].clone() };
     tokio::spawn(chooser.run());
     tokio::spawn(remember(events.subscribe(), store.clone(), circle.clone()));
     let attachments = Attachments { me, store: store.clone(), swarms };
     tokio::spawn(attachments.run(events.subscribe()));
-    let inner = Inner { me, circle, store, commands, events, failing: is_failing, mailboxes: is_chosen };
+    let (mailboxes, people) = (is_chosen, woken[0].clone());
+    let inner = Inner { me, circle, store, commands, events, failing: is_failing, mailboxes, overlay, lines, people };
     Ok((ChatHandle::new(inner), woken))
 }
 

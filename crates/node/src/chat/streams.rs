@@ -1,16 +1,18 @@
 //! The streams of the overlay's service `chat`: frames both ways.
 //!
 //! Whoever opens a stream first shows whose node it is ([`LIST`]: the person's signed list of nodes); whoever is opened to
-//! answers with an empty frame once it listens. All further frames are the state machine's. Each end writes on the stream that
-//! came to stand last, and reads from all: so that two who open at the same moment lose nothing. Invariant: of each stream
-//! the driver hears that it stands before anything that came by it, and that it ended after all of that.
+//! answers with an empty frame once it listens. All further frames are the state machine's. Or it only asks for the nodes of
+//! the person whom it names ([`WHO`]), and gets the signed list: whoever does not know whose node this is does not hear so.
+//! Each end writes on the stream that came to stand last, and reads from all: so that two who open at the same moment lose
+//! nothing. Invariant: of each stream the driver hears that it stands before anything that came by it, and that it ended
+//! after all of that.
 
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
-use base::NodeId;
+use base::{NodeId, PersonId};
 use chat::Circle;
 use futures_util::future::BoxFuture;
 use net::Places;
@@ -28,6 +30,9 @@ pub(super) const SERVICE: &str = "chat";
 
 /// The kind of a frame with a signed list of nodes: the first of a stream, by whoever opened it.
 const LIST: u8 = 3;
+
+/// The kind of a frame that asks for a person's list: the first and only one of a stream, by whoever opened it.
+const WHO: u8 = 4;
 
 /// How many frames may wait for one stream: more than the state machine has under way to one node. A stream that does not
 /// take them is ended.
@@ -73,6 +78,12 @@ pub(super) struct Lines {
     strangers: Places<NodeId>,
     dials: Semaphore,
     stood: AtomicU64,
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("circle", &self.circle).finish_non_exhaustive()
+    }
 }
 
 impl Service for Lines {
@@ -139,6 +150,32 @@ impl Lines {
         Ok(stream)
     }
 
+    /// Asks a node for the list of nodes of a person, whose node it is said to be. Nothing of it is verified.
+    pub(super) async fn ask_who(
+        &self,
+        overlay: &Overlay,
+        (node, hints): (NodeId, &[Hint]),
+        person: PersonId,
+    ) -> io::Result<Vec<u8>> {
+        let asked = async {
+            let mut stream = overlay.open(node, SERVICE, hints).await.map_err(io::Error::other)?;
+            frames::write(&mut stream, &[&[WHO], person.0.as_slice()].concat()).await?;
+            frames::read(&mut stream, MAX_LIST_BYTES).await
+        };
+        timeout(GREETING, asked).await?
+    }
+
+    /// Tells our nodes to somebody who names us; to others that there is nothing.
+    async fn tell_who(&self, meant: &[u8], mut stream: Stream) -> io::Result<()> {
+        let is_meant = self.circle.own_person().is_some_and(|own| own.0 == *meant);
+        let list = is_meant.then(|| self.circle.own_list()).flatten().unwrap_or_default();
+        timeout(WRITING, frames::write(&mut stream, &list)).await??;
+        stream.shutdown().await?;
+        // Until the other end has read it: closing earlier would cut it off.
+        let _ = timeout(GREETING, frames::read(&mut stream, 0)).await;
+        Ok(())
+    }
+
     async fn receive(&self, node: NodeId, mut stream: Stream) -> io::Result<()> {
         let is_stranger = self.circle.person_of(node).is_none();
         let place = match is_stranger {
@@ -147,7 +184,11 @@ impl Lines {
             false => None,
         };
         let first = timeout(GREETING, frames::read(&mut stream, 1 + MAX_LIST_BYTES)).await??;
-        let Some((&LIST, list)) = first.split_first() else { return Err(io::ErrorKind::InvalidData.into()) };
+        let list = match first.split_first() {
+            Some((&LIST, list)) => list,
+            Some((&WHO, meant)) => return self.tell_who(meant, stream).await,
+            _ => return Err(io::ErrorKind::InvalidData.into()),
+        };
         if is_stranger && !self.circle.admit(node, list).await {
             return Ok(());
         }

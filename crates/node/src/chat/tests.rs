@@ -117,8 +117,9 @@ impl Circle for View {
 
     fn learn_hints(&self, _: NodeId, _: &[String]) {}
 
+    /// Nobody here reads it but whoever asks for it.
     fn own_list(&self) -> Option<Vec<u8>> {
-        Some(Vec::new())
+        Some(self.me.0.to_vec())
     }
 
     fn admit<'a>(&'a self, _: NodeId, _: &'a [u8]) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
@@ -288,4 +289,20 @@ async fn whoever_does_not_show_whose_node_it_is_is_not_listened_to() {
         assert!(ended.is_ok() && answer.is_empty(), "{first:?}: {ended:?}, {answer:?}");
     }
     assert!(alice.chat.conversations().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_names_a_person_hears_of_their_nodes_and_nobody_else_does() {
+    let [alice] = people().await;
+    let carol = overlay(&NodeKey::from_secret(&[13; 32])).await;
+    let hints: Vec<Hint> = alice.overlay.own_hints();
+    let ask = async |meant: &[u8]| {
+        let mut stream = carol.open(alice.overlay.node(), "chat", &hints).await.unwrap();
+        frames::write(&mut stream, &[&[4], meant].concat()).await.unwrap();
+        tokio::time::timeout(PATIENCE, frames::read(&mut stream, 1000)).await.unwrap().unwrap()
+    };
+    assert_eq!(ask(&alice.id.0).await, alice.id.0);
+    for other in [&[9; 32][..], &[], &alice.id.0[..31]] {
+        assert_eq!(ask(other).await, b"", "{other:?}");
+    }
 }

@@ -3,10 +3,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use ::chat::proto::card::MAX_MAILBOXES;
 use serde::Deserialize;
-
-/// How many mailboxes the settings can name: as many as a node can tell others of.
-const MAX_MAILBOXES: usize = 4;
 
 /// The port that IRC clients take where nobody says (IANA, `ircu`; RFC 1459, section 8.12.3).
 const IRC_PORT: u16 = 6667;

@@ -1,5 +1,7 @@
 //! Changing the settings: the file is edited in place, so that remarks and what is not touched stay as they are.
 
+mod settings;
+
 use std::io::Write as _;
 use std::path::Path;
 
@@ -7,6 +9,7 @@ use net::Target;
 use rpc::{Budget, GateChange, ListChange, OfferChange, ScheduleWindow, Share};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value};
 
+pub(crate) use self::settings::Defaults;
 use super::{Controls, Stamp, Unread, read, read_text};
 use crate::Service;
 use crate::config::{self, Config};

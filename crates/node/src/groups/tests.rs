@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::*;
 use crate::people::Keys;
-use crate::{Home, NetworkOptions, Node, Options, Part};
+use crate::{Home, Node, Options};
 
 /// How long something that has to happen may take on a busy computer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,17 +38,7 @@ impl Person {
     async fn start(&mut self) {
         let home = Home::open(Some(self.home.path())).unwrap();
         let lock = home.lock().unwrap().unwrap();
-        let without = [Part::Dht, Part::Pex, Part::Lsd, Part::Utp, Part::Mapping, Part::Relays].to_vec();
-        let options = Options {
-            mode: rpc::NodeMode::Daemon,
-            listen: Some("127.0.0.1:0".parse().unwrap()),
-            api: None,
-            down_limit: None,
-            up_limit: None,
-            network: NetworkOptions { without, ..NetworkOptions::default() },
-            offer: Vec::new(),
-        };
-        self.node = Some(Node::start(home, lock, options).await.unwrap());
+        self.node = Some(Node::start(home, lock, Options::on_loopback()).await.unwrap());
     }
 
     async fn stop(&mut self) {

@@ -42,11 +42,12 @@ pub(crate) enum MeetError {
     /// Nobody was found who shows a code.
     #[error(
         "no computer that shows this code was found, neither on the local network nor by the DHT: is it running, and the \
-         code the newest one? Otherwise take the link that `compeer node add --link` prints there"
+         code the newest one? Otherwise take the link that is shown there beside the code, or by \
+         `compeer node add --link`"
     )]
     NoCode,
     /// Nothing is known of where the person is.
-    #[error("no node of that person is known")]
+    #[error("no node of that person is known: ask them for a new link")]
     Nowhere,
 }
 

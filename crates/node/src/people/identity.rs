@@ -1,16 +1,16 @@
 //! Making an identity: anew, from its recovery phrase, or as one more node of a person.
 
 use people::Store;
-use people::proto::{Book, Name, NodeList, NodeListError, Phrase};
+use people::proto::{Book, Name, NodeKey, NodeList, NodeListError, Phrase, SignedNodeList};
 
-use super::{Keys, SecretError, now_ms};
+use super::{Keys, People, SecretError, now_ms};
 use crate::{Home, HomeLock, NodeError};
 
 /// Why an identity is not made.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// There is one.
-    #[error("this home has an identity already: `compeer id show` shows it; choose another --home for another one")]
+    #[error("this node belongs to somebody already: for somebody else take another data directory (COMPEER_HOME)")]
     Exists,
     /// There is none.
     #[error("this home has no identity yet: `compeer init` makes one")]
@@ -48,25 +48,76 @@ pub async fn settle(
     names: (&Name, &Name),
     passphrase: Option<&str>,
 ) -> Result<base::PersonId, IdentityError> {
-    let keys = Keys::of(home);
-    let store = Store::open(db::Db::open(&home.database())?).await?;
+    settle_in(&Keys::of(home), db::Db::open(&home.database())?, phrase, origin, names, passphrase).await
+}
+
+/// Does the same for whoever has the home, and its database open. No book of the home is in use.
+pub(crate) async fn settle_in(
+    keys: &Keys,
+    database: db::Db,
+    phrase: &Phrase,
+    origin: Origin,
+    names: (&Name, &Name),
+    passphrase: Option<&str>,
+) -> Result<base::PersonId, IdentityError> {
+    let store = Store::open(database).await?;
     let stored = store.load().await?;
     if stored.own.is_some() || keys.has_person() {
         return Err(IdentityError::Exists);
     }
     let key = keys.node_or_draw()?;
+    let list = first_list(&key, phrase, origin, names)?;
+    // The secret first: an identity without its secret could not be told from one of a node that was added.
+    keep(keys, phrase, passphrase).await?;
+    let person = list.person();
+    let mut book = Book::new(key.id(), stored);
+    book.adopt(list);
+    store.save(&mut book).await?;
+    Ok(person)
+}
+
+impl People {
+    /// Makes the person of a phrase at home in this home, whose node belongs to nobody yet.
+    pub(crate) async fn settle(
+        &self,
+        phrase: &Phrase,
+        origin: Origin,
+        names: (&Name, &Name),
+        passphrase: Option<&str>,
+    ) -> Result<base::PersonId, IdentityError> {
+        if self.book().own().is_some() || self.keys().has_person() {
+            return Err(IdentityError::Exists);
+        }
+        let list = first_list(self.key(), phrase, origin, names)?;
+        keep(self.keys(), phrase, passphrase).await?;
+        let person = list.person();
+        self.update(|book, _| book.adopt(list)).await?;
+        self.has_news();
+        Ok(person)
+    }
+}
+
+/// Signs the list that begins with this node.
+fn first_list(
+    key: &NodeKey,
+    phrase: &Phrase,
+    origin: Origin,
+    (name, node_name): (&Name, &Name),
+) -> Result<SignedNodeList, NodeListError> {
     let person = phrase.person_key();
-    let (name, node_name) = names;
     let mut list = NodeList::new(person.id(), name.clone());
     if origin == Origin::Drawn {
         list = list.next();
     }
     list.add(key.id(), node_name, now_ms() / 1000, key.consent(person.id()))?;
-    let list = person.sign(list)?;
-    // The secret first: an identity without its secret could not be told from one of a node that was added.
-    keys.keep_phrase(phrase, passphrase)?;
-    let mut book = Book::new(key.id(), stored);
-    book.adopt(list);
-    store.save(&mut book).await?;
-    Ok(person.id())
+    person.sign(list)
+}
+
+/// Keeps the secret of a phrase. Sealing it takes a moment.
+pub(crate) async fn keep(keys: &Keys, phrase: &Phrase, passphrase: Option<&str>) -> Result<(), SecretError> {
+    let (keys, phrase) = (keys.clone(), phrase.clone());
+    let passphrase = passphrase.map(str::to_owned);
+    let kept = tokio::task::spawn_blocking(move || keys.keep_phrase(&phrase, passphrase.as_deref()));
+    // It ends otherwise only when the program does.
+    kept.await.unwrap_or(Err(SecretError::Absent))
 }

@@ -27,8 +27,8 @@ pub struct Keys {
 pub enum SecretError {
     /// This node does not have it.
     #[error(
-        "this node does not hold the person's secret: do this on the computer where `compeer init` or \
-         `compeer id restore` was run"
+        "this node does not hold the person's secret: do this on the computer where your identity was \
+         made or restored"
     )]
     Absent,
     /// It cannot be opened.

@@ -11,9 +11,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chat::proto::{Conversation, MessageId};
 use chat::{MAX_PAGE, Span};
+use people::proto::PersonLink;
 use rpc::{
-    ChatChange, ChatHit, ChatInfo, ChatIrc, ChatMailbox, ChatMessage, ChatPage, ChatRead, ChatState, ChatTyping,
-    ChatWaiting, Problem,
+    ChatChange, ChatHit, ChatInfo, ChatIrc, ChatMailbox, ChatMeet, ChatMessage, ChatPage, ChatRead, ChatState,
+    ChatTyping, ChatWaiting, Problem,
 };
 use serde::Deserialize;
 
@@ -45,7 +46,8 @@ pub(crate) struct PageParams {
 pub(crate) struct SearchParams {
     words: String,
     chat: Option<String>,
-    limit: Option<usize>,
+    limit: Option<u32>,
+    offset: Option<u32>,
 }
 
 impl From<ChatFailure> for ApiError {
@@ -53,7 +55,8 @@ impl From<ChatFailure> for ApiError {
         use chat::proto::ChatError;
         let detail = failure.to_string();
         match failure {
-            ChatFailure::Input(_) | ChatFailure::Refused(ChatError::TooLong { .. } | ChatError::Empty) => {
+            ChatFailure::Input(_)
+            | ChatFailure::Refused(ChatError::TooLong { .. } | ChatError::TooLongUnasked { .. } | ChatError::Empty) => {
                 ApiError::bad_request(detail)
             }
             ChatFailure::NotFound(_) | ChatFailure::Refused(ChatError::NotYours) => ApiError::not_found(detail),
@@ -74,6 +77,25 @@ impl From<ChatFailure> for ApiError {
 ))]
 pub(crate) async fn list(State(state): State<AppState>) -> Result<Json<Vec<ChatInfo>>, ApiError> {
     Ok(Json(view::infos(state.chat()?).await?))
+}
+
+/// Finds somebody to write to who is neither a contact nor a fellow member. What is written to them is a request.
+#[utoipa::path(post, path = "/api/v1/chats", request_body = ChatMeet, responses(
+    (status = 200, description = "The conversation; its id is how it is named from now on", body = ChatInfo),
+    (status = 400, description = "The link is damaged", body = Problem),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "No node of the person answers", body = Problem),
+    (status = 409, description = "The node has no identity or meets nobody, or the person is blocked", body = Problem),
+    (status = 415, description = "Not JSON", body = Problem),
+))]
+pub(crate) async fn meet(
+    State(state): State<AppState>,
+    Body(request): Body<ChatMeet>,
+) -> Result<Json<ChatInfo>, ApiError> {
+    let chat = state.chat()?;
+    let link = request.link.parse::<PersonLink>().map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let of = chat.meet(&link).await?;
+    Ok(Json(view::info(chat, &of).await?))
 }
 
 /// Tells of one conversation.
@@ -173,7 +195,7 @@ pub(crate) async fn one_message(
     let id = message(&id)?;
     // For the words where there is none.
     chat.position(&of, id).await?;
-    let gone = || ApiError::not_found(format!("there is no message {id} any more"));
+    let gone = || ApiError::not_found(format!("there is no message {id} any more: read the conversation again"));
     let entry = chat.entry(&of, id).await?.ok_or_else(gone)?;
     Ok(Json(view::message(chat, &of, entry)))
 }
@@ -241,15 +263,25 @@ pub(crate) async fn accept(State(state): State<AppState>, Word(name): Word) -> R
     Ok(Json(view::info(chat, &of).await?))
 }
 
-/// Leaves alone what somebody wrote who is no contact.
+/// Leaves alone what somebody wrote who is no contact: it is unread no more, and nothing more of theirs is taken.
 #[utoipa::path(post, path = "/api/v1/chats/{chat}/refuse", params(("chat" = String, Path, description = "The person's name or id")), responses(
     (status = 204, description = "It is left alone"),
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "Nobody is called so", body = Problem),
-    (status = 409, description = "The node has no identity, or meets nobody", body = Problem),
+    (status = 409, description = "The node has no identity, or meets nobody, or it is a contact, or a room", body = Problem),
 ))]
 pub(crate) async fn refuse(State(state): State<AppState>, Word(name): Word) -> Result<StatusCode, ApiError> {
     let (chat, of) = found(&state, &name)?;
+    let shown = chat.name(&of);
+    let Some(person) = of.partner(chat.me()) else {
+        let detail = format!("{shown} is a room, and nobody's request: leave the group to hear nothing more of it");
+        return Err(ApiError::conflict(detail));
+    };
+    if super::people::people(&state)?.book().is_contact(&person) {
+        return Err(ApiError::conflict(format!(
+            "{shown} is a contact and asks for nothing: block them to hear nothing more of them"
+        )));
+    }
     chat.refuse(&of).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -258,9 +290,8 @@ pub(crate) async fn refuse(State(state): State<AppState>, Word(name): Word) -> R
 #[utoipa::path(get, path = "/api/v1/messages", params(
     ("words" = String, Query, description = "All of these words are in them, the last one at least its beginning"),
     ("chat" = Option<String>, Query, description = "Only in this conversation"),
-    ("limit" = Option<u32>, Query, description = "How many at most; 50 by default, at most 1000"),
 ), responses(
-    (status = 200, description = "The messages, the newest first", body = Vec<ChatHit>),
+    (status = 200, description = "The messages, the newest first: 50 of them, or where a page is asked for the last 1000", body = Vec<ChatHit>),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "Nobody is called so", body = Problem),
@@ -272,8 +303,9 @@ pub(crate) async fn search(
 ) -> Result<Json<Vec<ChatHit>>, ApiError> {
     let chat = state.chat()?;
     let of = params.chat.as_deref().map(|name| chat.find(name)).transpose()?;
-    let limit = params.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let hits = chat.search(&params.words, of.as_ref(), limit).await?;
+    // The page is cut out of them where all lists are cut.
+    let most = if params.limit.is_some() || params.offset.is_some() { MAX_PAGE } else { PAGE };
+    let hits = chat.search(&params.words, of.as_ref(), most).await?;
     Ok(Json(hits.into_iter().map(|hit| view::hit(chat, hit)).collect()))
 }
 
@@ -299,9 +331,13 @@ pub(crate) async fn overall(State(state): State<AppState>) -> Result<Json<ChatSt
         name: chat.circle().person_of(chosen.node).map(|person| chat.person_name(person)),
         named: chosen.named,
     };
+    let chosen = chat.mailboxes();
+    let led_to_none = |named: &String| chosen.iter().all(|chosen| chosen.named != *named);
+    let without_mailbox = config.mailboxes.iter().filter(|named| led_to_none(named)).cloned().collect();
     Ok(Json(ChatState {
         waiting: waiting.into_iter().filter(|(_, messages)| *messages > 0).map(waits).collect(),
-        mailboxes: chat.mailboxes().into_iter().map(mailbox).collect(),
+        mailboxes: chosen.into_iter().map(mailbox).collect(),
+        without_mailbox,
         receipts: config.receipts,
         typing: config.typing,
         failure,
@@ -317,10 +353,18 @@ pub(crate) async fn overall(State(state): State<AppState>) -> Result<Json<ChatSt
 #[utoipa::path(post, path = "/api/v1/chat/history", responses(
     (status = 202, description = "They are asked; what they have comes by and by"),
     (status = 401, description = "No token", body = Problem),
-    (status = 409, description = "The node has no identity, or meets nobody", body = Problem),
+    (status = 409, description = "The node has no identity or meets nobody, or the user has no other node", body = Problem),
 ))]
 pub(crate) async fn ask_history(State(state): State<AppState>) -> Result<StatusCode, ApiError> {
-    state.chat()?.ask_history().await?;
+    let chat = state.chat()?;
+    let circle = chat.circle();
+    if circle.nodes_of(chat.me()).into_iter().all(|node| node == circle.own_node()) {
+        return Err(ApiError::conflict(
+            "you have no other computer that could be asked: add one first (`compeer node add`, POST \
+             /api/v1/nodes/code)",
+        ));
+    }
+    chat.ask_history().await?;
     Ok(StatusCode::ACCEPTED)
 }
 

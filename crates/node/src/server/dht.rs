@@ -93,7 +93,7 @@ pub(crate) async fn add(
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "No key", body = Problem),
     (status = 409, description = "The DHT is switched off", body = Problem),
-    (status = 504, description = "No node answers", body = Problem),
+    (status = 424, description = "No node answers", body = Problem),
 ))]
 pub(crate) async fn nearest(State(state): State<AppState>, Id(key): Id) -> Result<Json<Vec<DhtNodeInfo>>, ApiError> {
     let target = key.into();
@@ -108,8 +108,7 @@ pub(crate) async fn nearest(State(state): State<AppState>, Id(key): Id) -> Resul
     (status = 401, description = "No token", body = Problem),
     (status = 409, description = "The DHT is switched off", body = Problem),
     (status = 415, description = "Not JSON", body = Problem),
-    (status = 502, description = "It refuses", body = Problem),
-    (status = 504, description = "It does not answer", body = Problem),
+    (status = 424, description = "It refuses, or does not answer", body = Problem),
 ))]
 pub(crate) async fn ping(
     State(state): State<AppState>,
@@ -128,7 +127,7 @@ pub(crate) async fn ping(
         Err(Failure::Silent) => {
             let detail =
                 format!("{} does not answer: is it a node of the DHT, and is the port right?", request.address);
-            Err(ApiError::new(StatusCode::GATEWAY_TIMEOUT, "dht-silent", SILENT, detail))
+            Err(ApiError::elsewhere("dht-silent", SILENT, detail))
         }
         Err(failure) => Err(failure.into()),
     }
@@ -146,15 +145,14 @@ pub(crate) async fn ping(
     (status = 404, description = "No info-hash", body = Problem),
     (status = 409, description = "The DHT is switched off", body = Problem),
     (status = 429, description = "Too many streams", body = Problem),
-    (status = 504, description = "No node answers", body = Problem),
+    (status = 424, description = "No node answers", body = Problem),
 ))]
 pub(crate) async fn peers(
     State(state): State<AppState>,
     Id(info_hash): Id,
     Params(params): Params<PeersParams>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let permit = state.event_streams().try_acquire_owned();
-    let permit = permit.map_err(|_| ApiError::busy("too many streams are open: close one"))?;
+    let permit = state.event_stream()?;
     let dht = ready(&state).await?;
     let status = dht.status().await;
     let nodes = [status.v4, status.v6].into_iter().flatten().map(|family| family.good).sum();
@@ -214,7 +212,7 @@ impl Search {
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "No info-hash", body = Problem),
     (status = 409, description = "The DHT is switched off", body = Problem),
-    (status = 504, description = "No node answers", body = Problem),
+    (status = 424, description = "No node answers", body = Problem),
 ))]
 pub(crate) async fn scrape(State(state): State<AppState>, Id(info_hash): Id) -> Result<Json<DhtScrape>, ApiError> {
     let scrape = ready(&state).await?.scrape(info_hash).await?;
@@ -232,7 +230,7 @@ pub(crate) async fn scrape(State(state): State<AppState>, Id(info_hash): Id) -> 
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "No node has it", body = Problem),
     (status = 409, description = "The DHT is switched off", body = Problem),
-    (status = 504, description = "No node answers", body = Problem),
+    (status = 424, description = "No node answers", body = Problem),
 ))]
 pub(crate) async fn get(
     State(state): State<AppState>,
@@ -256,8 +254,7 @@ pub(crate) async fn get(
     (status = 401, description = "No token", body = Problem),
     (status = 409, description = "Another item is stored there, or the DHT is switched off", body = Problem),
     (status = 415, description = "Not JSON", body = Problem),
-    (status = 502, description = "The nodes refuse it", body = Problem),
-    (status = 504, description = "No node answers", body = Problem),
+    (status = 424, description = "The nodes refuse it, or none answers", body = Problem),
 ))]
 pub(crate) async fn put(
     State(state): State<AppState>,
@@ -289,7 +286,8 @@ pub(crate) async fn forget(State(state): State<AppState>, Id(target): Id) -> Res
 /// Returns the DHT if it is on.
 fn dht(state: &AppState) -> Result<Dht, ApiError> {
     state.session().dht().ok_or_else(|| {
-        let detail = "the DHT is switched off, by --without dht or by the settings: start the node with it";
+        let detail = "the DHT is switched off (`dht` in [network] of the settings, or how the node was started): \
+                      start the node with it";
         ApiError::new(StatusCode::CONFLICT, "dht-off", "The DHT is switched off", detail)
     })
 }
@@ -308,15 +306,18 @@ async fn resolve(state: &AppState, text: &str) -> Result<Vec<SocketAddr>, ApiErr
 }
 
 fn hex(name: &str, text: &str) -> Result<Vec<u8>, ApiError> {
-    HEXLOWER_PERMISSIVE
-        .decode(text.as_bytes())
-        .map_err(|_| ApiError::bad_request(format!("{name}: {text:?} is not hexadecimal")))
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| {
+        ApiError::bad_request(format!("{name}: {text:?} is not hexadecimal: write two digits for each byte"))
+    })
 }
 
 fn item_name(name: &str, salt_hex: &str) -> Result<ItemName, ApiError> {
     let salt = hex("salt_hex", salt_hex)?;
     if salt.len() > net::dht::MAX_SALT_LEN {
-        return Err(ApiError::bad_request(format!("a salt has at most {} bytes", net::dht::MAX_SALT_LEN)));
+        return Err(ApiError::bad_request(format!(
+            "a salt has at most {} bytes: take a shorter one",
+            net::dht::MAX_SALT_LEN
+        )));
     }
     if let Ok(hash) = name.parse::<InfoHashV1>() {
         return Ok(ItemName::Immutable(hash.into()));
@@ -357,14 +358,14 @@ fn describe(item: &Item) -> DhtItem {
 impl From<Failure> for ApiError {
     fn from(failure: Failure) -> ApiError {
         let detail = failure.to_string();
-        let (status, kind, title) = match failure {
-            Failure::NoNodes => (StatusCode::GATEWAY_TIMEOUT, "dht-no-nodes", "No node of the DHT answers"),
-            Failure::Silent => (StatusCode::GATEWAY_TIMEOUT, "dht-silent", SILENT),
-            Failure::Refused { .. } => (StatusCode::BAD_GATEWAY, "dht-refused", "The nodes of the DHT refuse"),
+        let (kind, title) = match failure {
+            Failure::NoNodes => ("dht-no-nodes", "No node of the DHT answers"),
+            Failure::Silent => ("dht-silent", SILENT),
+            Failure::Refused { .. } => ("dht-refused", "The nodes of the DHT refuse"),
             Failure::Conflict { .. } => return ApiError::conflict(detail),
             Failure::TooMany | Failure::TooManyKept => return ApiError::busy(detail),
             Failure::NoSocket => return ApiError::bad_request(detail),
         };
-        ApiError::new(status, kind, title, detail)
+        ApiError::elsewhere(kind, title, detail)
     }
 }

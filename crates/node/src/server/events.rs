@@ -1,208 +1,162 @@
-//! What changes, as server-sent events: first everything, then what is different from it.
+//! What changes, as server-sent events: first everything, then what is different from it. Each stream follows one thing, which
+//! is looked at only while somebody follows, and once for all who do.
 
+pub(crate) mod all;
 mod chat;
+mod hub;
+pub(crate) mod network;
+mod node;
+mod picture;
+mod ring;
+pub(crate) mod torrent;
+pub(crate) mod usage;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use axum::extract::State;
-use axum::response::IntoResponse;
+use ::torrent::TorrentId;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
 use axum::response::sse::{self, KeepAlive, Sse};
-use futures_util::Stream;
-use rpc::{Delta, Event, GroupInfo, InboxEntry, Job, Problem, TorrentSummary};
-use sharing::InboxItem;
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
-use tokio::time::{Interval, MissedTickBehavior};
-use torrent::SessionEvent;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-use self::chat::Chatter;
+use self::hub::{Desk, Hub, Told};
+use self::picture::Picture;
+use super::AppState;
 use super::problem::ApiError;
-use super::{AppState, groups, sharing as inbox};
-use crate::chat::Happening;
-use crate::convert;
 
-/// How often rates and progress are compared. Fast enough to look alive, slow enough to cost nothing.
-const TICK: Duration = Duration::from_millis(500);
-
-/// One client's view: what it was told last.
-struct Follow {
-    state: AppState,
-    happened: broadcast::Receiver<SessionEvent>,
-    tick: Interval,
-    torrents: BTreeMap<String, TorrentSummary>,
-    jobs: BTreeMap<u64, Job>,
-    groups: BTreeMap<String, GroupInfo>,
-    inbox: BTreeMap<String, InboxItem>,
-    /// `None`: there are no conversations yet.
-    chatter: Option<Chatter>,
-    due: VecDeque<Event>,
-    number: u64,
-    _permit: OwnedSemaphorePermit,
+/// What can be followed.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    all: Arc<Hub>,
+    usage: Arc<Hub>,
+    network: Arc<Hub>,
+    torrents: Mutex<Torrents>,
 }
 
-/// Streams what changes.
-#[utoipa::path(get, path = "/api/v1/events", responses(
-    (status = 200, description = "Server-sent events, each with an Event as its data", body = Event,
-     content_type = "text/event-stream"),
-    (status = 401, description = "No token", body = Problem),
-    (status = 429, description = "Too many streams", body = Problem),
-))]
-pub(crate) async fn events(State(state): State<AppState>) -> Result<impl IntoResponse, ApiError> {
-    let permit = state.event_streams().try_acquire_owned();
-    let permit = permit.map_err(|_| ApiError::busy("too many event streams are open: close one"))?;
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let follow = Follow {
-        happened: state.session().subscribe(),
-        state,
-        tick,
-        torrents: BTreeMap::new(),
-        jobs: BTreeMap::new(),
-        groups: BTreeMap::new(),
-        inbox: BTreeMap::new(),
-        chatter: None,
-        due: VecDeque::new(),
-        number: 0,
-        _permit: permit,
-    };
-    Ok(Sse::new(follow.stream()).keep_alive(KeepAlive::default()))
+/// Each torrent that is followed.
+#[derive(Debug, Default)]
+struct Torrents {
+    hubs: BTreeMap<TorrentId, Weak<Hub>>,
+    closed: bool,
 }
 
-impl Follow {
-    fn stream(self) -> impl Stream<Item = Result<sse::Event, Infallible>> {
-        futures_util::stream::unfold(self, |mut follow| async move {
-            let event = follow.next().await;
-            follow.number += 1;
-            // The types of the API always have a JSON form.
-            let data = serde_json::to_string(&event).unwrap_or_default();
-            Some((Ok(sse::Event::default().id(follow.number.to_string()).data(data)), follow))
-        })
-    }
+/// The event behind which a stream goes on: as the header that browsers send by themselves or, for who has no way to send a
+/// header, in the query.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct LastId {
+    #[serde(default)]
+    last_event_id: Option<String>,
+}
 
-    async fn next(&mut self) -> Event {
-        if self.number == 0 {
-            return self.snapshot().await;
-        }
-        loop {
-            if let Some(event) = self.due.pop_front() {
-                return event;
-            }
-            let chats = async {
-                match &mut self.chatter {
-                    Some(chatter) => chatter.next().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                happening = chats => {
-                    self.tell(&happening).await;
-                    continue;
-                }
-                _ = self.tick.tick() => {}
-                // Whatever happened, and however much of it was missed: the comparison finds it.
-                result = self.happened.recv() => if matches!(result, Err(broadcast::error::RecvError::Closed)) {
-                    self.tick.tick().await;
-                },
-                () = self.state.jobs().changed() => {}
-            }
-            self.compare().await;
-        }
-    }
-
-    async fn snapshot(&mut self) -> Event {
-        let torrents: Vec<_> = self.state.session().list().await.into_iter().map(convert::summary).collect();
-        let jobs = self.state.jobs().all();
-        self.torrents = torrents.iter().map(|torrent| (torrent.id.clone(), torrent.clone())).collect();
-        self.jobs = jobs.iter().map(|job| (job.id, job.clone())).collect();
-        let groups = self.groups_now();
-        self.groups = groups.iter().map(|group| (group.id.clone(), group.clone())).collect();
-        let mut inbox = Vec::new();
-        for item in self.inbox_now() {
-            inbox.push(self.entry(&item).await);
-            self.inbox.insert(item.id().to_string(), item);
-        }
-        // What happens from here on is told.
-        self.follow_chats();
-        let chats = match &self.chatter {
-            Some(chatter) => chatter.snapshot().await.unwrap_or_default(),
-            None => Vec::new(),
+impl IntoParams for LastId {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let words = "The id of the last event that arrived: the stream goes on behind it if that was not long ago; otherwise \
+            everything comes again";
+        let parameter = |name, place| {
+            let text = ObjectBuilder::new().schema_type(Type::String).build();
+            let parameter = ParameterBuilder::new().name(name).parameter_in(place).required(Required::False);
+            parameter.description(Some(words)).schema(Some(text)).build()
         };
-        Event::Snapshot { torrents, jobs, groups, inbox: inbox.into_iter().flatten().collect(), chats }
+        vec![parameter("Last-Event-ID", ParameterIn::Header), parameter("last_event_id", ParameterIn::Query)]
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for LastId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<LastId, Infallible> {
+        let header = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        let query = || Query::try_from_uri(&parts.uri).map(|Query(id)| id).unwrap_or_default();
+        Ok(header.map_or_else(query, |id| LastId { last_event_id: Some(id.to_owned()) }))
+    }
+}
+
+impl Streams {
+    /// Follows nothing yet.
+    pub(super) fn new() -> Streams {
+        Streams { all: Hub::new(), usage: Hub::new(), network: Hub::new(), torrents: Mutex::default() }
     }
 
-    /// Begins to follow the conversations, as soon as there are any.
-    fn follow_chats(&mut self) {
-        if self.chatter.is_none() {
-            self.chatter = self.state.chat().ok().map(|chat| Chatter::new(chat.clone()));
+    /// Ends all streams: the node ends.
+    pub(crate) fn close(&self) {
+        let mut torrents = self.torrents();
+        torrents.closed = true;
+        let hubs: Vec<_> = torrents.hubs.values().filter_map(Weak::upgrade).collect();
+        drop(torrents);
+        for hub in [&self.all, &self.usage, &self.network].into_iter().chain(&hubs) {
+            hub.close();
         }
     }
 
-    async fn tell(&mut self, happening: &Happening) {
-        if let Some(chatter) = &mut self.chatter {
-            self.due.extend(chatter.tell(happening).await);
+    /// Returns that of a torrent, which lives for as long as somebody looks or follows.
+    fn of(&self, id: TorrentId) -> Arc<Hub> {
+        let mut torrents = self.torrents();
+        torrents.hubs.retain(|_, hub| hub.strong_count() > 0);
+        if let Some(hub) = torrents.hubs.get(&id).and_then(Weak::upgrade) {
+            return hub;
         }
+        let hub = Hub::new();
+        if torrents.closed {
+            hub.close();
+        }
+        torrents.hubs.insert(id, Arc::downgrade(&hub));
+        hub
     }
 
-    fn groups_now(&self) -> Vec<GroupInfo> {
-        self.state.groups().map(groups::infos).unwrap_or_default()
+    fn torrents(&self) -> MutexGuard<'_, Torrents> {
+        // Nothing panics while it is held.
+        self.torrents.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn inbox_now(&self) -> Vec<InboxItem> {
-        let mut items = self.state.sharing().map(|sharing| sharing.inbox()).unwrap_or_default();
-        // What goes with messages is told of there.
-        items.retain(|item| !item.notice.attached);
-        items
-    }
+/// Answers with a stream of what is looked at once a second.
+fn stream(
+    state: &AppState,
+    hub: &Arc<Hub>,
+    last: LastId,
+    picture: impl Picture + 'static,
+) -> Result<Response, ApiError> {
+    answer(state, hub, last, |desk| picture::look(picture, desk))
+}
 
-    async fn entry(&self, item: &InboxItem) -> Option<InboxEntry> {
-        let sharing = self.state.sharing().ok()?;
-        Some(inbox::entry(&self.state, sharing, item.clone()).await)
-    }
+/// Answers with a stream behind the last event that arrived; where nobody looks, `look` begins to.
+fn answer<F: Future<Output = ()> + Send + 'static>(
+    state: &AppState,
+    hub: &Arc<Hub>,
+    last: LastId,
+    look: impl FnOnce(Desk) -> F,
+) -> Result<Response, ApiError> {
+    let permit = state.event_stream()?;
+    let reader = hub.follow(last.last_event_id.as_deref(), look).ok_or_else(ApiError::shutting_down)?;
+    let told = futures_util::stream::unfold((reader, permit), |(mut reader, permit)| async move {
+        let Told { id, data } = reader.next().await?;
+        let mut event = sse::Event::default().data(&*data);
+        if let Some(id) = id {
+            event = event.id(id);
+        }
+        Some((Ok::<_, Infallible>(event), (reader, permit)))
+    });
+    Ok(Sse::new(told).keep_alive(KeepAlive::default()).into_response())
+}
 
-    async fn compare_people(&mut self) {
-        let mut gone = std::mem::take(&mut self.groups);
-        for group in self.groups_now() {
-            if gone.remove(&group.id).as_ref() != Some(&group) {
-                self.due.push_back(Event::Group(Box::new(group.clone())));
-            }
-            self.groups.insert(group.id.clone(), group);
-        }
-        self.due.extend(gone.into_keys().map(|id| Event::GroupRemoved { id }));
-        let mut gone = std::mem::take(&mut self.inbox);
-        for item in self.inbox_now() {
-            let id = item.id().to_string();
-            if gone.remove(&id).as_ref() != Some(&item)
-                && let Some(entry) = self.entry(&item).await
-            {
-                self.due.push_back(Event::Inbox(Box::new(entry)));
-            }
-            self.inbox.insert(id, item);
-        }
-        self.due.extend(gone.into_keys().map(|torrent| Event::InboxRemoved { torrent }));
-    }
+/// Writes an event as it is sent.
+fn text(event: &impl Serialize) -> Arc<str> {
+    // The types of the API always have a JSON form.
+    serde_json::to_string(event).unwrap_or_default().into()
+}
 
-    async fn compare(&mut self) {
-        let mut gone = std::mem::take(&mut self.torrents);
-        for status in self.state.session().list().await {
-            let new = convert::summary(status);
-            match gone.remove(&new.id) {
-                None => self.due.push_back(Event::Added(Box::new(new.clone()))),
-                Some(old) => self.due.extend(Delta::between(&old, &new).map(Event::Changed)),
-            }
-            self.torrents.insert(new.id.clone(), new);
-        }
-        self.due.extend(gone.into_keys().map(|id| Event::Removed { id }));
-        for job in self.state.jobs().all() {
-            if self.jobs.get(&job.id) != Some(&job) {
-                self.due.push_back(Event::Job(Box::new(job.clone())));
-                self.jobs.insert(job.id, job);
-            }
-        }
-        self.compare_people().await;
-        self.follow_chats();
-        if let Some(chatter) = &mut self.chatter {
-            self.due.extend(chatter.tick().await);
-        }
+/// Takes what there is now as told, and returns it if it is another than what was told.
+fn other<T: Clone + PartialEq>(told: &mut Option<T>, now: T) -> Option<T> {
+    if told.as_ref() == Some(&now) {
+        return None;
     }
+    *told = Some(now.clone());
+    Some(now)
 }

@@ -57,7 +57,7 @@ pub(crate) async fn create(
     (status = 403, description = "A member was reached and did not let us in", body = Problem),
     (status = 409, description = "The node belongs to nobody or meets nobody, or the person's key is locked, or is a member", body = Problem),
     (status = 415, description = "Not JSON", body = Problem),
-    (status = 502, description = "No member could be reached", body = Problem),
+    (status = 424, description = "No member could be reached", body = Problem),
 ))]
 pub(crate) async fn join(
     State(state): State<AppState>,
@@ -170,7 +170,11 @@ pub(crate) async fn invite(
 pub(crate) async fn cancel(State(state): State<AppState>, Words(words): Words) -> Result<StatusCode, ApiError> {
     let (id, invitation) = words;
     let (groups, id) = (groups(&state)?, group_id(&state, &id)?);
-    let wrong = || ApiError::bad_request(format!("{invitation:?} is not the id of an invitation"));
+    let wrong = || {
+        ApiError::bad_request(format!(
+            "{invitation:?} is not the id of an invitation: GET /api/v1/groups/ID lists those that are open"
+        ))
+    };
     let bytes = BASE64URL_NOPAD.decode(invitation.as_bytes()).map_err(|_| wrong())?;
     let invitation = ChangeId(bytes.try_into().map_err(|_| wrong())?);
     groups.command(id, Command::Cancel(invitation)).await?;
@@ -335,9 +339,7 @@ impl From<GroupError> for ApiError {
             GroupError::TooMany | GroupError::Off(_) | GroupError::NoPerson | GroupError::Already => {
                 ApiError::conflict(detail)
             }
-            GroupError::Unreachable => {
-                ApiError::new(StatusCode::BAD_GATEWAY, "unreachable", "Nobody could be reached", detail)
-            }
+            GroupError::Unreachable => ApiError::elsewhere("unreachable", "Nobody could be reached", detail),
             GroupError::Refused => ApiError::new(StatusCode::FORBIDDEN, "refused", "A member said no", detail),
             GroupError::Refusal(group::Refusal::NoSuchMember | group::Refusal::NoSuchInvitation) => {
                 ApiError::not_found(detail)

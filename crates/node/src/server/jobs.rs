@@ -9,10 +9,12 @@ use metainfo::{TorrentFile, create};
 use rpc::{CopyRequest, Job, JobKind, Problem, ShareRequest, Skipped};
 use torrent::{Add, AddSource, TorrentId};
 
-use super::AppState;
 use super::body::{Body, Id};
+use super::bounds::goal;
 use super::problem::ApiError;
-use super::torrents::{absolute, goal, wanted};
+use super::sorting::Wanted;
+use super::torrents::{absolute, wanted};
+use super::{AppState, updates};
 use crate::content::{self, ContentError};
 use crate::jobs::{Outcome, Progress};
 use crate::urls::{check_tracker, check_web_seed};
@@ -30,10 +32,12 @@ pub(crate) async fn share(
     Body(request): Body<ShareRequest>,
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
     let path = absolute(&request.path)?;
-    goal(request.seed_ratio, request.seed_time_s)?;
+    goal(wanted_goal(&request))?;
     if !request.to.is_empty() || !request.groups.is_empty() {
         if let Some(field) = meaningless(&request) {
-            return Err(ApiError::bad_request(format!("{field} has no meaning for what is shared with chosen people")));
+            return Err(ApiError::bad_request(format!(
+                "{field} has no meaning for what is shared with chosen people: leave it away"
+            )));
         }
         // Found out before anything is hashed.
         state.sharing()?.audience(&request.to, &request.groups)?;
@@ -41,17 +45,21 @@ pub(crate) async fn share(
     request.trackers.iter().flatten().try_for_each(|url| check_tracker(url)).map_err(ApiError::bad_request)?;
     if request.updates && request.private {
         return Err(ApiError::bad_request(
-            "updates are told in the DHT, where everybody could read the info-hash of a private torrent",
+            "updates are told in the DHT, where everybody could read the info-hash of a private torrent: leave \
+             updates or private away",
         ));
     }
     if request.updates && request.format == rpc::TorrentFormat::V2 {
         return Err(ApiError::bad_request(
-            "updates name a version by its v1 info-hash (BEP 46), which a v2 torrent lacks",
+            "updates name a version by its v1 info-hash (BEP 46), which a v2 torrent lacks: make a v1 or a hybrid one",
         ));
     }
     request.web_seeds.iter().try_for_each(|url| check_web_seed(url)).map_err(ApiError::bad_request)?;
+    let wanted = Wanted::of(&state, &request.labels, request.category.clone()).await?;
     begin(&state, JobKind::Share, request.path.clone(), None, |state, progress| async move {
-        run_share(&state, path, request, progress).await
+        let (id, skipped) = run_share(&state, path, request, progress).await?;
+        wanted.note(&state, id).await?;
+        Ok(Outcome { torrent: Some(id.to_string()), skipped, ..Outcome::default() })
     })
 }
 
@@ -73,8 +81,9 @@ pub(crate) async fn copy(
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
     let folder = absolute(&request.folder)?;
     let from = state.session().status(id).await?.folder;
-    let file = TorrentFile::from_bytes(&state.session().torrent_file(id).await?)
-        .map_err(|error| ApiError::local(format!("the stored metadata of {id} is broken: {error}")))?;
+    let file = TorrentFile::from_bytes(&state.session().torrent_file(id).await?).map_err(|error| {
+        ApiError::local(format!("the stored metadata of {id} is broken: {error}; remove the torrent and add it anew"))
+    })?;
     let wanted = wanted(state.session(), id).await?;
     let path = folder.join(file.info.name()).display().to_string();
     begin(&state, JobKind::Copy, path, Some(id), |_, progress| async move {
@@ -115,7 +124,7 @@ pub(crate) async fn one(
     axum::extract::Path(id): axum::extract::Path<String>,
 ) -> Result<Json<Job>, ApiError> {
     let job = id.parse().ok().and_then(|id| state.jobs().one(id));
-    job.map(Json).ok_or_else(|| ApiError::not_found(format!("there is no job {id:?}")))
+    job.map(Json).ok_or_else(|| no_such_job(&id))
 }
 
 /// Stops a job.
@@ -129,7 +138,11 @@ pub(crate) async fn cancel(
     axum::extract::Path(id): axum::extract::Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let found = id.parse().is_ok_and(|id| state.jobs().cancel(id));
-    if found { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::not_found(format!("there is no job {id:?}"))) }
+    if found { Ok(StatusCode::NO_CONTENT) } else { Err(no_such_job(&id)) }
+}
+
+fn no_such_job(id: &str) -> ApiError {
+    ApiError::not_found(format!("there is no job {id:?}: {}/jobs lists those that run or ended lately", rpc::PREFIX))
 }
 
 pub(super) fn begin<F>(
@@ -157,7 +170,7 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => Ok(result?),
-        Err(error) => Err(ApiError::local(format!("the work ended early: {error}"))),
+        Err(error) => Err(ApiError::local(format!("the work ended early: {error}; begin it again"))),
     }
 }
 
@@ -166,10 +179,11 @@ async fn run_share(
     path: PathBuf,
     request: ShareRequest,
     progress: Progress,
-) -> Result<Outcome, ApiError> {
+) -> Result<(TorrentId, Vec<Skipped>), ApiError> {
     if !request.to.is_empty() || !request.groups.is_empty() {
         return share_with_people(state, path, request, progress).await;
     }
+    let seed_goal = goal(wanted_goal(&request))?;
     let options = create::Options {
         mode: match request.format {
             rpc::TorrentFormat::V1 => create::Mode::V1,
@@ -203,15 +217,19 @@ async fn run_share(
             peers: request.peers,
             no_tracker: request.no_tracker,
             super_seed: request.super_seed,
-            goal: goal(request.seed_ratio, request.seed_time_s)?,
+            goal: seed_goal,
             ..Add::new(AddSource::File(created.torrent.to_bytes().into()))
         })
         .await?;
     if request.updates {
         let published = state.parts().updates.publish(&shared, added.id).await;
-        published.map_err(|error| ApiError::local(error.to_string()))?;
+        published.map_err(updates::refused)?;
     }
-    Ok(Outcome { torrent: Some(added.id.to_string()), skipped, ..Outcome::default() })
+    Ok((added.id, skipped))
+}
+
+fn wanted_goal(request: &ShareRequest) -> rpc::SeedGoal {
+    rpc::SeedGoal { ratio: request.seed_ratio, time_s: request.seed_time_s, idle_s: request.seed_idle_s }
 }
 
 /// Names something that a request says and a share with people has no use for: it is v2, salted, and announced nowhere.
@@ -236,14 +254,14 @@ async fn share_with_people(
     path: PathBuf,
     request: ShareRequest,
     progress: Progress,
-) -> Result<Outcome, ApiError> {
+) -> Result<(TorrentId, Vec<Skipped>), ApiError> {
     let sharing = state.sharing()?;
-    let goal = goal(request.seed_ratio, request.seed_time_s)?;
+    let goal = goal(wanted_goal(&request))?;
     let audience = sharing.audience(&request.to, &request.groups)?;
     let (share, skipped) = sharing.share(&path, audience, request.note, progress).await?;
     state.session().seed_goal(share.id(), goal).await?;
     let skipped = skipped.into_iter().map(|(path, reason)| Skipped { path, reason }).collect();
-    Ok(Outcome { torrent: Some(share.id().to_string()), skipped, ..Outcome::default() })
+    Ok((share.id(), skipped))
 }
 
 /// Forgets what the node has under the same name, unless it is the same and runs: what was just hashed is right, what is
@@ -254,6 +272,7 @@ async fn forget_other(state: &AppState, torrent: &TorrentFile, folder: &Path) ->
     let status = session.status(id).await?;
     let same = same_folder(&status.folder, folder) && status.is_complete() && status.state == torrent::State::Seeding;
     if !same {
+        // By what it is sorted stays: it comes again at once.
         session.remove(id, false).await?;
     }
     Ok(())

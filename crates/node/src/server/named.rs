@@ -9,6 +9,7 @@ use rpc::{GateChange, GateInfo};
 
 use super::AppState;
 use super::problem::ApiError;
+use crate::groups::GroupError;
 use crate::people::People;
 
 /// Returns the entry of a list that is meant: an address, a range, an id, or the name of a contact or group.
@@ -40,7 +41,12 @@ pub(super) fn person(state: &AppState, text: &str) -> Result<PersonId, ApiError>
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let nobody = || format!("{text:?} is neither the id of a person nor a contact: `compeer contact list` shows yours");
+    let nobody = || {
+        format!(
+            "{text:?} is neither the id of a person nor a contact: `compeer contact list` and GET /api/v1/contacts \
+             show yours"
+        )
+    };
     find_person(state, text)?.ok_or_else(|| ApiError::bad_request(nobody()))
 }
 
@@ -49,7 +55,7 @@ pub(super) fn group(state: &AppState, text: &str) -> Result<GroupId, ApiError> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let groups = state.groups().ok_or_else(|| ApiError::not_found(format!("there is no group {text:?} here")))?;
+    let groups = state.groups().ok_or(GroupError::Unknown)?;
     groups.find(text).map_err(ApiError::not_found)
 }
 
@@ -107,7 +113,7 @@ fn stands(state: &AppState, change: &GateChange) -> Result<(), ApiError> {
         _ => false,
     };
     let missing = |text: &str, list: &str, command: &str| {
-        ApiError::not_found(format!("{text} is not {list}: `compeer {command}` shows what is"))
+        ApiError::not_found(format!("{text} is not {list}: `compeer {command}` and GET /api/v1/gate show what is"))
     };
     if let Some(text) = change.allow.remove.iter().find(|text| !is_listed(&meet.allow, text)) {
         return Err(missing(text, "on the list of those who are met in any case", "allow"));

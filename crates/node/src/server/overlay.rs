@@ -13,7 +13,7 @@ use rpc::{KnownRelay, NodeConnection, NodePing, NodePong, OverlayInfo, OwnRelay,
 use super::AppState;
 use super::body::Body;
 use super::problem::ApiError;
-use crate::people::People;
+use crate::people::{MeetError, People};
 
 /// How often a node is asked at most: one stream is used so often.
 const MAX_TIMES: u32 = 60;
@@ -81,8 +81,7 @@ pub(crate) async fn ping(
             Err(error) => failed = Some(error),
         }
     }
-    let words = failed.map_or_else(|| "no node of that person is known".to_owned(), |error| error.to_string());
-    Err(ApiError::conflict(words))
+    Err(failed.map_or(MeetError::Nowhere, MeetError::Open).into())
 }
 
 /// Tells how other nodes are met.

@@ -5,10 +5,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use base::id::begins;
 use base::{NodeId, PersonId};
+use overlay::OpenError;
 use people::proto::book::BookError;
 use people::proto::exchange::Purpose;
 use people::proto::{
-    Book, ContactLink, Invite, InviteId, InviteState, JoinLink, LinkNode, Name, Relation, Secret, verification_words,
+    Book, ContactLink, Invite, InviteId, InviteState, JoinLink, LinkNode, Name, PersonLink, Relation, Secret,
+    verification_words,
 };
 use rpc::{
     ContactChange, ContactInfo, ContactNode, ContactRequest, ContactState, IdentityInfo, InviteInfo, InviteRequest,
@@ -35,6 +37,8 @@ pub(crate) async fn identity(State(state): State<AppState>) -> Result<Json<Ident
     let book = people.book();
     let own = book.own().ok_or_else(nobody)?;
     let list = own.newest().list();
+    let nodes = vec![LinkNode { node: book.node(), hints: hints.clone() }];
+    let link = PersonLink { person: own.id(), name: Some(list.name.clone()), nodes };
     Ok(Json(IdentityInfo {
         person: own.id().to_string(),
         name: list.name.to_string(),
@@ -46,6 +50,7 @@ pub(crate) async fn identity(State(state): State<AppState>) -> Result<Json<Ident
         revoked: own.is_revoked(&book.node()),
         list_number: list.seq,
         hints,
+        link: link.to_string(),
     }))
 }
 
@@ -141,17 +146,30 @@ pub(crate) async fn join(
     State(state): State<AppState>,
     Body(request): Body<JoinRequest>,
 ) -> Result<Json<IdentityInfo>, ApiError> {
-    let people = people(&state)?.clone();
-    if people.book().own().is_some() {
-        return Err(ApiError::conflict("this node belongs to somebody already: choose another --home"));
-    }
     let bad = |error: &dyn std::fmt::Display| ApiError::bad_request(error.to_string());
+    // What is damaged is told before anything is made.
     let name = name(&request.name)?;
-    let link = if request.code.trim_start().starts_with("compeer:") {
-        request.code.parse::<JoinLink>().map_err(|error| bad(&error))?
-    } else {
-        let code = people::proto::JoinCode::parse(&request.code).map_err(|error| bad(&error))?;
-        people.find_by_code(&code).await?
+    let is_link = request.code.trim_start().starts_with("compeer:");
+    let link = is_link.then(|| request.code.parse::<JoinLink>()).transpose().map_err(|error| bad(&error))?;
+    let code = (!is_link).then(|| people::proto::JoinCode::parse(&request.code));
+    let code = code.transpose().map_err(|error| bad(&error))?;
+    let is_first = state.people().is_none();
+    let people = state.society().prepare().await?.clone();
+    if people.book().own().is_some() {
+        return Err(crate::people::IdentityError::Exists.into());
+    }
+    if is_first {
+        // Why a service does not run is part of what the offers show.
+        let _ = state.services().has_identity().await;
+    }
+    let link = match (link, code) {
+        (Some(link), _) => link,
+        (None, Some(code)) => people.find_by_code(&code).await?,
+        (None, None) => {
+            return Err(ApiError::bad_request(
+                "there is no code: take the words or the link that the other computer shows",
+            ));
+        }
     };
     people.join(&link, name).await?;
     identity(State(state)).await
@@ -178,7 +196,8 @@ pub(crate) async fn revoke_node(
         let node = list.find(&meant);
         let node = node.ok_or_else(|| {
             ApiError::not_found(format!(
-                "{meant:?} is no node of yours, or could be several: `compeer node list` shows them"
+                "{meant:?} is no node of yours, or could be several: `compeer node list` and GET /api/v1/nodes show \
+                 them"
             ))
         })?;
         if node == book.node() {
@@ -369,7 +388,11 @@ pub(crate) async fn revoke_invite(State(state): State<AppState>, Word(meant): Wo
             book.invites().into_iter().map(Invite::id).filter(|id| begins(&id.to_string(), &meant)).collect();
         match found[..] {
             [one] => one,
-            _ => return Err(ApiError::not_found(format!("there is no one invitation {meant:?}"))),
+            _ => {
+                return Err(ApiError::not_found(format!(
+                    "{meant:?} is no open invitation, or could be several: GET /api/v1/invites lists them"
+                )));
+            }
         }
     };
     people.update(|book, now| book.revoke_invite(id, now)).await.map_err(local)?;
@@ -382,8 +405,8 @@ pub(super) fn people(state: &AppState) -> Result<&People, ApiError> {
 }
 
 pub(super) fn nobody() -> ApiError {
-    let detail = "this node belongs to nobody yet: run `compeer init`, or `compeer node join` to make it one of your \
-                  nodes; one that runs has to be started again";
+    let detail = "this node belongs to nobody yet: make an identity with POST /api/v1/identity, or end the node and run \
+                  `compeer init`, or `compeer node join` to make it one of your nodes";
     ApiError::new(StatusCode::NOT_FOUND, "no-identity", "There is no identity", detail)
 }
 
@@ -391,14 +414,16 @@ fn local(error: db::DbError) -> ApiError {
     ApiError::local(error.to_string())
 }
 
-fn name(text: &str) -> Result<Name, ApiError> {
+pub(super) fn name(text: &str) -> Result<Name, ApiError> {
     Name::new(text).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 pub(super) fn find(book: &Book, meant: &str) -> Result<PersonId, ApiError> {
     book.find(meant).map_err(|several| {
         if several.is_empty() {
-            return ApiError::not_found(format!("there is no contact {meant:?}: `compeer contact list` shows all"));
+            return ApiError::not_found(format!(
+                "there is no contact {meant:?}: `compeer contact list` and GET /api/v1/contacts show all"
+            ));
         }
         ambiguous(meant, &several)
     })
@@ -412,7 +437,7 @@ pub(super) fn ambiguous(meant: &str, several: &[PersonId]) -> ApiError {
 
 fn one(people: &People, person: &PersonId) -> Result<Json<ContactInfo>, ApiError> {
     let connected = connected(people);
-    info(&people.book(), person, &connected).map(Json).ok_or_else(|| ApiError::not_found("there is no such contact"))
+    info(&people.book(), person, &connected).map(Json).ok_or_else(|| ApiError::from(BookError::Unknown))
 }
 
 fn connected(people: &People) -> Vec<NodeId> {
@@ -504,6 +529,16 @@ impl From<MeetError> for ApiError {
     fn from(error: MeetError) -> ApiError {
         match error {
             MeetError::Store(error) => local(error),
+            MeetError::Open(error) => {
+                let advice = match error {
+                    OpenError::Gate(_) | OpenError::NotAdmitted => "see under Controls and People whom this node meets",
+                    OpenError::NoPeer => "write the id of another node",
+                    OpenError::Refused => "ask whoever it belongs to",
+                    OpenError::ShutDown => "start the node again",
+                    _ => "see that the other computer is on and connected, then try again",
+                };
+                ApiError::conflict(format!("{error}; {advice}"))
+            }
             error => ApiError::conflict(error.to_string()),
         }
     }

@@ -14,9 +14,7 @@ use super::problem::ApiError;
     (status = 404, description = "The node offers no tracker", body = Problem),
 ))]
 pub(crate) async fn tracker(State(state): State<AppState>) -> Result<Json<TrackerStats>, ApiError> {
-    let stats = state.parts().services.tracker_stats();
-    let none = "the node offers no tracker: start it with `compeer up --offer tracker`";
-    stats.map(Json).ok_or_else(|| ApiError::not_found(none))
+    state.parts().services.tracker_stats().map(Json).ok_or_else(|| none("tracker"))
 }
 
 /// Tells who uses the relay, and what it passed on.
@@ -26,10 +24,7 @@ pub(crate) async fn tracker(State(state): State<AppState>) -> Result<Json<Tracke
     (status = 404, description = "The node offers no relay", body = Problem),
 ))]
 pub(crate) async fn relay(State(state): State<AppState>) -> Result<Json<RelayStats>, ApiError> {
-    let stats = state.parts().services.relay_stats();
-    stats
-        .map(Json)
-        .ok_or_else(|| ApiError::not_found("the node offers no relay: start it with `compeer up --offer relay`"))
+    state.parts().services.relay_stats().map(Json).ok_or_else(|| none("relay"))
 }
 
 /// Tells for whom the mailbox keeps something, and how much.
@@ -39,7 +34,12 @@ pub(crate) async fn relay(State(state): State<AppState>) -> Result<Json<RelaySta
     (status = 404, description = "The node offers no mailbox", body = Problem),
 ))]
 pub(crate) async fn mailbox(State(state): State<AppState>) -> Result<Json<MailboxStats>, ApiError> {
-    let stats = state.parts().services.mailbox_stats();
-    let none = "the node offers no mailbox: `compeer offer mailbox --on` starts it";
-    stats.map(Json).ok_or_else(|| ApiError::not_found(none))
+    state.parts().services.mailbox_stats().map(Json).ok_or_else(|| none("mailbox"))
+}
+
+fn none(service: &str) -> ApiError {
+    ApiError::not_found(format!(
+        "the node offers no {service}: switch it on, on the page under Controls, by `compeer offer {service} --on`, or by \
+         PATCH /api/v1/offers/{service}"
+    ))
 }

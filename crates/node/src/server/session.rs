@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use rpc::{Limits, Problem, SessionInfo};
+use rpc::{Limits, Problem, Rates, SessionInfo};
 
 use super::AppState;
 use super::body::Body;
@@ -25,8 +25,8 @@ pub(crate) async fn info(State(state): State<AppState>) -> Json<SessionInfo> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         mode: parts.mode,
         process_id: std::process::id(),
-        home: parts.home.display().to_string(),
-        download_folder: parts.download_folder.display().to_string(),
+        home: parts.home.folder().display().to_string(),
+        download_folder: state.session().folder().display().to_string(),
         listen: state.session().listen_addrs().iter().map(ToString::to_string).collect(),
         torrents: list.len() as u32,
         peers: list.iter().map(|torrent| torrent.peers).sum(),
@@ -35,8 +35,18 @@ pub(crate) async fn info(State(state): State<AppState>) -> Json<SessionInfo> {
         services: parts.services.list(),
         rests: state.controls().shown().rests.map(str::to_owned),
         mistake: state.controls().mistake().borrow().clone(),
+        remote: state.remote(),
         uptime_s: parts.begun.elapsed().as_secs(),
     })
+}
+
+/// Tells how fast everything together was in each of the last 600 seconds, the oldest first.
+#[utoipa::path(get, path = "/api/v1/rates", responses(
+    (status = 200, description = "A sample a second", body = Vec<Rates>),
+    (status = 401, description = "No token", body = Problem),
+))]
+pub(crate) async fn rates(State(state): State<AppState>) -> Json<Vec<Rates>> {
+    Json(state.rates().all())
 }
 
 /// Tells the limits over everything that hold now.

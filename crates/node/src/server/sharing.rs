@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use rpc::{
-    AcceptRequest, InboxEntry, InboxRule, InboxRuleSet, Job, JobKind, LibraryEntry, LibraryInfo, PrivateShare, Problem,
-    TakeRequest,
+    AcceptRequest, InboxEntry, InboxRule, InboxRuleInfo, InboxRuleSet, Job, JobKind, LibraryEntry, LibraryInfo,
+    LibraryRequest, PrivateShare, Problem, TakeRequest,
 };
 use serde::Deserialize;
 use sharing::InboxItem;
@@ -48,7 +48,7 @@ impl From<SharingError> for ApiError {
             SharingError::Input(detail) => ApiError::bad_request(detail),
             SharingError::NotFound(detail) => ApiError::not_found(detail),
             SharingError::Remote(detail) => {
-                ApiError::new(StatusCode::BAD_GATEWAY, "unreachable", "The other end cannot be reached", detail)
+                ApiError::elsewhere("unreachable", "The other end cannot be reached", detail)
             }
             SharingError::Database(error) => ApiError::local(error.to_string()),
             SharingError::Add(error) => error.into(),
@@ -143,18 +143,22 @@ pub(crate) async fn decline(State(state): State<AppState>, Word(id): Word) -> Re
 
 /// Lists whose shares are taken up without being asked about.
 #[utoipa::path(get, path = "/api/v1/inbox/rules", responses(
-    (status = 200, description = "The rules", body = Vec<InboxRule>),
+    (status = 200, description = "The rules", body = Vec<InboxRuleInfo>),
     (status = 401, description = "No token", body = Problem),
     (status = 409, description = "The node has no identity", body = Problem),
 ))]
-pub(crate) async fn rules(State(state): State<AppState>) -> Result<Json<Vec<InboxRule>>, ApiError> {
+pub(crate) async fn rules(State(state): State<AppState>) -> Result<Json<Vec<InboxRuleInfo>>, ApiError> {
     let sharing = state.sharing()?;
     let rule = |rule: Rule| {
-        let (from, group) = match rule.whose {
-            Whose::Person(id) => (Some(sharing.person_name(id)), None),
-            Whose::Group(id) => (None, Some(sharing.group_name(id))),
-        };
-        InboxRule { from, group, folder: rule.folder, max_bytes: rule.max_bytes }
+        let info = InboxRuleInfo { folder: rule.folder, max_bytes: rule.max_bytes, ..InboxRuleInfo::default() };
+        match rule.whose {
+            Whose::Person(id) => {
+                InboxRuleInfo { from: Some(sharing.person_name(id)), person: Some(id.to_string()), ..info }
+            }
+            Whose::Group(id) => {
+                InboxRuleInfo { group: Some(sharing.group_name(id)), group_id: Some(id.to_string()), ..info }
+            }
+        }
     };
     Ok(Json(sharing.rules().into_iter().map(rule).collect()))
 }
@@ -208,15 +212,11 @@ pub(crate) async fn remove_rule(
 ))]
 pub(crate) async fn libraries(State(state): State<AppState>) -> Result<Json<Vec<LibraryInfo>>, ApiError> {
     let sharing = state.sharing()?;
-    let info = |library: sharing::Library| {
-        let (to, groups) = names(sharing, &library.audience);
-        LibraryInfo { name: library.name, folder: library.folder, to, groups }
-    };
-    Ok(Json(sharing.libraries().into_iter().map(info).collect()))
+    Ok(Json(sharing.libraries().into_iter().map(|library| library_info(sharing, library)).collect()))
 }
 
 /// Lets people look into a folder, and take what is there. In place of a library of the same name.
-#[utoipa::path(put, path = "/api/v1/libraries", request_body = LibraryInfo, responses(
+#[utoipa::path(put, path = "/api/v1/libraries", request_body = LibraryRequest, responses(
     (status = 200, description = "They may", body = LibraryInfo),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
@@ -226,20 +226,19 @@ pub(crate) async fn libraries(State(state): State<AppState>) -> Result<Json<Vec<
 ))]
 pub(crate) async fn add_library(
     State(state): State<AppState>,
-    Body(request): Body<LibraryInfo>,
+    Body(request): Body<LibraryRequest>,
 ) -> Result<Json<LibraryInfo>, ApiError> {
     let sharing = state.sharing()?;
     let folder = resolved(&request.folder)?;
     if !folder.is_dir() {
-        return Err(ApiError::bad_request(format!("{}: is no folder", folder.display())));
+        return Err(ApiError::bad_request(format!("{}: is no folder: choose one that is there", folder.display())));
     }
     let own_name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = if request.name.is_empty() { own_name } else { request.name };
     let audience = sharing.audience(&request.to, &request.groups)?;
     let library = sharing::Library { name, folder: folder.display().to_string(), audience };
     sharing.add_library(library.clone()).await?;
-    let (to, groups) = names(sharing, &library.audience);
-    Ok(Json(LibraryInfo { name: library.name, folder: library.folder, to, groups }))
+    Ok(Json(library_info(sharing, library)))
 }
 
 /// Closes a library; the folder stays as it is.
@@ -264,7 +263,7 @@ pub(crate) async fn remove_library(State(state): State<AppState>, Word(name): Wo
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "No such person or folder", body = Problem),
     (status = 409, description = "The node has no identity", body = Problem),
-    (status = 502, description = "They cannot be reached", body = Problem),
+    (status = 424, description = "They cannot be reached", body = Problem),
 ))]
 pub(crate) async fn browse(
     State(state): State<AppState>,
@@ -307,7 +306,9 @@ fn components(path: &str) -> Result<Vec<String>, ApiError> {
     if sharing::proto::check_path(&path) {
         Ok(path)
     } else {
-        Err(ApiError::bad_request("the path has to be names of folders with / between them"))
+        Err(ApiError::bad_request(
+            "the path has to be names of folders with / between them: take it from what was listed",
+        ))
     }
 }
 
@@ -322,17 +323,29 @@ fn whose(sharing: &Sharing, from: Option<&str>, group: Option<&str>) -> Result<W
     // One of the two was found, or there was an error.
     person
         .or(audience.groups.first().map(|id| Whose::Group(*id)))
-        .ok_or_else(|| ApiError::bad_request("nobody is meant"))
+        .ok_or_else(|| ApiError::bad_request("nobody is meant: name a person or a group"))
 }
 
+/// Returns the names of persons and groups.
 fn names(sharing: &Sharing, audience: &Audience) -> (Vec<String>, Vec<String>) {
     let to = audience.persons.iter().map(|id| sharing.person_name(*id)).collect();
     (to, audience.groups.iter().map(|id| sharing.group_name(*id)).collect())
 }
 
+/// Returns the ids of persons and groups, in the order of [`names`].
+fn ids(audience: &Audience) -> (Vec<String>, Vec<String>) {
+    let to = audience.persons.iter().map(ToString::to_string).collect();
+    (to, audience.groups.iter().map(ToString::to_string).collect())
+}
+
+fn library_info(sharing: &Sharing, library: sharing::Library) -> LibraryInfo {
+    let ((to, groups), (to_ids, group_ids)) = (names(sharing, &library.audience), ids(&library.audience));
+    LibraryInfo { name: library.name, folder: library.folder, to, groups, to_ids, group_ids }
+}
+
 fn private_share(sharing: &Sharing, view: ShareView) -> PrivateShare {
     let ShareView { share, told } = view;
-    let (to, groups) = names(sharing, &share.audience);
+    let ((to, groups), (to_ids, group_ids)) = (names(sharing, &share.audience), ids(&share.audience));
     PrivateShare {
         torrent: share.id().to_string(),
         name: share.name,
@@ -341,6 +354,8 @@ fn private_share(sharing: &Sharing, view: ShareView) -> PrivateShare {
         files: share.files,
         to,
         groups,
+        to_ids,
+        group_ids,
         note: share.note,
         library: share.library,
         attached: share.attached.is_some(),
@@ -363,6 +378,7 @@ pub(super) async fn entry(state: &AppState, sharing: &Sharing, item: InboxItem) 
         from: sharing.person_name(item.sharer),
         person: item.sharer.to_string(),
         group: item.notice.group.map(|group| sharing.group_name(group)),
+        group_id: item.notice.group.map(|group| group.to_string()),
         name: item.notice.name,
         bytes: item.notice.bytes,
         files: item.notice.files,

@@ -8,22 +8,27 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use metainfo::FileIndex;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rpc::{Problem, StreamLink};
 use torrent::{FileReader, TorrentId};
 
-use super::AppState;
 use super::body::Words;
+use super::guard;
 use super::problem::ApiError;
+use super::serve::Line;
+use super::{AppState, etag};
 
 /// How many tickets are good at once; the oldest goes first. Arbitrary.
 const MAX_TICKETS: usize = 1024;
+
+/// How long the secret of a ticket is: 128 bits, which nobody guesses.
+const TICKET_BYTES: usize = 16;
 
 /// What a content is called whose name says nothing, or something that a browser would run.
 const ANYTHING: &str = "application/octet-stream";
@@ -62,6 +67,10 @@ const TYPES: &[(&str, &str)] = &[
     ("zip", "application/zip"),
 ];
 
+/// Marks the answer that is a file, which a player may leave for a while without reading on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Playable;
+
 /// The tickets given out, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Tickets(Mutex<VecDeque<(String, TorrentId, FileIndex)>>);
@@ -72,7 +81,7 @@ impl Tickets {
         if let Some((ticket, ..)) = tickets.iter().find(|(_, t, f)| (*t, *f) == (torrent, file)) {
             return Ok(ticket.clone());
         }
-        let mut secret = [0; 16];
+        let mut secret = [0; TICKET_BYTES];
         getrandom::fill(&mut secret).map_err(|error| ApiError::local(error.to_string()))?;
         let ticket = data_encoding::HEXLOWER.encode(&secret);
         if tickets.len() == MAX_TICKETS {
@@ -95,6 +104,7 @@ impl Tickets {
 ), responses(
     (status = 200, description = "All of it", body = Vec<u8>, content_type = "application/octet-stream"),
     (status = 206, description = "The range asked for", body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = 304, description = "As the caller has it (If-None-Match)"),
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "No such torrent or file", body = Problem),
@@ -124,6 +134,8 @@ pub(crate) async fn content(
 pub(crate) async fn link(
     State(state): State<AppState>,
     Words((id, file)): Words,
+    Extension(line): Extension<Line>,
+    headers: HeaderMap,
 ) -> Result<Json<StreamLink>, ApiError> {
     let (id, file) = named(&id, &file)?;
     let reader = state.session().open_file(id, file).await.map_err(missing)?;
@@ -131,29 +143,60 @@ pub(crate) async fn link(
     let ticket = state.tickets().give(id, file)?;
     let name = utf8_percent_encode(reader.name(), NON_ALPHANUMERIC);
     Ok(Json(StreamLink {
-        url: format!("http://{}/stream/{ticket}/{name}", state.parts().api),
+        url: format!("{}/stream/{ticket}/{name}", guard::origin(&state, line, &headers)),
         name: reader.name().to_owned(),
         size_bytes: reader.length(),
         content_type: content_type(reader.name()).to_owned(),
     }))
 }
 
-/// The same as [`content`], for whoever has a ticket. The name at the end is for players that go by it.
-pub(crate) async fn by_ticket(
+/// Reads a file as `/api/v1/torrents/{id}/files/{file}/content` does, at a short address.
+///
+/// A link that needs no token has the same form: its secret in place of the torrent, and a name, for players that go by it,
+/// in place of the number.
+#[utoipa::path(get, path = "/stream/{torrent}/{file}", params(
+    ("torrent" = String, Path, description = "The torrent"),
+    ("file" = String, Path, description = "The number of the file"),
+), responses(
+    (status = 200, description = "All of it", body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = 206, description = "The range asked for", body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = 304, description = "As the caller has it (If-None-Match)"),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "No such torrent or file, or the link is good no longer", body = Problem),
+    (status = 409, description = "It is not here and will not come as things are", body = Problem),
+    (status = 416, description = "The range lies behind the end", body = Problem),
+))]
+pub(crate) async fn play(
     State(state): State<AppState>,
-    Words((ticket, _)): Words,
+    Words((of, file)): Words,
+    Extension(line): Extension<Line>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Some((id, file)) = state.tickets().find(&ticket) else {
-        return Err(ApiError::not_found("this link is good no longer: `compeer stream` makes a new one"));
-    };
+    if !is_torrent(&of) {
+        let gone = "this link is good no longer: `compeer stream` makes a new one, as does POST \
+                    /api/v1/torrents/ID/files/FILE/link";
+        let (id, file) = state.tickets().find(&of).ok_or_else(|| ApiError::not_found(gone))?;
+        return serve(&state, id, file, &headers).await;
+    }
+    guard::caller(&state, line, &method, &headers)?;
+    let (id, file) = named(&of, &file)?;
     serve(&state, id, file, &headers).await
+}
+
+/// Tells a torrent from a ticket, of which some could be read as an info-hash in base32.
+fn is_torrent(text: &str) -> bool {
+    let is_ticket = data_encoding::HEXLOWER.decode(text.as_bytes()).is_ok_and(|bytes| bytes.len() == TICKET_BYTES);
+    !is_ticket && text.parse::<TorrentId>().is_ok()
 }
 
 fn named(id: &str, file: &str) -> Result<(TorrentId, FileIndex), ApiError> {
     let torrent =
         id.parse().map_err(|_| ApiError::not_found(format!("{id:?} is no id: it has 40 hexadecimal digits")))?;
-    let file = file.parse().map_err(|_| ApiError::not_found(format!("{file:?} is no number of a file")))?;
+    let no_number = || {
+        ApiError::not_found(format!("{file:?} is no number of a file: {}/torrents/{id}/files lists them", rpc::PREFIX))
+    };
+    let file = file.parse().map_err(|_| no_number())?;
     Ok((torrent, FileIndex(file)))
 }
 
@@ -165,11 +208,24 @@ fn missing(error: torrent::TorrentError) -> ApiError {
     }
 }
 
-async fn serve(state: &AppState, id: TorrentId, file: FileIndex, headers: &HeaderMap) -> Result<Response, ApiError> {
+/// Returns what tells a file from any other: the content never changes under its info-hash (RFC 9110, section 8.8.3).
+pub(super) fn tag(id: TorrentId, file: FileIndex) -> String {
+    format!("\"{id}-{}\"", file.0)
+}
+
+/// Answers with a file, or the part of it that the head asks for.
+pub(super) async fn serve(
+    state: &AppState,
+    id: TorrentId,
+    file: FileIndex,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let reader = state.session().open_file(id, file).await.map_err(missing)?;
     let length = reader.length();
-    // The content never changes under its info-hash.
-    let tag = format!("\"{id}-{}\"", file.0);
+    let tag = tag(id, file);
+    if etag::is_known(headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, value(tag))]).into_response());
+    }
     let asked = match headers.get(header::IF_RANGE) {
         Some(condition) if condition.as_bytes() != tag.as_bytes() => None,
         _ => headers.get(header::RANGE).and_then(|range| range.to_str().ok()),
@@ -178,7 +234,7 @@ async fn serve(state: &AppState, id: TorrentId, file: FileIndex, headers: &Heade
         Asked::All => (StatusCode::OK, 0..length),
         Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Asked::Beyond => {
-            let detail = format!("the file has {length} bytes");
+            let detail = format!("the file has {length} bytes: ask for some of those");
             let error = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range", "There are no such bytes", detail);
             let mut response = error.into_response();
             response.headers_mut().insert(header::CONTENT_RANGE, value(format!("bytes */{length}")));
@@ -195,7 +251,8 @@ async fn serve(state: &AppState, id: TorrentId, file: FileIndex, headers: &Heade
         .header(header::ACCEPT_RANGES, "bytes")
         .header(header::ETAG, value(tag))
         .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .header(header::CONTENT_SECURITY_POLICY, "sandbox");
+        .header(header::CONTENT_SECURITY_POLICY, "sandbox")
+        .extension(Playable);
     if status == StatusCode::PARTIAL_CONTENT {
         response =
             response.header(header::CONTENT_RANGE, value(format!("bytes {}-{}/{length}", range.start, range.end - 1)));
@@ -258,7 +315,7 @@ fn range(text: &str, length: u64) -> Asked {
     if range.start >= range.end { Asked::Beyond } else { Asked::Part(range) }
 }
 
-fn content_type(name: &str) -> &'static str {
+pub(crate) fn content_type(name: &str) -> &'static str {
     let end = name.rsplit_once('.').map_or("", |(_, end)| end).to_ascii_lowercase();
     TYPES.iter().find(|(known, _)| *known == end).map_or(ANYTHING, |(_, kind)| kind)
 }
@@ -301,6 +358,22 @@ mod tests {
             assert_eq!(content_type(name), ANYTHING, "{name}");
         }
         assert!(TYPES.is_sorted());
+    }
+
+    #[test]
+    fn a_torrent_is_never_taken_for_a_ticket_nor_a_ticket_for_a_torrent() {
+        for torrent in ["00112233445566778899aabbccddeeff00112233", "CZQ4BPKGT7JW2YMVJ6ZRAXKNOIHDFE5S"] {
+            assert!(is_torrent(torrent), "{torrent}");
+        }
+        // The second could be base32 as well.
+        for other in
+            ["00112233445566778899aabbccddeeff", "abcdef234567abcdef234567abcdef23", "0", "..", "/etc/passwd", ""]
+        {
+            assert!(!is_torrent(other), "{other}");
+        }
+        let tickets = Tickets::default();
+        let id: TorrentId = "00112233445566778899aabbccddeeff00112233".parse().unwrap();
+        assert!(!is_torrent(&tickets.give(id, FileIndex(0)).unwrap()));
     }
 
     #[test]

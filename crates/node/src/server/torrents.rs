@@ -1,4 +1,4 @@
-//! Torrents, their peers, files, trackers and limits.
+//! Torrents, their peers, files and trackers.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -6,15 +6,17 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use metainfo::{FileIndex, Magnet, PeerHint, TorrentFile};
 use rpc::{
-    AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, Limits, MoveRequest, PeerInfo, Problem, ReadRequest,
+    AddPeerRequest, AddRequest, Added, FileChoice, FileInfo, MoveRequest, PeerInfo, Problem, ReadRequest,
     TorrentDetail, TorrentSummary, TrackerInfo,
 };
 use serde::Deserialize;
-use torrent::{Add, AddSource, Priority, SeedGoal, Session, TorrentId};
+use torrent::{Add, AddSource, Priority, Session, TorrentId};
 
-use super::AppState;
 use super::body::{self, Body, Id, Params};
+use super::bounds::{goal, may_connect};
 use super::problem::ApiError;
+use super::sorting::{Only, Wanted};
+use super::{AppState, detail, folders, orders};
 use crate::{convert, hints};
 
 /// How many peers, trackers and web seeds one request may name. Arbitrary.
@@ -34,13 +36,17 @@ pub(crate) struct RemoveParams {
     with_data: bool,
 }
 
-/// Lists all torrents in the order in which they were added.
-#[utoipa::path(get, path = "/api/v1/torrents", responses(
+/// Lists the torrents in the order in which they were added.
+#[utoipa::path(get, path = "/api/v1/torrents", params(
+    ("label" = Option<String>, Query, description = "Only those that have this label; empty: those that have none"),
+    ("category" = Option<String>, Query, description = "Only those that are in this category; empty: those that are in none"),
+), responses(
     (status = 200, description = "The torrents", body = Vec<TorrentSummary>),
     (status = 401, description = "No token", body = Problem),
 ))]
-pub(crate) async fn list(State(state): State<AppState>) -> Json<Vec<TorrentSummary>> {
-    Json(state.session().list().await.into_iter().map(convert::summary).collect())
+pub(crate) async fn list(State(state): State<AppState>, Params(only): Params<Only>) -> Json<Vec<TorrentSummary>> {
+    let all = state.session().list().await.into_iter().map(|status| state.summary(status));
+    Json(all.filter(|torrent| only.has(torrent)).collect())
 }
 
 /// Fetches something: JSON with a link or a torrent file, or the bytes of a torrent file alone.
@@ -55,13 +61,18 @@ pub(crate) async fn list(State(state): State<AppState>) -> Json<Vec<TorrentSumma
     (status = 409, description = "It does not fit what is there", body = Problem),
     (status = 413, description = "Too large", body = Problem),
     (status = 415, description = "Neither JSON nor a torrent file", body = Problem),
-    (status = 502, description = "The torrent file could not be fetched", body = Problem),
+    (status = 424, description = "The torrent file could not be fetched", body = Problem),
 ))]
 pub(crate) async fn add(State(state): State<AppState>, request: Request) -> Result<impl IntoResponse, ApiError> {
-    let mut add = if body::is_type(&request, "application/x-bittorrent") {
-        Add::new(AddSource::File(body::bytes(request, &state).await?))
+    let (add, wanted) = if body::is_type(&request, "application/x-bittorrent") {
+        (Add::new(AddSource::File(body::bytes(request).await?)), Wanted::default())
     } else if body::is_type(&request, "application/json") {
-        order(body::json(&body::bytes(request, &state).await?)?)?
+        let mut request: AddRequest = body::json(&body::bytes(request).await?)?;
+        let (labels, category) = (std::mem::take(&mut request.labels), request.category.take());
+        let mut add = order(request)?;
+        let wanted = Wanted::of(&state, &labels, category).await?;
+        wanted.place(&state, &mut add);
+        (add, wanted)
     } else {
         return Err(ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -70,33 +81,11 @@ pub(crate) async fn add(State(state): State<AppState>, request: Request) -> Resu
             "send application/json, or the bytes of a torrent file as application/x-bittorrent",
         ));
     };
-    let default = &state.parts().seed_goal;
-    add.goal = SeedGoal { ratio: add.goal.ratio.or(default.ratio), time: add.goal.time.or(default.time) };
-    if let Some(id) = known(state.session(), &add.source)
-        && let Ok(status) = state.session().status(id).await
-    {
-        // Where it is already is where it stays; `move` and `copy` change that.
-        add.folder = Some(status.folder);
-    }
-    let added = state.session().add(add).await?;
-    let torrent = convert::summary(state.session().status(added.id).await?);
+    let added = orders::take_up(&state, add).await?;
+    wanted.note(&state, added.id).await?;
+    let torrent = state.summary(state.session().status(added.id).await?);
     let status = if added.known { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(Added { existed: added.known, torrent })))
-}
-
-fn known(session: &Session, source: &AddSource) -> Option<TorrentId> {
-    let hashes = match source {
-        AddSource::Link(link) => link.parse::<Magnet>().ok()?.hashes,
-        AddSource::File(bytes) => TorrentFile::from_bytes(bytes).ok()?.hashes(),
-    };
-    session.find(&hashes)
-}
-
-fn may_connect(connections: Option<u32>) -> Result<(), ApiError> {
-    if connections == Some(0) {
-        return Err(ApiError::bad_request("0 connections would stop the torrent: pause it instead"));
-    }
-    Ok(())
 }
 
 fn order(request: AddRequest) -> Result<Add, ApiError> {
@@ -116,18 +105,25 @@ fn order(request: AddRequest) -> Result<Add, ApiError> {
         _ => return Err(ApiError::bad_request("give either link or torrent_base64")),
     };
     if request.peers.len().max(request.trackers.len()) > MAX_NAMED {
-        return Err(ApiError::bad_request(format!("at most {MAX_NAMED} peers and trackers can be named")));
+        return Err(ApiError::bad_request(format!(
+            "at most {MAX_NAMED} peers and trackers can be named: leave some away"
+        )));
     }
     may_connect(request.limits.connections)?;
     Ok(Add {
         folder: request.folder.map(|folder| absolute(&folder)).transpose()?,
         paused: request.paused,
+        metadata_only: request.metadata_only,
         priorities,
         sequential: request.sequential,
         no_tracker: request.no_tracker,
         trackers: request.trackers,
         peers: request.peers,
-        goal: goal(request.seed_ratio, request.seed_time_s)?,
+        goal: goal(rpc::SeedGoal {
+            ratio: request.seed_ratio,
+            time_s: request.seed_time_s,
+            idle_s: request.seed_idle_s,
+        })?,
         limits: convert::torrent_limits(request.limits),
         ..Add::new(source)
     })
@@ -136,24 +132,21 @@ fn order(request: AddRequest) -> Result<Add, ApiError> {
 /// Writes the choice of files into a magnet (BEP 53), whose files are not known yet.
 fn select(link: &str, files: &[u32]) -> Result<String, ApiError> {
     let magnet = link.parse::<Magnet>();
-    let mut magnet =
-        magnet.map_err(|_| ApiError::bad_request("files can be chosen of a magnet or of a torrent file"))?;
+    let mut magnet = magnet.map_err(|_| {
+        ApiError::bad_request("files can be chosen of a magnet or of a torrent file: add all of it, and choose then")
+    })?;
     magnet.select = Some(files.iter().map(|&file| file..=file).collect());
     Ok(magnet.to_string())
-}
-
-/// Checks and builds a goal.
-pub(crate) fn goal(ratio: Option<f64>, time_s: Option<u64>) -> Result<SeedGoal, ApiError> {
-    if ratio.is_some_and(|ratio| !ratio.is_finite() || ratio < 0.0) {
-        return Err(ApiError::bad_request("seed_ratio has to be a number from 0"));
-    }
-    Ok(SeedGoal { ratio, time: time_s.map(std::time::Duration::from_secs) })
 }
 
 /// Checks a path of this computer.
 pub(crate) fn absolute(path: &str) -> Result<std::path::PathBuf, ApiError> {
     let folder = std::path::PathBuf::from(path);
-    if folder.is_absolute() { Ok(folder) } else { Err(ApiError::bad_request(format!("{path:?} is no absolute path"))) }
+    if folder.is_absolute() {
+        Ok(folder)
+    } else {
+        Err(ApiError::bad_request(format!("{path:?} is no absolute path: write it from the root")))
+    }
 }
 
 /// Tells everything about one torrent.
@@ -174,25 +167,18 @@ pub(crate) async fn one(
     let session = state.session();
     let status = session.status(id).await?;
     let trackers = session.trackers(id).await?.into_iter().map(convert::tracker).collect();
-    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
-    let sources = session.sources(id).await?.into_iter().map(|source| convert::source_info(source, now)).collect();
+    let sources = detail::sources_of(session, id).await?;
     let file = session.torrent_file(id).await.ok().and_then(|bytes| TorrentFile::from_bytes(&bytes).ok());
     let mut detail = TorrentDetail {
         magnet: if status.confined { String::new() } else { magnet(session, id, params.local).await? },
         piece_length_bytes: status.piece_length.unwrap_or(0),
         piece_count: status.piece_count.unwrap_or(0),
         pieces_have: status.pieces_done,
-        wasted_bytes: status.wasted,
-        sequential: status.sequential,
-        limits: Limits {
-            download_bytes_per_s: status.limits.down_bytes_per_s,
-            upload_bytes_per_s: status.limits.up_bytes_per_s,
-            connections: status.limits.connections,
-        },
+        more: detail::more(&status),
         trackers,
         sources,
         web_seeds: session.web_seeds(id).await?.into_iter().map(convert::web_seed).collect(),
-        summary: convert::summary(status),
+        summary: state.summary(status),
         ..TorrentDetail::default()
     };
     if let Some(file) = file {
@@ -232,7 +218,7 @@ pub(crate) async fn remove(
     Id(id): Id,
     Params(params): Params<RemoveParams>,
 ) -> Result<StatusCode, ApiError> {
-    state.session().remove(id, params.with_data).await?;
+    orders::remove(&state, id, params.with_data).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -270,6 +256,17 @@ pub(crate) async fn recheck(State(state): State<AppState>, Id(id): Id) -> Result
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Asks its trackers again for peers, as soon as they allow it.
+#[utoipa::path(post, path = "/api/v1/torrents/{id}/announce", params(("id" = String, Path, description = "The torrent")), responses(
+    (status = 204, description = "They are asked"),
+    (status = 401, description = "No token", body = Problem),
+    (status = 404, description = "No such torrent", body = Problem),
+))]
+pub(crate) async fn announce(State(state): State<AppState>, Id(id): Id) -> Result<StatusCode, ApiError> {
+    state.session().reannounce(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Has what somebody reads fetched first, in order: for players and previews. It replaces the request before it.
 #[utoipa::path(post, path = "/api/v1/torrents/{id}/read", params(("id" = String, Path, description = "The torrent")),
     request_body = ReadRequest, responses(
@@ -297,15 +294,21 @@ pub(crate) async fn read(
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "No such torrent", body = Problem),
+    (status = 409, description = "It does not fit what is there", body = Problem),
     (status = 415, description = "Not JSON", body = Problem),
     (status = 500, description = "The disk failed", body = Problem),
+    (status = 507, description = "There is not enough room", body = Problem),
 ))]
 pub(crate) async fn move_to(
     State(state): State<AppState>,
     Id(id): Id,
     Body(request): Body<MoveRequest>,
 ) -> Result<StatusCode, ApiError> {
-    state.session().move_to(id, absolute(&request.folder)?).await?;
+    let folder = absolute(&request.folder)?;
+    state.session().status(id).await?;
+    // What cannot be a folder is told before anything is moved.
+    tokio::fs::create_dir_all(&folder).await.map_err(|error| folders::refusal(&folder, &error))?;
+    state.session().move_to(id, folder).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -376,44 +379,6 @@ pub(crate) async fn choose_files(
 ))]
 pub(crate) async fn trackers(State(state): State<AppState>, Id(id): Id) -> Result<Json<Vec<TrackerInfo>>, ApiError> {
     Ok(Json(state.session().trackers(id).await?.into_iter().map(convert::tracker).collect()))
-}
-
-/// Tells a torrent's own limits.
-#[utoipa::path(get, path = "/api/v1/torrents/{id}/limits", params(("id" = String, Path, description = "The torrent")), responses(
-    (status = 200, description = "The limits", body = Limits),
-    (status = 401, description = "No token", body = Problem),
-    (status = 404, description = "No such torrent", body = Problem),
-))]
-pub(crate) async fn limits(State(state): State<AppState>, Id(id): Id) -> Result<Json<Limits>, ApiError> {
-    let limits = state.session().status(id).await?.limits;
-    Ok(Json(Limits {
-        download_bytes_per_s: limits.down_bytes_per_s,
-        upload_bytes_per_s: limits.up_bytes_per_s,
-        connections: limits.connections,
-    }))
-}
-
-/// Changes a torrent's own limits.
-#[utoipa::path(put, path = "/api/v1/torrents/{id}/limits", params(("id" = String, Path, description = "The torrent")),
-    request_body = Limits, responses(
-    (status = 200, description = "The new limits", body = Limits),
-    (status = 400, description = "Not understood", body = Problem),
-    (status = 401, description = "No token", body = Problem),
-    (status = 404, description = "No such torrent", body = Problem),
-    (status = 415, description = "Not JSON", body = Problem),
-))]
-pub(crate) async fn limit(
-    State(state): State<AppState>,
-    Id(id): Id,
-    Body(wanted): Body<Limits>,
-) -> Result<Json<Limits>, ApiError> {
-    let mut limits = state.session().status(id).await?.limits;
-    limits.down_bytes_per_s = wanted.download_bytes_per_s;
-    limits.up_bytes_per_s = wanted.upload_bytes_per_s;
-    may_connect(wanted.connections)?;
-    limits.connections = wanted.connections;
-    state.session().limit(id, limits).await?;
-    Ok(Json(wanted))
 }
 
 /// Returns the torrent file.

@@ -9,6 +9,7 @@ use rpc::{FollowRequest, Problem, UpdatesInfo};
 use super::AppState;
 use super::body::Body;
 use super::problem::ApiError;
+use crate::NodeError;
 
 /// Lists the shares that change: those of this node, and those that it follows.
 #[utoipa::path(get, path = "/api/v1/updates", responses(
@@ -25,6 +26,7 @@ pub(crate) async fn list(State(state): State<AppState>) -> Json<Vec<UpdatesInfo>
     (status = 400, description = "Not understood", body = Problem),
     (status = 401, description = "No token", body = Problem),
     (status = 404, description = "No such torrent", body = Problem),
+    (status = 409, description = "Too many are followed", body = Problem),
     (status = 415, description = "Not JSON", body = Problem),
 ))]
 pub(crate) async fn follow(
@@ -37,6 +39,12 @@ pub(crate) async fn follow(
     let torrent = request.torrent.parse().map_err(no_torrent)?;
     state.session().status(torrent).await?;
     let followed = state.parts().updates.follow(link, torrent, request.seq);
-    followed.map_err(|error| ApiError::local(error.to_string()))?;
+    followed.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Says why what changes is not kept.
+pub(super) fn refused(error: NodeError) -> ApiError {
+    let detail = error.to_string();
+    if let NodeError::TooManyUpdates(_) = error { ApiError::conflict(detail) } else { ApiError::local(detail) }
 }

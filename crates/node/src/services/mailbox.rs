@@ -42,7 +42,7 @@ const EXCHANGE: Duration = Duration::from_secs(30);
 /// How long to wait before a commit that failed is tried again. Arbitrary.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// The least room that makes sense. Arbitrary: a few hundred letters.
+/// The least room that makes sense. Arbitrary: a few hundred envelopes.
 const MIN_BYTES: u64 = 1 << 20;
 
 /// The settings: `[offer.mailbox]`. Who may have a box says the policy of the gate for the service `mailbox`, who may leave
@@ -52,7 +52,7 @@ const MIN_BYTES: u64 = 1 << 20;
 pub struct MailboxConfig {
     /// Offer it whenever the node runs.
     pub on: bool,
-    /// How much room all letters may take, for example `"1G"`.
+    /// How much room all envelopes may take, for example `"1G"`.
     #[serde(deserialize_with = "size")]
     pub size: u64,
     /// How much of it those of one person may take.
@@ -116,8 +116,9 @@ impl Services {
     }
 
     async fn start_mailbox(&self, config: &MailboxConfig) -> Result<Mailbox, NodeError> {
-        let nobody = "a mailbox is offered by a node that belongs to somebody: run `compeer init` first";
-        let people = self.0.people.as_ref().ok_or_else(|| NodeError::Network(nobody.to_owned()))?;
+        let nobody = "a mailbox is offered by a node that belongs to somebody: make an identity first (`compeer \
+                      init`, or on the page)";
+        let people = self.people().ok_or_else(|| NodeError::Network(nobody.to_owned()))?;
         let overlay = people.reach().map_err(|off| NodeError::Network(off.to_string()))?;
         // Whose history it is does not matter here.
         let me = people.book().own().map_or(PersonId([0; 32]), |own| own.id());
@@ -173,7 +174,7 @@ impl Mailbox {
         rpc::MailboxStats {
             node: self.node().to_string(),
             boxes: usage.recipients as u64,
-            letters: usage.envelopes as u64,
+            envelopes: usage.envelopes as u64,
             bytes: usage.bytes,
             bytes_limit: self.limits.borrow().total_bytes,
         }

@@ -131,7 +131,7 @@ impl Services {
     }
 
     async fn start_relay(&self, config: &RelayConfig, limits: RelayLimits) -> Result<Relay, NodeError> {
-        let people = self.0.people.clone();
+        let people = self.people().cloned();
         // The node's key: who knows the node knows that this relay is its own. Without an identity, one of its own.
         let secret = match &people {
             Some(people) => people.key().secret(),
@@ -148,7 +148,7 @@ impl Services {
 
     /// Tells others where our relay is, if that is news.
     fn tell(&self, relays: Option<Vec<overlay::Relay>>) {
-        if let (Some(people), Some(relays)) = (&self.0.people, relays) {
+        if let (Some(people), Some(relays)) = (self.people(), relays) {
             people.offer_relays(relays);
         }
     }

@@ -80,7 +80,9 @@ impl Sharing {
         let failure = if progress.is_cancelled() {
             Some(ContentError::Cancelled.into())
         } else if notice.len() > MAX_ATTACHMENT_NOTICE {
-            Some(SharingError::Input("what it takes to fetch it is too long for a message".to_owned()))
+            Some(SharingError::Input(
+                "what it takes to fetch it is too long for a message: share it beside the conversation".to_owned(),
+            ))
         } else {
             None
         };
@@ -118,8 +120,7 @@ impl Sharing {
 
     /// Takes back what no message was written for. The file stays where it is.
     pub(crate) async fn unsay(&self, id: ShareId) {
-        // It may be gone already.
-        let _ = self.0.session.remove(id, false).await;
+        self.remove(id).await;
         self.forget(id).await;
     }
 
@@ -134,10 +135,15 @@ impl Sharing {
         let notice = read(notice, group)?;
         let id = InfoHashes::v2_only(notice.hash).key();
         if self.state().shares.contains_key(&id) {
-            return Err(SharingError::Input(format!("{} is on this computer: it was sent from here", notice.name)));
+            return Err(SharingError::Input(format!(
+                "{} is on this computer already, from where it was sent: there is nothing to fetch",
+                notice.name
+            )));
         }
         if self.is_of_another(author, id) {
-            return Err(SharingError::Input("somebody else shares this: it was not theirs to send".to_owned()));
+            return Err(SharingError::Input(
+                "somebody else shares this, and it was not theirs to send: take it from who shares it".to_owned(),
+            ));
         }
         let known = self.state().inbox.get(&(author, id)).cloned();
         if let Some(known) = known {
@@ -147,7 +153,10 @@ impl Sharing {
             return self.accept(author, id, folder).await;
         }
         let full = || {
-            SharingError::Input("too much is fetched: `compeer list` shows it, `compeer remove` makes room".to_owned())
+            SharingError::Input(
+                "too much is fetched: remove something first (`compeer remove`, or on the page under Transfers)"
+                    .to_owned(),
+            )
         };
         let room = self.room_for(&self.state(), author, id, &notice, true);
         for (sharer, id) in room.ok_or_else(full)? {
@@ -180,7 +189,7 @@ impl Sharing {
 /// Reads what a message brought: it is for those in the conversation, whatever it says.
 fn read(notice: &[u8], group: Option<GroupId>) -> Result<Notice, SharingError> {
     let notice = Notice::decode(notice)
-        .map_err(|error| SharingError::Input(format!("what was sent cannot be fetched: {error}")))?;
+        .map_err(|error| SharingError::Input(format!("what was sent cannot be fetched: {error}; ask for it again")))?;
     Ok(Notice { group, attached: true, ..notice })
 }
 

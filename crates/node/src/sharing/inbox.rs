@@ -179,7 +179,8 @@ impl Sharing {
         match (found.next(), found.next()) {
             (Some(item), None) => Ok(item),
             (None, _) => Err(SharingError::NotFound(format!(
-                "nothing in the inbox begins with {text:?} (4 letters or more): `compeer inbox` shows what is there"
+                "nothing in the inbox begins with {text:?} (4 letters or more): `compeer inbox` and GET /api/v1/inbox \
+                 show what is there"
             ))),
             (Some(_), Some(_)) => Err(SharingError::Input(format!("{text:?} means several shares: write more of it"))),
         }
@@ -193,9 +194,11 @@ impl Sharing {
         folder: Option<PathBuf>,
     ) -> Result<InboxItem, SharingError> {
         let item = self.state().inbox.get(&(sharer, id)).cloned();
-        let item = item.ok_or_else(|| SharingError::NotFound("it is not in the inbox any more".to_owned()))?;
+        let item = item.ok_or_else(|| {
+            SharingError::NotFound("it is not in the inbox any more: look at what is there now".to_owned())
+        })?;
         if item.notice.withdrawn {
-            return Err(SharingError::Input("it is no longer shared".to_owned()));
+            return Err(SharingError::Input("it is no longer shared: ask the sender to share it again".to_owned()));
         }
         let (_, folder) = self.fetch(&item.notice, folder).await?;
         let folder = Some(folder.display().to_string());
@@ -219,8 +222,9 @@ impl Sharing {
             let (is_complete, there) = (status.is_complete(), status.folder);
             if folder.as_ref().is_some_and(|folder| *folder != there) {
                 return Err(SharingError::Input(format!(
-                    "it was fetched into {} before: `compeer remove {}` first, then it can go elsewhere (`--with-data` \
-                     also deletes what is there)",
+                    "it was fetched into {} before: remove the transfer {} first, with its data if that is not to \
+                     stay; \
+                     then it can go elsewhere",
                     there.display(),
                     &id.to_string()[..8],
                 )));
@@ -234,7 +238,7 @@ impl Sharing {
             }
             return Ok((id, there));
         }
-        let folder = folder.unwrap_or_else(|| self.0.downloads.clone());
+        let folder = folder.unwrap_or_else(|| self.0.session.folder());
         let source = AddSource::Link(magnet.to_string());
         let add = Add { folder: Some(folder.clone()), confined: true, ..Add::new(source) };
         Ok((self.0.session.add(add).await?.id, folder))
@@ -243,9 +247,12 @@ impl Sharing {
     /// Leaves a share alone; one that was taken up is stopped, and what is here of it stays.
     pub(crate) async fn decline(&self, sharer: PersonId, id: ShareId) -> Result<InboxItem, SharingError> {
         let item = self.state().inbox.get(&(sharer, id)).cloned();
-        let item = item.ok_or_else(|| SharingError::NotFound("it is not in the inbox any more".to_owned()))?;
+        let item = item.ok_or_else(|| {
+            SharingError::NotFound("it is not in the inbox any more: look at what is there now".to_owned())
+        })?;
         if item.state == InboxState::Accepted && self.0.session.find(&InfoHashes::v2_only(item.notice.hash)).is_some() {
             self.0.session.remove(id, false).await?;
+            self.0.sorting.forget(id).await?;
         }
         let item = InboxItem { state: InboxState::Declined, ..item };
         self.keep_item(item.clone()).await?;

@@ -52,7 +52,9 @@ impl Sharing {
             )));
         }
         if library.audience.is_empty() {
-            return Err(SharingError::Input("say who may look into it: --to NAME or --group NAME".to_owned()));
+            return Err(SharingError::Input(
+                "nobody may look into it yet: name people (`to`) or groups (`groups`)".to_owned(),
+            ));
         }
         let (here, replaces) = {
             let state = self.state();
@@ -84,7 +86,7 @@ impl Sharing {
     pub(crate) async fn remove_library(&self, name: &str) -> Result<(), SharingError> {
         if !self.state().libraries.contains_key(name) {
             return Err(SharingError::NotFound(format!(
-                "there is no library {name:?}: `compeer library list` shows them"
+                "there is no library {name:?}: `compeer library list` and GET /api/v1/libraries show them"
             )));
         }
         self.0.store.remove_library(name.to_owned()).await?;
@@ -248,7 +250,11 @@ impl Sharing {
                     }
                 }
                 Answer::Refused(reason) => return Err(SharingError::NotFound(format!("{name} says: {reason}"))),
-                _ => return Err(SharingError::Remote(format!("{name}'s node gave a strange answer"))),
+                _ => {
+                    return Err(SharingError::Remote(format!(
+                        "{name}'s node gave a strange answer: is it of another version?"
+                    )));
+                }
             }
         }
     }
@@ -269,13 +275,19 @@ impl Sharing {
                 (sharer, Answer::Share(notice)) => break (sharer, *notice),
                 (_, Answer::Wait { done, total }) => progress.set(done, total),
                 (_, Answer::Refused(reason)) => return Err(SharingError::NotFound(format!("{name} says: {reason}"))),
-                _ => return Err(SharingError::Remote(format!("{name}'s node gave a strange answer"))),
+                _ => {
+                    return Err(SharingError::Remote(format!(
+                        "{name}'s node gave a strange answer: is it of another version?"
+                    )));
+                }
             }
             if progress.is_cancelled() {
                 return Err(ContentError::Cancelled.into());
             }
             if begun.elapsed() > MAX_WAIT {
-                return Err(SharingError::Remote(format!("{name}'s node is not done with hashing it")));
+                return Err(SharingError::Remote(format!(
+                    "{name}'s node is not done with hashing it: try again later"
+                )));
             }
             tokio::time::sleep(ASK_AGAIN).await;
         };
@@ -298,7 +310,7 @@ impl Sharing {
     async fn ask_library(&self, name: &str, request: &Request) -> Result<(PersonId, Answer), SharingError> {
         let person = self.0.circle.person(name).map_err(SharingError::NotFound)?;
         let nodes = self.0.circle.nodes_of(person);
-        let mut outcome = Err(SharingError::Remote(format!("no node of {name} is known")));
+        let mut outcome = Err(SharingError::Remote(format!("no node of {name} is known: ask them for a new link")));
         for node in nodes.into_iter().filter(|node| *node != self.0.circle.own_node()) {
             match self.0.post.ask(node, LIBRARY, request.encode(), MAX_ANSWER_LEN).await {
                 Ok(bytes) => match Answer::decode(&bytes) {
@@ -308,7 +320,9 @@ impl Sharing {
                     Err(error) => outcome = Err(SharingError::Remote(format!("{name}'s node: {error}"))),
                 },
                 Err(reason) if outcome.is_err() => {
-                    outcome = Err(SharingError::Remote(format!("{name} cannot be reached now: {reason}")));
+                    outcome = Err(SharingError::Remote(format!(
+                        "{name} cannot be reached now ({reason}): try again when a computer of theirs is on"
+                    )));
                 }
                 Err(_) => {}
             }

@@ -1,6 +1,5 @@
 //! Wiring: sharing hears of changes of people and groups, and its services are on the overlay.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use overlay::Overlay;
@@ -11,19 +10,20 @@ use super::{Parts, Sharing};
 use crate::groups::Groups;
 use crate::known::KnownPeople;
 use crate::people::People;
+use crate::sorting::Sorting;
 
 /// Starts sharing with people, and its services on the overlay.
 pub(crate) async fn begin(
     (people, groups): (&People, &Groups),
     circle: Arc<KnownPeople>,
     overlay: &Overlay,
-    session: &Session,
+    (session, sorting): (&Session, &Sorting),
     database: db::Db,
-    downloads: PathBuf,
 ) -> Result<Sharing, db::DbError> {
     session.set_overland(Arc::new(Overland { overlay: overlay.clone(), circle: circle.clone() }));
     let post = Arc::new(overlay.clone());
-    let sharing = Sharing::start(Parts { session: session.clone(), database, circle, post, downloads }).await?;
+    let (engine, sorting) = (session.clone(), sorting.clone());
+    let sharing = Sharing::start(Parts { session: engine, sorting, database, circle, post }).await?;
     serve(overlay, session, &sharing);
     tokio::spawn(follow(people.changes(), Arc::downgrade(&sharing.0)));
     tokio::spawn(follow(groups.changes(), Arc::downgrade(&sharing.0)));

@@ -69,7 +69,7 @@ impl Sharing {
         progress: Progress,
     ) -> Result<(Share, Vec<(String, String)>), SharingError> {
         if note.as_ref().is_some_and(|note| note.len() > MAX_NOTE_LEN) {
-            return Err(SharingError::Input(format!("a remark has at most {MAX_NOTE_LEN} bytes")));
+            return Err(SharingError::Input(format!("a remark has at most {MAX_NOTE_LEN} bytes: write less")));
         }
         let shown = path.display().to_string();
         let (at, stamped) = (path.to_owned(), path.to_owned());
@@ -143,7 +143,10 @@ impl Sharing {
     ) -> Result<Share, SharingError> {
         let Purpose { audience, note, library, attached } = purpose;
         let layout = torrent.info.layout();
-        let hash = torrent.hashes().v2().ok_or_else(|| SharingError::Input("the torrent has no v2 hash".to_owned()))?;
+        let hash = torrent
+            .hashes()
+            .v2()
+            .ok_or_else(|| SharingError::Input("the torrent has no v2 hash: share its files anew".to_owned()))?;
         Ok(Share {
             hash,
             name: torrent.info.name().to_owned(),
@@ -173,11 +176,18 @@ impl Sharing {
     /// Shares it no longer, and tells those who were told of it; the content stays where it is.
     pub(crate) async fn unshare(&self, id: ShareId) -> Result<(), SharingError> {
         let share = self.state().shares.get(&id).filter(|share| share.withdrawn.is_none()).cloned();
-        let none = || format!("nothing is shared as {id}: `compeer share --list` shows what is");
+        let none = || format!("nothing is shared as {id}: `compeer share --list` and GET /api/v1/shares show what is");
         let share = share.ok_or_else(|| SharingError::NotFound(none()))?;
-        // It may be gone already.
-        let _ = self.0.session.remove(id, false).await;
+        self.remove(id).await;
         self.withdraw(share).await
+    }
+
+    /// Removes its torrent, which may be gone already. The content stays where it is.
+    pub(super) async fn remove(&self, id: ShareId) {
+        let _ = self.0.session.remove(id, false).await;
+        if let Err(error) = self.0.sorting.forget(id).await {
+            tracing::warn!(%error, "by what a torrent was sorted is not forgotten");
+        }
     }
 
     /// Notes that a share is over. Of one that belonged to a library nobody was told.
@@ -362,7 +372,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, SharingError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => Ok(result?),
-        Err(error) => Err(SharingError::Input(format!("the work ended early: {error}"))),
+        Err(error) => Err(SharingError::Input(format!("the work ended early: {error}; try again"))),
     }
 }
 
@@ -370,7 +380,9 @@ pub(super) async fn blocking<T: Send + 'static>(
 pub(crate) fn resolved(path: &str) -> Result<PathBuf, SharingError> {
     let path = PathBuf::from(path);
     if !path.is_absolute() {
-        return Err(SharingError::Input(format!("{} is no absolute path", path.display())));
+        return Err(SharingError::Input(format!("{} is no absolute path: write it from the root", path.display())));
     }
-    path.canonicalize().map_err(|error| SharingError::Input(format!("{}: cannot read it: {error}", path.display())))
+    path.canonicalize().map_err(|error| {
+        SharingError::Input(format!("{}: cannot read it: {error}; check the path and who may read it", path.display()))
+    })
 }

@@ -23,6 +23,7 @@ use torrent::{Incomplete, Limits, NetworkConfig, Session, SessionConfig};
 
 use super::{LIBRARY, NOTICE, Parts, Post, Sharing, SharingError};
 use crate::jobs::Progress;
+use crate::sorting::Sorting;
 
 /// How long anything may take here, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -261,8 +262,8 @@ async fn open(world: &Arc<World>, id: PersonId, home: &Path) -> (Session, Sharin
     let (session, database) = start_session(home).await;
     let view = Arc::new(View { own: id, world: world.clone() });
     session.set_overland(view.clone());
-    let parts =
-        Parts { session: session.clone(), database, circle: view.clone(), post: view, downloads: home.join("files") };
+    let sorting = Sorting::open(database.clone()).await.unwrap();
+    let parts = Parts { session: session.clone(), sorting, database, circle: view.clone(), post: view };
     let sharing = Sharing::start(parts).await.unwrap();
     world.here.lock().unwrap().insert(world.node_of(id), (session.clone(), sharing.clone()));
     (session, sharing)
@@ -347,8 +348,13 @@ async fn what_is_taken_back_leaves_the_inboxes_and_stays_with_who_has_it() {
     bob.has(id).await;
     carol.hears_of(id).await;
     carol.leave().await;
+    let sorting = |person: &Person| person.sharing.0.sorting.clone();
+    for person in [&alice, &bob] {
+        sorting(person).labels.set(id, vec!["photos".to_owned()]).await.unwrap();
+    }
     alice.sharing.unshare(id).await.unwrap();
     assert!(alice.sharing.shares(false).is_empty());
+    assert_eq!((sorting(&alice).of(id).labels.len(), sorting(&bob).of(id).labels.len()), (0, 1));
     assert!(alice.sharing.unshare(id).await.is_err(), "once is enough");
     let end = tokio::time::Instant::now() + PATIENCE;
     while !bob.hears_of(id).await.notice.withdrawn {
@@ -366,6 +372,8 @@ async fn what_is_taken_back_leaves_the_inboxes_and_stays_with_who_has_it() {
         assert!(tokio::time::Instant::now() < end, "alice remembers what everybody knows");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    bob.sharing.decline(alice.id, id).await.unwrap();
+    assert!(bob.session.status(id).await.is_err() && sorting(&bob).of(id).labels.is_empty());
 }
 
 #[tokio::test]

@@ -133,6 +133,7 @@ impl Updates {
             // After a restart it is hashed again.
             self.complete(new).await?;
             if session.status(old).await.is_ok() {
+                self.succeed(new, old).await;
                 session.remove(old, true).await.map_err(|error| error.to_string())?;
             }
             let staged = session.status(new).await.map_err(|error| error.to_string())?.folder;

@@ -4,17 +4,24 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use reqwest::Method;
-use rpc::{AcceptRequest, ChatAttach, ChatInfo, ChatKind, ChatMessage, ChatPage, InboxEntry, Job, JobState};
+use rpc::{AcceptRequest, ChatAttach, ChatKind, ChatMessage, InboxEntry, Job, JobState};
 
 use super::super::Context;
 use super::super::share::progress_lines;
-use super::{model::Model, path, screen::PAGE, show};
+use super::model::{Model, before, load};
+use super::{path, show};
 use crate::INTERRUPTED;
 use crate::client::{Client, part};
 use crate::follow::Follow;
 use crate::interrupt::Interrupt;
 use crate::live::Live;
 use crate::out;
+
+/// How many messages are read at once to find one: the most that the API gives.
+const MOST: usize = 1000;
+
+/// How many files are named where another was meant. Arbitrary: some lines.
+const NAMED: usize = 20;
 
 /// Begins to send a file or folder.
 pub async fn begin(client: &Client, name: &str, file: &Path, caption: String) -> Result<Job> {
@@ -94,10 +101,8 @@ pub fn fetching(entry: &InboxEntry) -> String {
 
 /// Fetches what goes with a message: the one with this number where the conversation is shown, or with this id.
 pub async fn get(client: &Client, name: &str, meant: &str, folder: Option<&Path>, context: &Context) -> Result<u8> {
-    let id = match meant.parse::<usize>() {
-        Ok(number) => numbered(client, name, number).await?,
-        Err(_) => meant.to_owned(),
-    };
+    // Ids have a `-`, and numbers have none.
+    let id = if meant.contains('-') { meant.to_owned() } else { numbered(client, name, meant).await? };
     let entry = fetch(client, name, &id, folder).await?;
     match context.json {
         true => out::json(&entry)?,
@@ -106,22 +111,35 @@ pub async fn get(client: &Client, name: &str, meant: &str, folder: Option<&Path>
     Ok(0)
 }
 
-async fn numbered(client: &Client, name: &str, number: usize) -> Result<String> {
-    let info: ChatInfo = client.get(&path(name, "")).await?;
-    let page: ChatPage = client.get(&path(&info.id, &format!("/messages?limit={PAGE}"))).await?;
-    let model = Model::new(info, page);
-    let has_file = |message: &&ChatMessage| message.kind == ChatKind::Attachment && !message.deleted;
-    if let Some(message) = model.numbered(number).filter(has_file) {
+/// How many pages of messages are looked through for a number. Arbitrary: what anybody scrolls back to.
+const MAX_PAGES: usize = 20;
+
+async fn numbered(client: &Client, name: &str, number: &str) -> Result<String> {
+    let mut model = load(client, name, MOST).await?;
+    for _ in 0..MAX_PAGES {
+        if !model.more_before || model.numbered(number).map_err(anyhow::Error::msg)?.is_some() {
+            break;
+        }
+        let page = before(&model, MOST);
+        model.put_before(client.get(&page).await?);
+    }
+    if let Some(message) = model.numbered(number).map_err(anyhow::Error::msg)?.filter(|message| has_file(message)) {
         return Ok(message.id.clone());
     }
-    let there: Vec<String> = model
-        .messages()
-        .iter()
-        .filter(has_file)
-        .filter_map(|message| Some(format!("{} ({})", model.number(&message.id), message.attachment.as_ref()?.name)))
-        .collect();
+    let mut there = files_of(&model);
+    let there = there.split_off(there.len().saturating_sub(NAMED)).join(", ");
     match there.is_empty() {
         true => bail!("no file was sent here lately"),
-        false => bail!("no file goes with message {number}; there are {}", show::one_line(&there.join(", "))),
+        false => bail!("no file goes with message {number}; there are {}", show::one_line(&there)),
     }
+}
+
+fn has_file(message: &ChatMessage) -> bool {
+    message.kind == ChatKind::Attachment && !message.deleted
+}
+
+/// Names the messages that have files, the oldest first.
+fn files_of(model: &Model) -> Vec<String> {
+    let named = model.messages().iter().enumerate().filter(|(_, message)| has_file(message));
+    named.filter_map(|(at, it)| Some(format!("{} ({})", model.number(at), it.attachment.as_ref()?.name))).collect()
 }

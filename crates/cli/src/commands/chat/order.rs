@@ -7,9 +7,22 @@ use rpc::{ChatEdit, ChatReact, ChatSend, ChatTimer};
 
 use super::model::Model;
 
-/// What the screen says to `/help`.
-pub const HELP: &str =
-    "/reply N words  /react N 👍  /edit [N] words  /delete N  /timer 1h|off  /send PATH  /get N  /older  /quit";
+/// What the screen says to `/help`: each order, and what it does.
+pub const HELP: [(&str, &str); 10] = [
+    ("/reply N words", "answers message N"),
+    ("/react N 👍", "reacts to it, or no longer"),
+    ("/edit [N] words", "changes it, or your last one"),
+    ("/delete N", "takes it back"),
+    ("/get N [FOLDER]", "fetches the file of message N"),
+    ("/send PATH", "sends a file or folder"),
+    ("/timer 1h|off", "how long what is said stays"),
+    ("/older", "shows older messages"),
+    ("/accept, /refuse", "tells who asks to write to you"),
+    ("/quit", "leaves, as Ctrl-C does"),
+];
+
+/// What `N` is, below [`HELP`].
+pub const NUMBERS: &str = "N stands before a message; --get N takes it, too. Enter hides this.";
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +35,10 @@ pub enum Order {
     Get(String, Option<PathBuf>),
     /// Read older messages.
     Older,
+    /// Let write who asked to.
+    Accept,
+    /// Leave alone what they wrote.
+    Refuse,
     /// Show [`HELP`].
     Help,
     /// End.
@@ -45,20 +62,23 @@ pub fn parse(line: &str, model: &Model) -> Result<Option<Order>, String> {
         "quit" | "q" => return Ok(Some(Order::Quit)),
         "help" | "h" => return Ok(Some(Order::Help)),
         "older" => return Ok(Some(Order::Older)),
+        "accept" => return Ok(Some(Order::Accept)),
+        "refuse" => return Ok(Some(Order::Refuse)),
         "send" => {
             said(rest).map_err(|_| "type /send PATH: a file or folder of this computer")?;
-            return Ok(Some(Order::Send(PathBuf::from(rest))));
+            return Ok(Some(Order::Send(local(rest, std::env::home_dir()))));
         }
         "get" => {
-            let (id, folder) = numbered(rest, model).ok_or("type /get N: N stands before the message")?;
-            return Ok(Some(Order::Get(id, Some(folder).filter(|folder| !folder.is_empty()).map(PathBuf::from))));
+            let (id, folder) = numbered(rest, model, "/get N")?;
+            let folder = Some(folder).filter(|folder| !folder.is_empty());
+            return Ok(Some(Order::Get(id, folder.map(|folder| local(folder, std::env::home_dir())))));
         }
         "reply" | "r" => {
-            let (answers, words) = numbered(rest, model).ok_or("type /reply N words: N stands before the message")?;
+            let (answers, words) = numbered(rest, model, "/reply N words")?;
             ChatSend { answers: Some(answers), ..text(said(words)?) }
         }
         "react" => {
-            let (to, reaction) = numbered(rest, model).ok_or("type /react N 👍: N stands before the message")?;
+            let (to, reaction) = numbered(rest, model, "/react N 👍")?;
             let reaction = said(reaction)?.to_owned();
             let is_mine = |message: &&rpc::ChatMessage| message.id == to;
             let put = model.messages().iter().find(is_mine).into_iter().flat_map(|message| &message.reactions);
@@ -67,31 +87,47 @@ pub fn parse(line: &str, model: &Model) -> Result<Option<Order>, String> {
             ChatSend { reaction: Some(ChatReact { to, reaction, take_away }), ..ChatSend::default() }
         }
         "edit" => {
-            let (of, words) = match numbered(rest, model) {
-                Some(meant) => meant,
+            let number = rest.split_whitespace().next().unwrap_or_default();
+            let (of, words) = match model.numbered(number)? {
+                Some(_) => numbered(rest, model, "/edit N words")?,
                 None => (model.last_own().ok_or("you have said nothing here yet")?.id.clone(), rest),
             };
             ChatSend { edit: Some(ChatEdit { of, text: said(words)?.to_owned() }), ..ChatSend::default() }
         }
         "delete" => {
-            let (of, _) = numbered(rest, model).ok_or("type /delete N: N stands before the message")?;
+            let (of, _) = numbered(rest, model, "/delete N")?;
             ChatSend { deletion: Some(of), ..ChatSend::default() }
         }
         "timer" => ChatSend { timer: Some(ChatTimer { seconds: seconds(rest)? }), ..ChatSend::default() },
-        _ => return Err(format!("there is no /{name}; there are {HELP}")),
+        _ => return Err(format!("there is no /{name}: /help shows what there is")),
     };
     Ok(Some(Order::Say(send)))
 }
 
-/// Takes the number of a message off the front; returns its id and the rest.
-fn numbered<'a>(text: &'a str, model: &Model) -> Option<(String, &'a str)> {
+/// Takes the number of a message off the front; returns its id and the rest. The error says what to type.
+fn numbered<'a>(text: &'a str, model: &Model, usage: &str) -> Result<(String, &'a str), String> {
     let (number, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    let message = model.numbered(number.parse().ok().filter(|number| *number > 0)?)?;
-    Some((message.id.clone(), rest.trim()))
+    match model.numbered(number)? {
+        Some(message) => Ok((message.id.clone(), rest.trim())),
+        None if number.starts_with(|c: char| c.is_ascii_digit()) => {
+            Err(format!("no message {number} is shown; type {usage}: N stands before the message"))
+        }
+        None => Err(format!("type {usage}: N stands before the message")),
+    }
 }
 
 fn said(words: &str) -> Result<&str, String> {
     if words.is_empty() { Err("there is nothing behind it".to_owned()) } else { Ok(words) }
+}
+
+/// Reads a path as a shell does that nobody can ask here: `~` is the user's own folder.
+fn local(typed: &str, home: Option<PathBuf>) -> PathBuf {
+    match (typed.strip_prefix('~'), home) {
+        (Some(""), Some(home)) => home,
+        // Also of Windows, whose paths have the other slash.
+        (Some(rest), Some(home)) if rest.starts_with(std::path::is_separator) => home.join(&rest[1..]),
+        _ => PathBuf::from(typed),
+    }
 }
 
 /// Reads for how long messages are kept.
@@ -150,8 +186,21 @@ mod tests {
         assert_eq!(parse("/send the lake.jpg ", &model()), Ok(Some(lake)));
         assert_eq!(parse("/get 1", &model()), Ok(Some(Order::Get("b-1".into(), None))));
         assert_eq!(parse("/get 1 /tmp", &model()), Ok(Some(Order::Get("b-1".into(), Some("/tmp".into())))));
+        assert_eq!(parse("/accept", &model()), Ok(Some(Order::Accept)));
+        assert_eq!(said("/edit 7 lives").edit.unwrap().text, "7 lives");
         assert_eq!(parse("  ", &model()), Ok(None));
         assert_eq!(parse("/quit", &model()), Ok(Some(Order::Quit)));
+    }
+
+    #[test]
+    fn a_path_may_begin_at_home() {
+        let home = || Some(PathBuf::from("/home/alice"));
+        assert_eq!(local("~/the lake.jpg", home()), PathBuf::from("/home/alice/the lake.jpg"));
+        assert_eq!(local("~", home()), PathBuf::from("/home/alice"));
+        assert_eq!(local("~", None), PathBuf::from("~"));
+        for path in ["lake.jpg", "/tmp/~", "a/~/b", "~bob/lake.jpg"] {
+            assert_eq!(local(path, home()), PathBuf::from(path));
+        }
     }
 
     #[test]

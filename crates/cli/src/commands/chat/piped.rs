@@ -33,7 +33,7 @@ pub async fn run(client: &Client, name: &str, context: &Context) -> Result<u8> {
         tokio::select! {
             line = lines.recv() => {
                 let Some(line) = line else { return Ok(0) };
-                if line.is_empty() {
+                if line.trim().is_empty() {
                     continue;
                 }
                 let send = ChatSend { text: Some(line), ..ChatSend::default() };

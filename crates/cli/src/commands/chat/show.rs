@@ -12,8 +12,8 @@ use crate::out::clean;
 /// The narrowest column of text that lines are broken for; in a narrower terminal they are cut off.
 const MIN_TEXT: usize = 16;
 
-/// Where the texts begin: behind the number and the time.
-const INDENT: usize = 11;
+/// A space at which no line is broken.
+const HARD: char = '\u{a0}';
 
 /// Returns the mark of how far a message is.
 pub fn mark(stage: ChatStage) -> &'static str {
@@ -59,7 +59,7 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
             }
             current.push_str(word);
             // A word that is longer than a line.
-            while columns(&current) > width {
+            while columns(current.trim_end()) > width {
                 let cut = current.char_indices().map(|(at, _)| at).take_while(|at| columns(&current[..*at]) <= width);
                 let at = cut.last().filter(|at| *at > 0).unwrap_or(current.len());
                 let rest = current.split_off(at);
@@ -75,10 +75,12 @@ fn columns(text: &str) -> usize {
     console::measure_text_width(text)
 }
 
-/// Returns the lines of a message: behind its number and the time, who says what.
-pub fn lines(message: &ChatMessage, number: usize, width: usize) -> Vec<String> {
+/// Returns the lines of a message: behind its number and the time, who says what. `fetched`: how far its file is here.
+pub fn lines(message: &ChatMessage, number: &str, fetched: Option<&str>, width: usize) -> Vec<String> {
     let style = Styles::new();
-    let room = width.saturating_sub(INDENT);
+    let head = format!("{number:>4} {} ", time(message.written_at_ms));
+    let indent = columns(&head);
+    let room = width.saturating_sub(indent);
     let mut lines = Vec::new();
     if let Some(quote) = &message.answers {
         let from = quote.from.as_deref().map_or_else(String::new, |from| format!("{}: ", one_line(from)));
@@ -86,23 +88,10 @@ pub fn lines(message: &ChatMessage, number: usize, width: usize) -> Vec<String> 
         let quoted = console::truncate_str(&format!("│ {from}{words}"), room.max(MIN_TEXT), "…").into_owned();
         lines.push(style.faint.apply_to(quoted).to_string());
     }
-    let from = if message.mine { "me".to_owned() } else { one_line(&message.from) };
-    let mut said = wrapped(&format!("{from}: {}", words(message)), room);
-    // It was broken behind the name at the earliest.
-    if let Some(rest) = said.first().and_then(|first| first.strip_prefix(&format!("{from}:"))) {
-        said[0] = format!("{}{rest}", style.name(message.mine).apply_to(format!("{from}:")));
+    lines.extend(said(message, number, fetched.is_none(), room));
+    if let Some(fetched) = fetched {
+        lines.extend(wrapped(fetched, room).iter().map(|line| style.faint.apply_to(line).to_string()));
     }
-    if message.kind == ChatKind::Attachment
-        && !message.deleted
-        && !message.mine
-        && let Some(file) = said.first_mut()
-    {
-        *file = format!("{file} {}", style.faint.apply_to(format!("— /get {number}")));
-    }
-    if let (Some(stage), Some(last)) = (message.stage, said.last_mut()) {
-        *last = format!("{last} {}", style.faint.apply_to(mark(stage)));
-    }
-    lines.extend(said);
     if !message.reactions.is_empty() {
         let each = message.reactions.iter().map(|it| {
             let by: Vec<String> = it.by.iter().map(|name| one_line(name)).collect();
@@ -110,11 +99,43 @@ pub fn lines(message: &ChatMessage, number: usize, width: usize) -> Vec<String> 
         });
         lines.extend(wrapped(&each.collect::<Vec<_>>().join("  "), room));
     }
-    let head = format!("{number:>4} {} ", time(message.written_at_ms));
     let head = style.faint.apply_to(head).to_string();
-    let blank = " ".repeat(INDENT);
+    let blank = " ".repeat(indent);
     let led = lines.into_iter().enumerate();
     led.map(|(at, line)| format!("{}{line}", if at == 0 { &head } else { &blank })).collect()
+}
+
+/// Returns the lines of what is said, by whom, how the file is fetched unless it is already, and how far it is.
+fn said(message: &ChatMessage, number: &str, may_fetch: bool, room: usize) -> Vec<String> {
+    let style = Styles::new();
+    let from = if message.mine { "me".to_owned() } else { one_line(&message.from) };
+    let text = format!("{from}: {}", words(message));
+    let (file, words) = text.split_once('\n').map_or((text.as_str(), None), |(file, words)| (file, Some(words)));
+    let has_file = message.kind == ChatKind::Attachment && !message.deleted && !message.mine && may_fetch;
+    let get = has_file.then(|| format!("—{HARD}/get{HARD}{number}"));
+    let (get, mark) = (get.as_deref(), message.stage.map(mark));
+    let with = |text, last| wrapped_with(text, last, room, &style.faint);
+    let mut said = match words {
+        Some(words) => [with(file, get), with(words, mark)].concat(),
+        None => with(file, get.or(mark)),
+    };
+    // It was broken behind the name at the earliest.
+    if let Some(rest) = said.first().and_then(|first| first.strip_prefix(&format!("{from}:"))) {
+        said[0] = format!("{}{rest}", style.name(message.mine).apply_to(format!("{from}:")));
+    }
+    said
+}
+
+/// Returns text of others as lines, and what the program says behind it on the last, or on one of its own.
+fn wrapped_with(text: &str, last: Option<&str>, width: usize, style: &console::Style) -> Vec<String> {
+    let Some(last) = last else { return wrapped(text, width) };
+    let mut lines = wrapped(&format!("{text} {last}"), width);
+    if let Some(line) = lines.last_mut()
+        && let Some(before) = line.strip_suffix(last)
+    {
+        *line = format!("{before}{}", style.apply_to(last.replace(HARD, " ")));
+    }
+    lines
 }
 
 /// Returns what a message says, for a reader.
@@ -202,7 +223,7 @@ mod tests {
         assert_eq!(one_line("a\x1b[2Jb\nc\td"), "a\\u{1b}[2Jb ⏎ c d");
         assert_eq!(one_line("evil\u{202e}txt.exe"), "evil\\u{202e}txt.exe");
         let name = ChatMessage { from: "\x1b]0;me\x07".into(), text: "\x1b[1A".into(), ..ChatMessage::default() };
-        let shown = lines(&name, 1, 80).join("\n");
+        let shown = lines(&name, "1", None, 80).join("\n");
         assert!(!shown.replace('\n', "").chars().any(char::is_control), "{shown:?}");
     }
 
@@ -212,11 +233,13 @@ mod tests {
         let kind = ChatKind::Attachment;
         let theirs =
             ChatMessage { from: "bob".into(), kind, attachment, text: "the lake".into(), ..ChatMessage::default() };
-        let shown = lines(&theirs, 7, 80);
+        let shown = lines(&theirs, "7", None, 80);
         assert!(shown[0].ends_with("bob: 📎 a\\u{1b}[2J.jpg, 3.0 MiB — /get 7"), "{shown:?}");
         assert!(shown[1].ends_with("the lake"), "{shown:?}");
-        let mine = lines(&ChatMessage { mine: true, ..theirs.clone() }, 7, 80).join("");
-        let gone = lines(&ChatMessage { deleted: true, ..theirs }, 7, 80).join("");
+        let mine = lines(&ChatMessage { mine: true, ..theirs.clone() }, "7", None, 80).join("");
+        let begun = lines(&theirs, "7", Some("fetching: 25 %"), 80);
+        assert!(!begun[0].contains("/get") && begun[2].ends_with("           fetching: 25 %"), "{begun:?}");
+        let gone = lines(&ChatMessage { deleted: true, ..theirs }, "7", None, 80).join("");
         assert!(!mine.contains("/get") && !gone.contains("/get") && !gone.contains("📎"), "{mine} {gone}");
     }
 
@@ -231,6 +254,29 @@ mod tests {
             assert_eq!(said(&broken.concat()), said(text));
         }
         assert_eq!(wrapped("a\n\nb", 20), ["a", "", "b"]);
+        // A word that fills its line, and the space behind it.
+        assert_eq!(wrapped("in /home/user/abcdef and", 16), ["in", "/home/user/abcde", "f and"]);
+        assert_eq!(wrapped("/home/user/abcde and", 16), ["/home/user/abcde", "and"]);
+        assert_eq!(
+            wrapped("/home/user/abcdef-home/user/abcd and", 16),
+            ["/home/user/abcde", "f-home/user/abcd", "and"]
+        );
+    }
+
+    #[test]
+    fn nothing_is_cut_off_in_a_narrow_terminal() {
+        let attachment = Some(ChatAttachment { name: "the lake in May.jpg".into(), bytes: 3 << 20, torrent: None });
+        let file = ChatMessage { from: "bob".into(), kind: ChatKind::Attachment, attachment, ..ChatMessage::default() };
+        let text = "x".repeat(30);
+        let mine = ChatMessage { mine: true, text, stage: Some(ChatStage::Read), ..ChatMessage::default() };
+        for width in 31..80 {
+            let shown = lines(&file, "12345.ab", None, width);
+            assert!(shown.iter().all(|line| columns(line) <= width), "{width}: {shown:?}");
+            assert!(shown.last().unwrap().ends_with("— /get 12345.ab"), "{width}: {shown:?}");
+            let shown = lines(&mine, "19", None, width);
+            assert!(shown.iter().all(|line| columns(line) <= width), "{width}: {shown:?}");
+            assert!(shown.last().unwrap().ends_with("✓✓"), "{width}: {shown:?}");
+        }
     }
 
     #[test]
@@ -244,7 +290,7 @@ mod tests {
             edited: true,
             ..ChatMessage::default()
         };
-        let shown = lines(&message, 12, 60);
+        let shown = lines(&message, "12", None, 60);
         assert!(shown[0].starts_with("  12 ") && shown[0].ends_with("│ bob: tea?"), "{shown:?}");
         assert_eq!(shown[1..], ["           me: yes (edited) ✓✓", "           👍 bob"]);
     }

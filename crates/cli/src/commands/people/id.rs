@@ -42,6 +42,7 @@ pub fn print(info: &IdentityInfo, context: &Context) -> Result<u8> {
     for hint in &info.hints {
         out::line(format!("at      {}@{}", info.node, clean(hint)))?;
     }
+    out::line(format!("link    {}", info.link))?;
     if let Some(account) = &info.account {
         out::line(format!("account {account}"))?;
     }
@@ -104,8 +105,8 @@ async fn restore(command: IdRestore, context: &Context) -> Result<u8> {
     let from = nodes::places(&command.from)?;
     let phrase = ask::phrase()?;
     let passphrase = ask::new_passphrase(command.passphrase, ask::somebody())?;
-    let name = command.name.unwrap_or_else(init::user_name);
-    let node_name = command.node_name.unwrap_or_else(init::computer_name);
+    let name = command.name.unwrap_or_else(node::user_name);
+    let node_name = command.node_name.unwrap_or_else(node::computer_name);
     let names = (&name, &node_name);
     node::settle(&home, &lock, &phrase, Origin::Typed, names, passphrase.as_deref()).await?;
     drop(lock);

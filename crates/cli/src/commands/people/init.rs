@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use node::{Home, Keys, Name, Origin};
+use node::{Home, Keys, Name, Origin, computer_name, user_name};
 use serde_json::json;
 
 use super::super::Context;
@@ -120,21 +120,6 @@ pub fn protection(keys: &Keys, passphrase: bool, home: &Path) -> String {
         ),
         (false, false) => "This node does not hold your secret.".to_owned(),
     }
-}
-
-/// What this computer is called.
-pub fn computer_name() -> Name {
-    let file = std::fs::read_to_string("/etc/hostname").ok();
-    let names = [std::env::var("COMPUTERNAME").ok(), std::env::var("HOSTNAME").ok(), file];
-    let found = names.into_iter().flatten().find_map(|name| Name::from_any(&name));
-    found.unwrap_or_else(|| Name::new("computer").expect("a word is a name"))
-}
-
-/// What the user is called, as far as the system knows.
-pub fn user_name() -> Name {
-    let names = ["USER", "USERNAME", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
-    let found = names.into_iter().find_map(|name| Name::from_any(&name));
-    found.unwrap_or_else(|| Name::new("somebody").expect("a word is a name"))
 }
 
 fn has_config(home: &Home) -> bool {

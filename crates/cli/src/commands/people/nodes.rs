@@ -10,7 +10,7 @@ use reqwest::Method;
 use rpc::{IdentityInfo, JoinRequest, MeetRequest, PersonNode};
 
 use super::super::Context;
-use super::{ask, at_home, id, in_touch, init, with};
+use super::{ask, at_home, id, in_touch, with};
 use crate::args::{NodeArgs, NodeCommand, NodeJoin, NodeOptions, NodeRevoke};
 use crate::client::part;
 use crate::interrupt::Interrupt;
@@ -62,7 +62,7 @@ fn print(nodes: &[PersonNode], context: &Context) -> Result<u8> {
     }
     table.print()?;
     if nodes.iter().any(|node| node.revoked && node.this) {
-        eprintln!("warning: {}.", node::REVOKED);
+        eprintln!("warning: {} (`compeer --home DIR node join`).", node::REVOKED);
     }
     Ok(0)
 }
@@ -136,7 +136,7 @@ async fn join(command: NodeJoin, options: &NodeOptions, context: &Context) -> Re
         }
         keys.node_or_draw()?;
     }
-    let name = command.name.unwrap_or_else(init::computer_name);
+    let name = command.name.unwrap_or_else(node::computer_name);
     let request = JoinRequest { code, name: name.to_string() };
     let by_link = request.code.trim_start().starts_with("compeer:");
     let info: IdentityInfo = with(in_touch(options, context).await?, async |node| {

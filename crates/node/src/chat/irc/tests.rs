@@ -9,7 +9,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
 use super::*;
-use crate::{Home, Keys, NetworkOptions, Node, Options, Origin, Part};
+use crate::{Home, Keys, Node, Options, Origin};
 
 /// How long something that has to happen may take on a busy computer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,17 +35,7 @@ impl Alice {
         let phrase: Phrase = Keys::of(&home).draw_phrase().unwrap();
         let names = (&Name::new("Alice").unwrap(), &Name::new("laptop").unwrap());
         crate::settle(&home, &lock, &phrase, Origin::Drawn, names, None).await.unwrap();
-        let without = [Part::Dht, Part::Pex, Part::Lsd, Part::Utp, Part::Mapping, Part::Relays].to_vec();
-        let options = Options {
-            mode: rpc::NodeMode::Daemon,
-            listen: Some("127.0.0.1:0".parse().unwrap()),
-            api: None,
-            down_limit: None,
-            up_limit: None,
-            network: NetworkOptions { without, ..NetworkOptions::default() },
-            offer: Vec::new(),
-        };
-        let node = Node::start(home, lock, options).await.unwrap();
+        let node = Node::start(home, lock, Options::on_loopback()).await.unwrap();
         node.groups().unwrap().create(&Name::new("Tea").unwrap(), people::proto::group::Kind::Private).await.unwrap();
         Alice { home: folder, node }
     }

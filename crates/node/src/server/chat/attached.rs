@@ -93,8 +93,10 @@ pub(crate) async fn fetch(
     let entry = chat.entry(&of, id).await?;
     let (author, notice) = match entry.map(|entry| (entry.author, entry.said)) {
         Some((author, Said::Attachment { notice, .. })) => (author, notice),
-        Some((_, Said::Deleted)) | None => return Err(ApiError::not_found("the message was taken back")),
-        Some(_) => return Err(ApiError::not_found("no file goes with this message")),
+        Some((_, Said::Deleted)) | None => {
+            return Err(ApiError::not_found("the message was taken back: ask for the file again"));
+        }
+        Some(_) => return Err(ApiError::not_found("no file goes with this message: fetch that of another one")),
     };
     let asks = chat.conversations().await?.iter().any(|summary| summary.conversation == of && summary.is_request);
     if asks {

@@ -49,9 +49,8 @@ pub(crate) async fn open(
     let group = super::super::named::group(&state, &name)?;
     let room = RoomName::new(&request.name).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let conversation = Conversation::Room(group, room.clone());
-    let is_there = chat.conversations().await?.iter().any(|summary| summary.conversation == conversation);
-    if is_there || room.as_str() == RoomName::MAIN {
-        return Err(ApiError::conflict(format!("the group has a room {room} already")));
+    if chat.is_there(&conversation).await? {
+        return Err(ApiError::conflict(format!("the group has a room {room} already: choose another name")));
     }
     chat.send(&conversation, Said::Opening).await?;
     let chat = view::info(chat, &conversation).await?;

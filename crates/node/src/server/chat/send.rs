@@ -5,13 +5,14 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use chat::proto::Body as Said;
+use chat::proto::{Body as Said, ChatError};
 use rpc::{ChatSend, ChatSent, Problem};
 
 use super::super::AppState;
 use super::super::body::{Body, Word};
 use super::super::problem::ApiError;
 use super::{found, message, view};
+use crate::chat::ChatFailure;
 
 /// How long a request waits for delivery at most.
 const MAX_WAIT_S: u32 = 30;
@@ -33,10 +34,22 @@ pub(crate) async fn send(
 ) -> Result<(StatusCode, Json<ChatSent>), ApiError> {
     let (chat, of) = found(&state, &name)?;
     let patience = Duration::from_secs(request.wait_s.min(MAX_WAIT_S).into());
-    let (id, stages) = chat.send_and_see(&of, body(request)?, patience).await?;
+    let said = body(request)?;
+    let is_reaction = matches!(said, Said::Reaction { .. });
+    let (id, stages) = chat.send_and_see(&of, said, patience).await.map_err(|failure| why(failure, is_reaction))?;
     let delivery = view::deliveries(chat, stages);
     let sent = ChatSent { id: id.to_string(), stage: view::least(&delivery), delivery };
     Ok((StatusCode::CREATED, Json(sent)))
+}
+
+/// Says why something was not said.
+fn why(failure: ChatFailure, is_reaction: bool) -> ApiError {
+    match failure {
+        ChatFailure::Refused(ChatError::TooLong { len, max }) if is_reaction => ApiError::bad_request(format!(
+            "a reaction is an emoji or a short word: this one is {len} bytes, at most {max} fit; answer instead"
+        )),
+        failure => failure.into(),
+    }
 }
 
 /// Returns what is to be said.
@@ -90,5 +103,13 @@ mod tests {
         ] {
             assert!(body(wrong.clone()).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn nobody_is_told_to_send_a_reaction_as_a_file() {
+        let failure = || ChatFailure::Refused(ChatError::TooLong { len: 40, max: 32 });
+        assert!(format!("{:?}", why(failure(), false)).contains("as a file"));
+        let of_reaction = format!("{:?}", why(failure(), true));
+        assert!(of_reaction.contains("answer instead") && !of_reaction.contains("file"), "{of_reaction}");
     }
 }

@@ -9,7 +9,7 @@ fn a_tracker_is_offered_only_when_it_is_switched_on() {
         let alice = Alice::start().await;
         let (status, detail) = problem(alice.call(Method::GET, url).send().await.unwrap()).await;
         assert_eq!(status, 404);
-        assert!(detail.contains("--offer tracker"), "{detail}");
+        assert!(detail.contains("offer tracker --on"), "{detail}");
         alice.stop().await;
 
         let config = "[offer.tracker]\non = true\nlisten = [\"127.0.0.1:0\"]\ninterval_s = 60";
@@ -37,7 +37,7 @@ fn a_relay_is_offered_only_when_it_is_switched_on() {
         let alice = Alice::start().await;
         let (status, detail) = problem(alice.call(Method::GET, url).send().await.unwrap()).await;
         assert_eq!(status, 404);
-        assert!(detail.contains("--offer relay"), "{detail}");
+        assert!(detail.contains("offer relay --on"), "{detail}");
         alice.stop().await;
 
         let config = "[offer.relay]\non = true\nlisten = [\"127.0.0.1:0\"]\nclients = 7";

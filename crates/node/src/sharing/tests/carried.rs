@@ -50,13 +50,8 @@ async fn start(world: &Arc<World>, number: u8, name: &'static str) -> (Person, O
     let hints = overlay.own_hints().iter().map(ToString::to_string).collect();
     world.keyed.lock().unwrap().insert(id, (overlay.node(), hints));
     session.set_overland(Arc::new(Overland { overlay: overlay.clone(), circle: view.clone() }));
-    let parts = Parts {
-        session: session.clone(),
-        database,
-        circle: view,
-        post: Arc::new(overlay.clone()),
-        downloads: home.path().join("files"),
-    };
+    let (sorting, post) = (Sorting::open(database.clone()).await.unwrap(), Arc::new(overlay.clone()));
+    let parts = Parts { session: session.clone(), sorting, database, circle: view, post };
     let sharing = Sharing::start(parts).await.unwrap();
     serve(&overlay, &session, &sharing);
     world.people.lock().unwrap().insert(id, name.to_owned());
