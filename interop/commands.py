@@ -27,7 +27,7 @@ class Running:
         with open(self.log.name) as log:
             return log.read()
 
-    def link(self, timeout=30):
+    def link(self, timeout=60):
         """The magnet that it prints alone on a line of stdout."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -45,7 +45,7 @@ class Running:
         except subprocess.TimeoutExpired:
             raise Failed(f"{self.words} did not end within {timeout} s: {self.errors()[-400:]}") from None
 
-    def interrupt(self, timeout=10):
+    def interrupt(self, timeout=30):
         """Ctrl-C; -> exit code."""
         self.proc.send_signal(signal.SIGINT)
         return self.wait(timeout)

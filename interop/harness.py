@@ -31,6 +31,7 @@ import compeer_driver    # noqa: E402  adds itself to drivers.CLIENTS and driver
 import drivers           # noqa: E402
 
 SUITES = {}
+ENDING = 10     # seconds that what was told to end may take for it on a busy computer
 
 
 def suite(name, limit=120, prove=False):
@@ -54,6 +55,26 @@ class OutOfTime(BaseException):
 def require(condition, message):
     if not condition:
         raise Failed(message)
+
+
+def wait(what, condition, seconds=60):
+    """Waits until something is so; -> what it is."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        require(time.monotonic() < end, f"not within {seconds} s: {what}")
+        time.sleep(0.05)
+    return found
+
+
+def still(look, seconds=3, timeout=60):
+    """-> what `look` returns once it has returned the same for some seconds: what was under way has come by then."""
+    seen, since, end = look(), time.monotonic(), time.monotonic() + timeout
+    while time.monotonic() - since < seconds:
+        require(time.monotonic() < end, f"it goes on changing for {timeout} s: {seen}")
+        time.sleep(0.2)
+        if (now := look()) != seen:
+            seen, since = now, time.monotonic()
+    return seen
 
 
 class Trial:
@@ -187,6 +208,17 @@ def descendants(pid):
     return found
 
 
+def running(pids):
+    """-> [(pid, what it runs)] of those that have not ended: who ended and was waited for by nobody does not run."""
+    told = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            name, _, rest = open(f"/proc/{pid}/stat").read().partition("(")[2].rpartition(")")
+            if rest.split()[0] != "Z":
+                told.append((pid, name))
+    return told
+
+
 def end(pids):
     """Kills these processes and waits for those that are ours."""
     for pid in pids:
@@ -229,10 +261,14 @@ def run_suite(name, keep):
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         t.close()
-        left = descendants(os.getpid())
-        end(left)
+        # what was told to end needs some computing for that
+        over = time.monotonic() + ENDING
+        while running(below := descendants(os.getpid())) and time.monotonic() < over:
+            time.sleep(0.1)
+        left = running(below)
+        end(below)
         if left:
-            report(case="everything ended", seconds=0, error=f"{len(left)} processes were left over")
+            report(case="everything ended", seconds=0, error=f"left over: {left}")
         for text in t.logs():
             print(text, file=sys.stderr)
         if keep:

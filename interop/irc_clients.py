@@ -22,7 +22,7 @@ import time
 
 import drivers
 
-PATIENCE = 30       # seconds that something which has to happen may take on a busy computer
+PATIENCE = 60       # seconds that something which has to happen may take on a busy computer
 
 
 class Program:
@@ -65,7 +65,7 @@ class Program:
         if self.proc and self.proc.poll() is None:
             self.proc.send_signal(signal.SIGTERM)
             try:
-                self.proc.wait(5)
+                self.proc.wait(20)
             except subprocess.TimeoutExpired:
                 self.proc.kill()
                 self.proc.wait()

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PATIENCE = 4        # seconds for a connection, and for what is said on it: on a loopback either takes some milliseconds
+PATIENCE = 10       # seconds for a connection, and for what is said on it: on a loopback either takes some milliseconds, on a busy computer more
 HELLO = b"\x01"     # what opens a stream of the overlay, and what admits it
 ALPHABET = "ybndrfg8ejkmcpqxot1uwisza345h769"
 
@@ -28,7 +28,7 @@ def z32(text):
 def call(node, addresses, questions, key=None):
     """Opens one stream of each service to a node (its id as it is shown), and says one thing on it."""
     order = {"node": z32(node).hex(), "addresses": addresses, "key": key and key.hex(), "questions": {name: said.hex() for name, said in questions.items()}}
-    done = subprocess.run([sys.executable, __file__], input=json.dumps(order), capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, __file__], input=json.dumps(order), capture_output=True, text=True, timeout=150)
     if done.returncode:
         raise RuntimeError(f"iroh: {done.stderr[-600:]}")
     return {name: said if said is None else bytes.fromhex(said) for name, said in json.loads(done.stdout).items()}

@@ -94,7 +94,7 @@ class Router(Host):
         with self.inside(), open(folder / "log.txt", "w") as log:
             daemon = subprocess.Popen(["/usr/sbin/miniupnpd", "-d", "-f", config, "-P", folder / "pid"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            end = time.monotonic() + 10
+            end = time.monotonic() + 60
             while not re.search(r"listening on port|HTTP listening|Listening for NAT-PMP", (folder / "log.txt").read_text()):
                 require(daemon.poll() is None and time.monotonic() < end, f"miniupnpd does not start: {(folder / 'log.txt').read_text()[-400:]}")
                 time.sleep(0.05)

@@ -140,10 +140,12 @@ def main():
     # measurements get the machine for themselves
     workers = [threading.Thread(target=work) for _ in range(1 if a.prove else a.jobs)]
     began, leaks = time.monotonic(), outside()
-    for w in workers:
-        w.start()
-    for w in workers:
-        w.join()
+    with tempfile.TemporaryDirectory(prefix="compeer-interop-ports-") as ports:
+        os.environ["INTEROP_PORTS"] = ports
+        for w in workers:
+            w.start()
+        for w in workers:
+            w.join()
     if a.prove:
         print(f"written: {a.prove}")
     verdicts = [bool(c["error"]) for cs in results.values() for c in cs if "case" in c]

@@ -7,6 +7,8 @@ SUBJECT = "compeer"     # who is tested; another client with --stand-in
 OURS = [
     "first_try",
     "stream",
+    "webdav",
+    "doors",
     "swarm",
     "crash",
     "bad_input",
@@ -27,6 +29,10 @@ OURS = [
     "private",
     "groups",
     "messages",
+    "message_delivery",
+    "message_secrets",
+    "message_costs",
+    "message_view",
     "attachments",
     "private_nat",
     "relays",
@@ -38,6 +44,15 @@ OURS = [
     "budget",
     "way_out",
     "irc",
+    "page",
+    "transmission_rpc",
+    "transmission_windows",
+    "automation",
+    "qbittorrent_api",
+    "top",
+    "unattended",
+    "feeds",
+    "desktop_files",
 ]
 
 

@@ -13,7 +13,7 @@ from harness import require, suite
 from torrents import make
 
 
-def refused(t, *words, says=(), timeout=30, home=None):
+def refused(t, *words, says=(), timeout=60, home=None):
     """The command fails with one sentence that has all these words."""
     done = t.compeer(*words, ok=False, timeout=timeout, home=home)
     text = done.stderr.strip()
@@ -37,7 +37,7 @@ class Web(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@suite("bad input", limit=240)
+@suite("bad input", limit=360)
 def _(t):
     source, got = t.sub("source"), t.sub("got")
     film = payloads.one_file(source)
@@ -98,7 +98,7 @@ def _(t):
     web.shutdown()
 
 
-@suite("a full disk", limit=90)
+@suite("a full disk", limit=180)
 def _(t):
     film = payloads.one_file(t.sub("source"))
     torrent = make("libtorrent", film, t.folder / "film.torrent", payloads.PIECE)
@@ -115,23 +115,23 @@ def _(t):
             return next(e for e in node.list() if e["id"] == torrent.id)
 
         with t.case("the torrent stops and says why"):
-            end = time.monotonic() + 30
+            end = time.monotonic() + 60
             while not entry()["error"]:
-                require(time.monotonic() < end, f"no error after 30 s: {entry()['state']}")
+                require(time.monotonic() < end, f"no error after 60 s: {entry()['state']}")
                 time.sleep(0.1)
             require("space" in entry()["error"].lower() or "full" in entry()["error"].lower(), entry()["error"])
         with t.case("and goes on when there is room"):
             subprocess.run(["mount", "-o", "remount,size=16m", str(small)], check=True)
             if entry()["state"] == "paused":
                 node.call("POST", f"torrents/{torrent.id}/resume")
-            node.wait_done(torrent.id, 45)
+            node.wait_done(torrent.id, 60)
             require((small / film.name).read_bytes() == film.read_bytes(), "the bytes differ")
     finally:
         t.close()
         subprocess.run(["umount", str(small)], check=False)
 
 
-@suite("what cannot travel", limit=60)
+@suite("what cannot travel", limit=180)
 def _(t):
     folder = t.sub("source", "mixed")
     (folder / "plain.txt").write_text("plain")

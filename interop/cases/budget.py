@@ -3,8 +3,8 @@ import time
 
 from cases.controls import GONE, MIB, blob, shared
 import people
-from cases.relays import Iroh, until
-from harness import require, suite
+from cases.relays import Iroh
+from harness import require, suite, wait
 from network import Host, Lan
 
 SETTLE = 5      # seconds after which a limit has to hold
@@ -134,7 +134,7 @@ def _(t):
             node.ask("online")
         two.begin("echo")
         one.begin("ask", node=two.key.hex(), bytes=SIZE)
-        until("the relay carries", lambda: payload()["relay"] > MIB, 60)
+        wait("the relay carries", lambda: payload()["relay"] > MIB, 60)
         time.sleep(SETTLE)
         before = payload()["relay"]
         time.sleep(10)
@@ -144,6 +144,6 @@ def _(t):
             require(rate <= 1.02 * RATE, f"{rate}")
         getter.add([torrent.path], t.sub("got"))
         ours.add_peer(getter.ip, getter.port, torrent.id)
-        until("the torrent runs", lambda: payload()["tcp"] > 0)
+        wait("the torrent runs", lambda: payload()["tcp"] > 0)
         time.sleep(SETTLE)
         measure(t, "1 MB/s over a torrent and the relay together", RATE, payload)

@@ -58,15 +58,15 @@ def wait_checked(node, id, had, began):
         entry = next((e for e in node.list() if e["id"] == id), None)
         if entry and entry["state"] not in ("checking", "metadata") and entry["done_bytes"] >= had - TOLERATED:
             return time.monotonic() - began
-        if time.monotonic() - began > 30:
-            raise Timeout(f"30 s after the new start it says {entry and (entry['state'], entry['done_bytes'])}, had {had}")
+        if time.monotonic() - began > 60:
+            raise Timeout(f"60 s after the new start it says {entry and (entry['state'], entry['done_bytes'])}, had {had}")
         time.sleep(0.02)
 
 
-@suite("killed while it downloads, 4 times", limit=150)
+@suite("killed while it downloads, 4 times", limit=300)
 def _(t):
     # a debug build on a busy machine: what is tested here is that nothing is lost, `prove` looks at the time
-    kills(t, 4, 3 * UP_AGAIN_S)
+    kills(t, 4, 10 * UP_AGAIN_S)
 
 
 @suite("killed while it downloads, 20 times", limit=400, prove=True)

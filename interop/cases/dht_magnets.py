@@ -2,9 +2,9 @@
 import time
 
 import payloads
-from cases.dht import Network, soon
+from cases.dht import Network
 from commands import Running
-from harness import require, require_same, suite
+from harness import require, require_same, suite, wait
 from torrents import make
 
 DHT_ALONE = ("--without", "lsd,mapping,pex")
@@ -23,7 +23,7 @@ def bare(link):
     return link
 
 
-@suite("dht, bare magnets with libtorrent", limit=90)
+@suite("dht, bare magnets with libtorrent", limit=180)
 def _(t):
     net = Network(t)
     alice, bob = net.libtorrents
@@ -32,9 +32,10 @@ def _(t):
     torrent = make("libtorrent", film, t.folder / "film.torrent", payloads.PIECE)
     with t.case("libtorrent -> compeer"):
         alice.add([torrent.path], film.parent, seed=True)
-        alice.ask(cmd="dht_reannounce")
+        # Not announced yet, she could find ours first, and nobody would have been found by the DHT.
+        wait("she is announced", lambda: alice.ask(cmd="dht_reannounce") and net.find(torrent.id), 60)
         net.ours.add_magnet(torrent.magnet(), t.sub("got", "ours"))
-        net.ours.wait_done(torrent.id, 40)
+        net.ours.wait_done(torrent.id, 60)
         require_same(film, t.folder / "got/ours" / film.name)
     with t.case("the table of sources names the DHT"):
         sources = {s["source"]: s for s in net.ours.call("GET", f"torrents/{torrent.id}")["sources"]}
@@ -50,13 +51,13 @@ def _(t):
             require_same(notes, t.folder / "got/cli" / notes.name)
         with t.case("compeer -> libtorrent"):
             bob.add_magnet(link, t.sub("got", "libtorrent"))
-            soon("libtorrent", lambda: bob.ask(cmd="dht_reannounce") and bob.status()["done"] == 1, 40)
+            wait("libtorrent", lambda: bob.ask(cmd="dht_reannounce") and bob.status()["done"] == 1, 40)
             require_same(notes, t.folder / "got/libtorrent" / notes.name)
     with t.case("nothing wanted to leave the Ethernet"):
         require(sum(host.leaks() for host in net.hosts) == 0, f"{[(host.name, host.leaks()) for host in net.hosts]}")
 
 
-@suite("dht, bare magnets with transmission", limit=150)
+@suite("dht, bare magnets with transmission", limit=300)
 def _(t):
     net = Network(t)
     seeder, leecher = (net.transmission(i) for i in range(2))

@@ -88,7 +88,7 @@ def meet(t, theirs, we_dial, transport="tcp"):
         ends = ours[policy], foreign[tuple(pair)]
         dialler, dialled = ends if we_dial else ends[::-1]
         if not we_dial:
-            dialled.wait_done(torrent.id, 30)       # it is checked by then
+            dialled.wait_done(torrent.id, 60)       # it is checked by then
         dialler.add_peer(dialled.ip, dialled.port, torrent.id)
     began = time.monotonic()
     seen = {pair: set() for pair in pairs}
@@ -96,7 +96,7 @@ def meet(t, theirs, we_dial, transport="tcp"):
     while time.monotonic() - began < GRACE or not all(seen[pair] for pair in wanted):
         for pair, (_, torrent) in pairs.items():
             seen[pair].update(hidden(ours[pair[0]], torrent.id))
-        if time.monotonic() - began > 30:
+        if time.monotonic() - began > 60:
             break
         time.sleep(0.05)
     for node in ours.values():
@@ -109,18 +109,18 @@ def meet(t, theirs, we_dial, transport="tcp"):
             require(seen[policy, *pair] == ({want} if want else set()), f"it was {seen[policy, *pair] or 'no connection'}")
             dialler = ours[policy] if we_dial else foreign[tuple(pair)]
             if want:
-                dialler.wait_done(torrent.id, 30)
+                dialler.wait_done(torrent.id, 60)
                 require_same(path, t.folder / "got" / dialler.name / path.name)
             else:
                 require(dialler.torrents()[torrent.id]["bytes"] == 0, "it has something all the same")
 
 
-@suite("encryption, we dial libtorrent", limit=120)
+@suite("encryption, we dial libtorrent", limit=240)
 def _(t):
     meet(t, THEIRS, we_dial=True)
 
 
-@suite("encryption, libtorrent dials us", limit=120)
+@suite("encryption, libtorrent dials us", limit=240)
 def _(t):
     meet(t, THEIRS, we_dial=False)
 
@@ -128,12 +128,12 @@ def _(t):
 FEW = [("disabled", "both"), ("enabled", "both"), ("forced", "rc4")]
 
 
-@suite("encryption over uTP, we dial libtorrent", limit=120)
+@suite("encryption over uTP, we dial libtorrent", limit=240)
 def _(t):
     meet(t, FEW, we_dial=True, transport="utp")
 
 
-@suite("encryption over uTP, libtorrent dials us", limit=120)
+@suite("encryption over uTP, libtorrent dials us", limit=240)
 def _(t):
     meet(t, FEW, we_dial=False, transport="utp")
 
@@ -188,7 +188,7 @@ def transmissions(t, dials, size, pairs, tracker=None, on=(None, None)):
     for node in ours.values():
         node.call("PUT", "limits", {"upload_bytes_per_s": 10_000, "download_bytes_per_s": 10_000})
     for name, *_, torrent, node, other, ((seeder, _), (leecher, leechers)) in jobs:
-        seeder.wait_done(torrent.id, 40)
+        seeder.wait_done(torrent.id, 60)
         if seeder is node or not tracker:
             leecher.add([leechers], t.sub("got", leecher.home.name))
         if not tracker:
@@ -199,12 +199,12 @@ def transmissions(t, dials, size, pairs, tracker=None, on=(None, None)):
         look()
     began = time.monotonic()
     todo = {name for name, policy, number, *_ in jobs if dials(policy, number)}
-    while not all(seen[name] for name in todo) and time.monotonic() - began < 75:
+    while not all(seen[name] for name in todo) and time.monotonic() - began < 120:
         look()
         time.sleep(0.05)
     for node in ours.values():
         node.call("PUT", "limits", {})
-    while todo and time.monotonic() - began < 75:
+    while todo and time.monotonic() - began < 120:
         look()
         todo -= {name for name, _, _, _, torrent, *_, (_, (leecher, _)) in jobs if leecher.torrents()[torrent.id]["done"]}
         time.sleep(0.05)
@@ -220,7 +220,7 @@ def transmissions(t, dials, size, pairs, tracker=None, on=(None, None)):
                 require(leecher.torrents()[torrent.id]["bytes"] == 0, "it has something all the same")
 
 
-def until_runs(transmission, id, timeout=20):
+def until_runs(transmission, id, timeout=60):
     end = time.monotonic() + timeout
     while not transmission.torrents().get(id, {}).get("runs"):
         if time.monotonic() > end:
@@ -231,12 +231,12 @@ def until_runs(transmission, id, timeout=20):
 ALL = [(policy, number) for policy in OURS for number in (0, 1, 2)]
 
 
-@suite("encryption, we dial transmission", limit=150)
+@suite("encryption, we dial transmission", limit=300)
 def _(t):
     transmissions(t, we_dial, SMALL, ALL)
 
 
-@suite("encryption, transmission dials us", limit=150)
+@suite("encryption, transmission dials us", limit=300)
 def _(t):
     here, there = network.hosts(2)
     with here.inside():
@@ -245,7 +245,7 @@ def _(t):
     tracker.close()
 
 
-@suite("16 MiB of RC4 with transmission", limit=150)
+@suite("16 MiB of RC4 with transmission", limit=300)
 def _(t):
     transmissions(t, we_dial, 16 << 20, [("require", 2)])
 

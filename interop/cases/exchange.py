@@ -18,7 +18,7 @@ FOREIGN = {
 DIALS_HINTS = {"compeer", "libtorrent", "qbittorrent"}     # their magnets know x.pe
 MAGNET = "magnet with only the peer's address"
 # Transmission's first byte comes after some 11 s; a busy machine has a quarter of its speed
-LIMIT = 75
+LIMIT = 120
 
 
 def exchange(t, seeds, fetches, kind, maker):
@@ -86,7 +86,7 @@ def wait(leecher, seeder, name, torrent):
 
 
 def register(seeds, fetches, kind, maker):
-    @suite(f"{seeds} -> {fetches}, {kind}", limit=150)
+    @suite(f"{seeds} -> {fetches}, {kind}", limit=300)
     def _(t):
         exchange(t, seeds, fetches, kind, maker)
 

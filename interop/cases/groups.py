@@ -3,25 +3,11 @@ import contextlib
 import json
 import random
 import sqlite3
-import threading
 import time
-import urllib.request
 
-import drivers
-import people      # noqa: F401  adds the client "person"
+import people
+from cases.messages import soon
 from harness import Failed, require, require_same, suite
-
-SOON = 20       # seconds that something which has to happen may take on a busy computer
-
-
-def soon(what, holds, timeout=SOON):
-    """Waits until something is so; -> the seconds that it took."""
-    began = time.monotonic()
-    while not holds():
-        if time.monotonic() - began > timeout:
-            raise drivers.Timeout(f"not so after {timeout} s: {what}")
-        time.sleep(0.05)
-    return time.monotonic() - began
 
 
 def refused(person, *arguments):
@@ -72,34 +58,12 @@ class Member:
         return info and info["standing"]
 
 
-class Ear:
-    """Listens to a node's server-sent events."""
-
-    def __init__(self, person):
-        token = (person.home / "token").read_text().strip()
-        request = urllib.request.Request(f"http://127.0.0.1:{person.api}/api/v1/events", headers={"Authorization": f"Bearer {token}"})
-        self.answer = urllib.request.urlopen(request, timeout=60)
-        self.heard = []
-        threading.Thread(target=self.listen, daemon=True).start()
-
-    def listen(self):
-        try:
-            for line in self.answer:
-                if line.startswith(b"data:"):
-                    self.heard.append(json.loads(line[5:]))
-        except (OSError, ValueError):
-            pass
-
-    def groups(self):
-        return [e["data"] for e in self.heard if e["event"] == "group"]
-
-
-@suite("groups of people", limit=120)
+@suite("groups of people", limit=240)
 def _(t):
     alice, bob, carol, dora = everybody = [t.start("person", called=name) for name in ("alice", "bob", "carol", "dora")]
     group = alice.run("group", "create", "Tea", "--private")["id"]
     a, b, c, d = (Member(person, group) for person in everybody)
-    ear = Ear(bob)
+    ear = people.Ear(bob)
 
     with t.case("one comes in by a link, one by an invitation in her name, and nobody by a link that was used"):
         link = alice.run("group", "invite", "Tea")["link"]
@@ -124,8 +88,8 @@ def _(t):
         t.note(seen_by_all_after_s=round(took, 2))
 
     with t.case("the events of the API tell it"):
-        soon("an event with the new name", lambda: any(g.get("name") == "Coffee" for g in ear.groups()))
-        require(any(g["role"] == "admin" for g in ear.groups()), f"{ear.groups()}")
+        soon("an event with the new name", lambda: any(g.get("name") == "Coffee" for g in ear.of("group")))
+        require(any(g["role"] == "admin" for g in ear.of("group")), f"{ear.of('group')}")
 
     with t.case("who was away catches up from a member that is not the author"):
         carol.stop()
@@ -187,7 +151,7 @@ def _(t):
         soon("Bob forgot it", lambda: not bob.call("GET", "groups"))
 
 
-@suite("groups without who began them", limit=120)
+@suite("groups without who began them", limit=240)
 def _(t):
     alice, bob, carol, dora = [t.start("person", called=name) for name in ("alice", "bob", "carol", "dora")]
     group = alice.run("group", "create", "Tea")["id"]
@@ -224,7 +188,7 @@ def _(t):
         require(not any(x["node"] == node for m in (carol, dora) for x in m.run("connections")), "it is back")
 
 
-@suite("groups of a person with two nodes", limit=100)
+@suite("groups of a person with two nodes", limit=200)
 def _(t):
     alice, bob = [t.start("person", called=name) for name in ("alice", "bob")]
     group = alice.run("group", "create", "Tea", "--private")["id"]
@@ -247,7 +211,7 @@ def _(t):
             require((entry["from"], entry["group"]) == ("alice", "Coffee"), f"{node.name}: {entry}")
             node.accept(id, t.sub(node.name))
         for node in (bob, phone):
-            node.wait_done(id, 30)
+            node.wait_done(id, 60)
             require_same(content, t.sub(node.name) / content.name)
 
     with t.case("it shares with the group itself, and reads all after a restart while the first one is off"):
@@ -271,7 +235,7 @@ def _(t):
         require(p.name() == "Coffee", f"the revoked node reads on: {p.info()}")
 
     with t.case("it comes to know that it was revoked, says so, and is quiet"):
-        soon("the phone knows", lambda: phone.call("GET", "identity")["revoked"], timeout=40)
+        soon("the phone knows", lambda: phone.call("GET", "identity")["revoked"])
         require(phone.run("info")["network"]["overlay"]["revoked"], "info does not say so")
         require("was revoked" in refused(phone, "contact", "invite"), "it goes on as if nothing had happened")
         soon("it is connected to nobody", lambda: not phone.run("connections"))

@@ -1,8 +1,8 @@
 """What a node costs that has nothing to do but to be one of a DHT. Ten minutes: `cargo xtask prove` only."""
 import time
 
-from cases.dht import Network, soon
-from harness import require, suite
+from cases.dht import Network
+from harness import require, suite, wait
 
 CROWD = 60
 MINUTES = 10
@@ -23,7 +23,7 @@ def carried(host):
 def _(t):
     net = Network(t, crowd=CROWD)
     # the nearest buckets hold eight each, so that not all of the crowd finds a place
-    soon("a table of some nodes", lambda: len(net.ids()) >= 3 * BUCKET, timeout=60)
+    wait("a table of some nodes", lambda: len(net.ids()) >= 3 * BUCKET)
     host, began = net.hosts[0], time.monotonic()
     cpu, payload = net.ours.cpu(), carried(host)
     with t.case(f"it uses under {MOST_CPU_PERCENT} % of a core and under {MOST_MEGABYTES_A_DAY} MB a day"):

@@ -5,7 +5,7 @@ from harness import require, suite
 from torrents import make
 
 
-@suite("info-hashes of created torrents", limit=120)
+@suite("info-hashes of created torrents", limit=240)
 def _(t):
     source, out = t.sub("source"), t.sub("torrents")
     content = {name: make_payload(source) for name, make_payload in payloads.ALL.items()}

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import drivers
 from commands import Running
-from harness import Failed, require, require_same, suite
+from harness import Failed, require, require_same, suite, wait
 from network import Host, Lan
 from router import Router
 from torrents import make
@@ -29,22 +29,12 @@ def film(t, name, tracker=None, size=SIZE):
     return path, make("libtorrent", path, t.folder / f"{name}.torrent", PIECE, tracker=tracker)
 
 
-def until(what, test, timeout=15):
-    """Waits until the test says something; -> what."""
-    end = time.monotonic() + timeout
-    while not (answer := test()):
-        if time.monotonic() > end:
-            raise Failed(f"{what}: not within {timeout} s")
-        time.sleep(0.1)
-    return answer
-
-
 def mapped(router, host, count=2):
     """The mappings to a host, once it has so many."""
     def ours():
         found = [m for m in router.mappings() if m[2] == host.ip]
         return found if len(found) >= count else None
-    return until(f"{host.name}'s port is mapped: {router.mappings()}", ours)
+    return wait(f"{host.name}'s port is mapped: {router.mappings()}", ours)
 
 
 @contextlib.contextmanager
@@ -60,7 +50,7 @@ def running(client):
 def fetch(leecher, link, path, got):
     """Starts a download, waits for its end and compares."""
     leecher.add_magnet(link, got)
-    leecher.wait_complete(30)
+    leecher.wait_complete(60)
     require_same(path, got / path.name)
 
 
@@ -80,21 +70,21 @@ class Home:
         seeder = self.t.client("compeer", on=self.alice, port=PORT, without="dht,lsd")
         with running(seeder):
             seeder.add([torrent.path], self.t.sub("source"))
-            seeder.wait_done(torrent.id, 30)
+            seeder.wait_done(torrent.id, 60)
             yield seeder
 
     def leecher(self):
         return running(self.t.client("libtorrent", on=self.public))
 
 
-@suite("ports mapped by miniupnpd", limit=90)
+@suite("ports mapped by miniupnpd", limit=180)
 def _(t):
     path, torrent = film(t, "film.bin")
 
     def refused():
         home = Home(t, "refused")
         with t.case("a router that maps nothing is told as such, and lets nobody in"), home.seed(torrent) as seeder:
-            until("the router is asked", lambda: "maps no port" in seeder.call("GET", "network")["mapping"]["message"])
+            wait("the router is asked", lambda: "maps no port" in seeder.call("GET", "network")["mapping"]["message"])
             with home.leecher() as leecher:
                 leecher.add_magnet(torrent.magnet("11.0.0.10", PORT), t.sub("nothing"))
                 time.sleep(3)
@@ -108,7 +98,7 @@ def _(t):
                 # Asked for at once: it waits for the router's first answer.
                 link = seeder.call("GET", f"torrents/{torrent.id}")["magnet"]
                 require(mapped(router, alice) == [(p, PORT, alice.ip, PORT) for p in ("tcp", "udp")], f"{router.mappings()}")
-                said = until("the node knows", lambda: (i := seeder.call("GET", "network"))["external"] and i)
+                said = wait("the node knows", lambda: (i := seeder.call("GET", "network"))["external"] and i)
                 require("11.0.0.10" in said["external"] and protocol in said["mapping"]["message"], f"{said}")
                 require(f"x.pe=11.0.0.10:{PORT}" in unquote(link), f"the link does not name the router's address: {link}")
                 fetch(leecher, link, path, t.sub("got", protocol))
@@ -127,9 +117,9 @@ def _(t):
                     (_, outside, *_), (_, udp, *_) = mapped(router, alice)
                     require(outside == udp != PORT, f"{router.mappings()}")
                     leecher.add([torrent.path], t.sub("got", "other"))
-                    leecher.wait_complete(30)
+                    leecher.wait_complete(60)
                     require_same(path, t.sub("got", "other") / path.name)
-                until("only the other's mappings are left", lambda: {m[2] for m in router.mappings()} == {bob.ip})
+                wait("only the other's mappings are left", lambda: {m[2] for m in router.mappings()} == {bob.ip})
 
     t.side_by_side(beside_another, lambda: by("UPnP", pcp=False), lambda: by("PCP", upnp=False), refused)
 
@@ -152,7 +142,7 @@ class Punching:
         for client in (self.alice, self.rita, self.bob):
             client.start()
         self.alice.add([self.torrent.path], t.sub("source"))
-        self.alice.wait_done(self.torrent.id, 30)
+        self.alice.wait_done(self.torrent.id, 60)
         self.rita.add([self.torrent.path], passed_on)
         self.bob.add([self.torrent.path], self.got)
         for client in (self.alice, self.bob):
@@ -185,7 +175,7 @@ def _(t):
         raise Failed("somebody came through: these routers prove nothing")
 
 
-@suite("a hole punched through two routers", limit=120)
+@suite("a hole punched through two routers", limit=240)
 def _(t):
     with t.case("compeer, compeer, by compeer"):
         Punching(t, *["compeer"] * 3).succeed(90)
@@ -233,7 +223,7 @@ class Magnet:
         require_same(self.path, got / self.path.name)
 
 
-@suite("a bare magnet through two routers", limit=150)
+@suite("a bare magnet through two routers", limit=300)
 def _(t):
     def by_mapping():
         with t.case("with the port mapped, which is no longer when it is over"):

@@ -2,18 +2,18 @@
 blocked. Asked by libtorrent over TCP and uTP, by a stranger's compeer, and of each service of the overlay by iroh's own endpoint
 with the keys and certificates that the refused ones still hold."""
 import json
-import random
 import time
 
 import people
 from cases.discovery import Wire
 from cases.private import QUIET, blob, start
-from harness import Failed, require, suite
+from harness import Failed, require, still, suite
 from iroh_caller import HELLO, call, framed, key_of, list_of, questions, z32
 from network import hosts
 
 MIB = 1 << 20
-GONE = 5        # seconds in which a running transfer has to end
+SLOW = MIB // 4         # bytes a second: what is shared takes a minute
+GONE = 20       # seconds in which a running transfer has to end, on a busy computer
 REFUSED, WELCOME, REVOKED = 2, 1, 12     # messages of the service `people`: crates/people/src/proto/exchange/message.rs
 
 
@@ -79,10 +79,10 @@ def fails(person, *words):
 
 def begin(taker, sharer, id, folder):
     """Lets somebody take up a share, slowly, until some of it is there."""
-    sharer.limit(MIB)
+    sharer.limit(SLOW)
     taker.hears_of(id)
     taker.accept(id, folder)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not taker.torrents().get(id, {}).get("bytes"):
         require(time.monotonic() < end, f"{taker.name} gets nothing although it may")
         time.sleep(0.05)
@@ -95,14 +95,15 @@ def require_cut_off(taker, sharer, id, node, services=None):
     while connected() or sharer.call("GET", f"torrents/{id}/peers"):
         require(time.monotonic() < end, f"{taker.name} is connected still: {connected()}")
         time.sleep(0.1)
-    before = taker.torrents()[id]["bytes"]
+    # what had come is looked at before it counts
+    before = still(lambda: taker.torrents()[id]["bytes"], 1)
     sharer.limit(0)
     time.sleep(QUIET)
     require(taker.torrents()[id]["bytes"] == before, f"{taker.name} got more: {before} -> {taker.torrents()[id]}")
     require(not taker.torrents()[id]["done"], f"{taker.name} has it all")
 
 
-@suite("refused: a stranger", limit=60)
+@suite("refused: a stranger", limit=180)
 def _(t):
     alice, bob, mallory = start(t, "alice", "bob", "mallory")
     people.befriend(alice, bob)
@@ -111,7 +112,7 @@ def _(t):
     alice.run("library", "add", t.sub("music"), "--to", "bob")
     bob.hears_of(id)
     bob.accept(id, t.sub("bob"))
-    bob.wait_done(id, 30)
+    bob.wait_done(id, 60)
     known = Known(alice, id)
     torrent = t.folder / "private.torrent"
     torrent.write_bytes(bob.raw(f"torrents/{id}/metainfo"))
@@ -155,7 +156,7 @@ def _(t):
         require(not alice.call("GET", f"torrents/{id}/peers"), "somebody is connected")
 
 
-@suite("refused: a revoked node", limit=90)
+@suite("refused: a revoked node", limit=180)
 def _(t):
     alice, bob = start(t, "alice", "bob")
     people.befriend(alice, bob)
@@ -178,7 +179,7 @@ def _(t):
         fails(phone, "browse", "alice")
         fails(phone, "node", "meet", f"{known.node}@{known.hints[0]}")
         require([n for n in bob.run("node", "list") if n["id"] == node][0]["revoked"], "bob does not show it")
-        end = time.monotonic() + 40
+        end = time.monotonic() + 60
         while not phone.call("GET", "identity")["revoked"]:
             require(time.monotonic() < end, "it does not come to know why")
             time.sleep(0.1)
@@ -194,10 +195,10 @@ def _(t):
         alice.limit(0)
         bob.hears_of(id)
         bob.accept(id, t.sub("bob"))
-        bob.wait_done(id, 30)
+        bob.wait_done(id, 60)
 
 
-@suite("refused: an expelled member", limit=90)
+@suite("refused: an expelled member", limit=180)
 def _(t):
     alice, carol, dave = start(t, "alice", "carol", "dave")
     group = alice.run("group", "create", "choir", "--private")["id"]
@@ -227,10 +228,10 @@ def _(t):
     with t.case("a member gets it all"):
         dave.hears_of(id)
         dave.accept(id, t.sub("dave"))
-        dave.wait_done(id, 30)
+        dave.wait_done(id, 60)
 
 
-@suite("refused: one who is blocked", limit=60)
+@suite("refused: one who is blocked", limit=180)
 def _(t):
     alice, bob = start(t, "alice", "bob")
     people.befriend(alice, bob)
@@ -250,7 +251,7 @@ def _(t):
     with t.case("who is admitted again goes on where it was"):
         alice.run("contact", "unblock", "bob")
         require(alice.run("block")["block"] == [], "the list of blocks does not follow")
-        bob.wait_done(id, 40)
+        bob.wait_done(id, 60)
         alice.run("contact", "block", "bob")
         require(alice.run("allow", "bob")["block"] == [] and alice.run("contact", "show", "bob")["state"] == "contact", "allow does not unblock")
 
@@ -260,7 +261,7 @@ def _(t):
         require_no_stream(known.asked_by(bob.home), "one who is blocked")
 
 
-@suite("refused: nothing is announced", limit=60)
+@suite("refused: nothing is announced", limit=180)
 def _(t):
     entry, one, two = hosts(3)
     with Wire(one) as wire:
@@ -274,17 +275,25 @@ def _(t):
         alice.add([public], t.sub("source"))
         bob.hears_of(id)
         bob.accept(id, t.sub("bob"))
-        bob.wait_done(id, 30)
+        bob.wait_done(id, 60)
         detail = alice.call("GET", f"torrents/{id}")
         [other] = [torrent for torrent in alice.torrents() if torrent != id]
+        private, known = bytes.fromhex(detail["info_hash_v2"])[:20], bytes.fromhex(other)
+        # the loopback is heard as well, which the API is on; an Ethernet frame names the receiver, then the sender
+        mac = bytes.fromhex(json.loads(one.run("ip", "-j", "link", "show", "eth0"))[0]["address"].replace(":", ""))
+
+        def heard(hash):
+            """How often a torrent was named in the DHT, and on the local network."""
+            texts = (hash.hex().encode(), hash.hex().upper().encode())
+            ours = [frame for frame in list(wire.frames) if frame[6:12] == mac]
+            return sum(hash in frame for frame in ours), sum(any(text in frame for text in texts) for frame in ours)
+
+        end = time.monotonic() + 60
+        while not all(heard(known)) and time.monotonic() < end:
+            time.sleep(0.5)
         time.sleep(8)
-    # the loopback is heard as well, which the API is on; an Ethernet frame names the receiver, then the sender
-    mac = bytes.fromhex(json.loads(one.run("ip", "-j", "link", "show", "eth0"))[0]["address"].replace(":", ""))
-    wire.frames = [frame for frame in wire.frames if frame[6:12] == mac]
-    private, known = bytes.fromhex(detail["info_hash_v2"])[:20], bytes.fromhex(other)
-    heard = {name: (wire.says(hash), wire.says(hash.hex().encode()) + wire.says(hash.hex().upper().encode())) for name, hash in (("private", private), ("public", known))}
     with t.case("the DHT and the local network hear of what is public, and not of what is shared with people"):
-        require(all(heard["public"]), f"not even that was heard: {heard}")
-        require(heard["private"] == (0, 0), f"{heard}")
+        require(all(heard(known)), f"not even that was heard: {heard(known)}")
+        require(heard(private) == (0, 0), f"{heard(private)}")
         enabled = [s["source"] for s in detail["sources"] if s["enabled"]]
         require(not set(enabled) & {"dht", "pex", "lsd", "tracker"}, f"{enabled}")

@@ -41,9 +41,16 @@ def rosters(s):
 @suite("twenty people who talk", limit=7200, prove=True)
 def conversations(s):
     with s.case("every message is once on every node that it is owed to and on no other, whatever sleeps, crashes or is lost"):
+        simulate(s, "chat", "--small", "--seeds", "0..600")
         simulate(s, "chat", "--seeds", "0..200")
     with s.case("so it is with envelopes sealed as the program seals them"):
-        simulate(s, "chat", "--olm", "--seeds", "0..4")
+        simulate(s, "chat", "--olm", "--small", "--seeds", "0..40")
+
+
+@suite("a million letters that were changed on the way", limit=3600, prove=True)
+def changed_letters(s):
+    with s.case("none opens to anything but what was sealed, none crashes, and what is refused leaves nothing behind"):
+        simulate(s, "envelopes", "--count", "1000000")
 
 
 @suite("uTP on links of 1 Mbit/s to 1 Gbit/s", limit=3600, prove=True)

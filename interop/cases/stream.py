@@ -5,19 +5,19 @@ import subprocess
 import urllib.parse
 
 import payloads
-from cases.controls import blob, shared, wait
-from harness import require, suite
+from cases.controls import blob, shared
+from harness import require, suite, wait
 from torrents import make
 
 MIB = 1 << 20
 SIZE = 24 * MIB + 12_345
-SLOW = 2 * MIB      # bytes a second from the seed: what is read at the end cannot be here by chance
+SLOW = MIB // 2     # bytes a second from the seed: what is read at the end cannot be here by chance
 
 
 def curl(t, *arguments):
     """-> the status, the headers by name, the body."""
     head, body = t.folder / "head", t.folder / "body"
-    out = subprocess.run(["curl", "--silent", "--show-error", "--noproxy", "*", "--max-time", "30", "--dump-header", head, "--output", body, *arguments], capture_output=True, text=True, timeout=40)
+    out = subprocess.run(["curl", "--silent", "--show-error", "--noproxy", "*", "--max-time", "60", "--dump-header", head, "--output", body, *arguments], capture_output=True, text=True, timeout=90)
     require(out.returncode == 0, f"curl {arguments}: {out.returncode} {out.stderr}")
     first, *lines = head.read_text().strip().splitlines()
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -29,7 +29,7 @@ def part(t, url, range, *more):
     return curl(t, "--range", range, *more, url)
 
 
-@suite("streaming", limit=120)
+@suite("streaming", limit=240)
 def _(t):
     seed, ours = t.start("libtorrent"), t.start("compeer")
     film = shared(t, seed, "A film & more.mkv", SIZE)
@@ -41,6 +41,7 @@ def _(t):
     url = link["url"]
     token = f"Authorization: Bearer {(ours.home / 'token').read_text().strip()}"
     resource = f"http://127.0.0.1:{ours.api}/api/v1/torrents/{film.id}/files/0/content"
+    short = f"http://127.0.0.1:{ours.api}/stream/{film.id}/0"
 
     def had():
         return ours.call("GET", f"torrents/{film.id}")["done_bytes"]
@@ -53,25 +54,36 @@ def _(t):
         require(status == 206 and headers["content-range"] == f"bytes {SIZE - 1000}-{SIZE - 1}/{SIZE}", f"{status} {headers}")
         require(body == content[-1000:], "other bytes")
         require(had() < SIZE // 2, "it waited for the rest")
-    with t.case("a range in the middle, with the token instead of the link"):
-        status, headers, body = part(t, resource, f"{10 * MIB}-{10 * MIB + 99_999}", "--header", token)
-        require(status == 206 and body == content[10 * MIB:10 * MIB + 100_000], f"{status} {len(body)}")
-        require(headers["content-type"] == "video/x-matroska" and headers["accept-ranges"] == "bytes", f"{headers}")
-        require(had() < SIZE, "all of it is here: this proves nothing")
+    for name, address, first in (("its resource", resource, 10 * MIB), ("the short address", short, 20 * MIB)):
+        with t.case(f"a range in the middle, with the token instead of the link, at {name}"):
+            status, headers, body = part(t, address, f"{first}-{first + 99_999}", "--header", token)
+            require(status == 206 and body == content[first:first + 100_000], f"{status} {len(body)}")
+            require(headers["content-range"] == f"bytes {first}-{first + 99_999}/{SIZE}", f"{headers}")
+            require(headers["content-type"] == "video/x-matroska" and headers["accept-ranges"] == "bytes", f"{headers}")
+            require(had() < SIZE, "all of it is here: this proves nothing")
     with t.case("HEAD tells the length and sends nothing"):
-        status, headers, _ = curl(t, "--head", url)
-        require(status == 200 and headers["content-length"] == str(SIZE), f"{status} {headers}")
+        for address, *more in ((url,), (short, "--header", token)):
+            status, headers, body = curl(t, "--head", *more, address)
+            require(status == 200 and headers["content-length"] == str(SIZE), f"{status} {headers}")
     with t.case("a range behind the end is refused"):
-        status, headers, _ = part(t, url, f"{SIZE}-")
-        require(status == 416 and headers["content-range"] == f"bytes */{SIZE}", f"{status} {headers}")
+        for address, *more in ((url,), (short, "--header", token)):
+            status, headers, _ = part(t, address, f"{SIZE}-", *more)
+            require(status == 416 and headers["content-range"] == f"bytes */{SIZE}", f"{status} {headers}")
     with t.case("without token, with a wrong link, and of another torrent nothing is told"):
-        for wrong, expected in ((resource, 401), (url.replace("/stream/", "/stream/0"), 404), (resource.replace(film.id, "0" * 40), 401)):
+        for wrong, expected in ((resource, 401), (short, 401), (short.replace(film.id, "0" * 40), 401), (url.replace("/stream/", "/stream/0"), 404),
+                                (resource.replace(film.id, "0" * 40), 401)):
             status, _, body = part(t, wrong, "0-99")
             require(status == expected and body != content[:100], f"{wrong}: {status}")
         status, _, _ = part(t, resource.replace("/0/content", "/1/content"), "0-99", "--header", token)
         require(status == 404, f"a file that is not there: {status}")
+        for name in ("1", "x", "..%2f0", "%2e%2e%2f%2e%2e%2fetc%2fpasswd"):
+            status, _, body = part(t, f"{short[:-1]}{name}", "0-99", "--path-as-is", "--header", token)
+            require(status == 404 and b"root:" not in body, f"{name}: {status}")
+        status, _, _ = part(t, short, "0-99", "--header", token, "--header", "Host: rebound.example")
+        require(status == 403, f"a foreign name, at the short address: {status}")
         status, _, _ = part(t, url, "0-99", "--header", "Host: rebound.example")
         require(status == 403, f"a foreign name: {status}")
+    seed.limit(4 * SLOW)
     with t.case("two readers at once, one of whom goes, and the other has its bytes"):
         parts = urllib.parse.urlsplit(url)
         stays, goes = (http.client.HTTPConnection(parts.netloc, timeout=60) for _ in range(2))

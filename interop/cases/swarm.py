@@ -15,7 +15,7 @@ SEED_BYTES_PER_S = 1_500_000
 OTHERS_BYTES_PER_S = 400_000    # slow enough that most still lack something when the seed dies
 
 
-@suite("a swarm that loses its seed", limit=180)
+@suite("a swarm that loses its seed", limit=300)
 def _(t):
     source = t.sub("source")
     film = source / "film.bin"
@@ -29,7 +29,7 @@ def _(t):
         tracker.addresses[c.port] = c.ip
         c.start()
     seed.add([torrent.path], source, seed=True)
-    seed.wait_done(torrent.id, 30)
+    seed.wait_done(torrent.id, 60)
     seed.call("PUT", "limits", {"upload_bytes_per_s": SEED_BYTES_PER_S})
     for i, c in enumerate(others):
         if c.name == "compeer":

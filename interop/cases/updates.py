@@ -3,13 +3,11 @@ import contextlib
 import json
 import random
 import shutil
-import time
 
 import drivers
 from cases.trackers import Program
 from commands import Running
-from drivers import free_port
-from harness import HERE, require, require_same, suite
+from harness import HERE, Failed, require, require_same, suite, wait
 from network import hosts
 from torrents import make
 
@@ -21,17 +19,6 @@ def dht_node(t, host, *bootstrap):
     node = Program(t, host, "node", HERE / "npm_updates.mjs", drivers.NPM, PORT, *bootstrap)
     node.wait("ready")
     return node
-
-
-def eventually(what, seconds=30):
-    """Calls `what` until it returns something; -> that."""
-    end = time.monotonic() + seconds
-    while True:
-        found = what()
-        if found:
-            return found
-        require(time.monotonic() < end, f"not after {seconds} s")
-        time.sleep(0.2)
 
 
 def get(node, key, salt=None):
@@ -48,14 +35,23 @@ def home(t, name):
     return folder
 
 
+def is_same(expected, got):
+    """Whether the two have the same files with the same bytes by now."""
+    try:
+        require_same(expected, got)
+    except (Failed, OSError):
+        return False
+    return True
+
+
 def links(running):
     """The two links that `share --updates` prints."""
     first = running.link()
-    second = eventually(lambda: [line.strip() for line in list(running.lines) if line.startswith("magnet:?xs=")])
+    second = wait("the new version's link", lambda: [line.strip() for line in list(running.lines) if line.startswith("magnet:?xs=")])
     return first.split("btih:")[1][:40], second[0]
 
 
-@suite("shares that change", limit=120)
+@suite("shares that change", limit=240)
 def _(t):
     theirs, one, two, three = hosts(4)
     entry = f"{theirs.ip}:{PORT}"
@@ -69,7 +65,7 @@ def _(t):
             first, link = links(share)
             key = link.split("btpk:")[1][:64]
             with t.case("npm finds the first version of ours"):
-                item = eventually(lambda: get(npm, key))
+                item = wait("npm finds it", lambda: get(npm, key))
                 require(item == {"seq": 1, "ih": first}, f"{item}, not {first}")
             with t.case("get follows the link to it, and ends"):
                 t.compeer("get", link, "--output", t.sub("once"), *network, home=home(t, "once"), on=two)
@@ -81,7 +77,8 @@ def _(t):
             with t.case("a running node follows it for another command"):
                 t.compeer("get", link, "--output", t.sub("kept"), home=daemon.home, on=three)
                 require_same(source, t.folder / "kept" / "diary")
-                eventually(lambda: (t.folder / "followed" / "diary" / "today.txt").exists())
+                wait("it is here", lambda: is_same(source, t.folder / "followed" / "diary"))
+                daemon.call("PATCH", f"torrents/{first}", {"labels": {"add": ["mine"]}, "category": "diaries"})
             share.interrupt()
         (source / "today.txt").write_text("Tuesday, and more of it")
         (source / "new.txt").write_text("news")
@@ -89,12 +86,16 @@ def _(t):
             second, again = links(share)
             with t.case("npm finds the second version under the same key"):
                 require(second != first and again.split("&")[0] == link.split("&")[0], f"{second} {again}")
-                item = eventually(lambda: (found := get(npm, key)) and found["seq"] == 2 and found)
+                item = wait("npm finds the second", lambda: (found := get(npm, key)) and found["seq"] == 2 and found)
                 require(item["ih"] == second, f"{item}, not {second}")
             for name in ("kept", "followed"):
                 with t.case(f"who follows it has it too ({name})"):
-                    eventually(lambda: (t.folder / name / "diary" / "new.txt").exists(), 40)
+                    wait("the new file is here", lambda: (t.folder / name / "diary" / "new.txt").exists())
+                    wait("all of it is here", lambda: is_same(source, t.folder / name / "diary"))
                     require_same(source, t.folder / name / "diary")
+            with t.case("it is sorted as the version before"):
+                wait("the second has taken the place of the first", lambda: [(it["id"], it["labels"], it["category"]) for it in daemon.list()] == [(second, ["mine"], "diaries")])
+                require(daemon.call("GET", "labels") == [{"name": "mine", "torrents": 1}], "the version before is remembered")
             with t.case("what had not changed was not fetched again"):
                 torrents = {t["id"]: t for t in daemon.list()}
                 require(list(torrents) == [second], f"{list(torrents)}")
@@ -104,7 +105,7 @@ def _(t):
             share.interrupt()
 
 
-@suite("changing shares of others", limit=90)
+@suite("changing shares of others", limit=180)
 def _(t):
     theirs, one, two, three = hosts(4)
     entry = f"{theirs.ip}:{PORT}"
@@ -120,7 +121,7 @@ def _(t):
     daemon.prepare = lambda: (daemon.home / "config.toml").write_text("[updates]\ninterval_s = 1\n")
     daemon.start()
     with dht_node(t, theirs), dht_node(t, three, entry) as npm:
-        eventually(lambda: daemon.call("GET", "dht")["ready"])
+        wait("the DHT is entered", lambda: daemon.call("GET", "dht")["ready"])
 
         def put(number):
             npm.tell(json.dumps({"put": {"seed": "07" * 32, "seq": number, "ih": versions[number - 1][1].id, "salt": "news"}}))
@@ -135,18 +136,18 @@ def _(t):
             require_same(versions[0][0], t.folder / "got" / "news.bin")
         with t.case("and the next one to the next"):
             put(2)
-            eventually(lambda: versions[1][1].id in daemon.torrents() and daemon.torrents()[versions[1][1].id]["done"])
-            eventually(lambda: (t.folder / "got" / "news.bin").exists()
+            wait("the new version is complete", lambda: versions[1][1].id in daemon.torrents() and daemon.torrents()[versions[1][1].id]["done"])
+            wait("the file is the new one", lambda: (t.folder / "got" / "news.bin").exists()
                        and (t.folder / "got" / "news.bin").read_bytes() == versions[1][0].read_bytes())
-            eventually(lambda: list(daemon.torrents()) == [versions[1][1].id])
+            wait("the first is gone", lambda: list(daemon.torrents()) == [versions[1][1].id])
             hidden = [p.name for p in (t.folder / "got").iterdir() if p.name.startswith(".")]
             require(not hidden, f"{hidden} is left")
         with t.case("one that is here for its own sake stays where it is"):
             path, torrent = versions[2]
             shutil.copy(path, t.sub("own"))
             daemon.add([torrent.path], t.folder / "own", seed=True)
-            eventually(lambda: daemon.torrents()[torrent.id]["done"])
+            wait("it is complete", lambda: daemon.torrents()[torrent.id]["done"])
             put(3)
-            eventually(lambda: "is here already" in json.dumps(daemon.call("GET", "updates")))
+            wait("it is said to be here", lambda: "is here already" in json.dumps(daemon.call("GET", "updates")))
             require_same(path, t.folder / "own" / "news.bin")
             require_same(versions[1][0], t.folder / "got" / "news.bin")

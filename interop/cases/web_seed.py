@@ -44,7 +44,7 @@ def serve(folder):
     return web, f"http://127.0.0.1:{web.server_port}/"
 
 
-@suite("web seeds", limit=120)
+@suite("web seeds", limit=240)
 def _(t):
     source = t.sub("source")
     web, url = serve(source)

@@ -51,7 +51,7 @@ def exchange(t, most_bytes, timeout):
             require(done.returncode == 0, done.stdout[:600] + done.stderr[:300])
 
 
-@suite("a part of /usr/share", limit=180)
+@suite("a part of /usr/share", limit=300)
 def _(t):
     exchange(t, 20 << 20, 120)
 
