@@ -44,8 +44,22 @@ def http(url, data=None, headers=None, timeout=30):
 _taken = set()
 
 
+def _noted(port):
+    """Whether no other process has noted this port before."""
+    folder = os.environ.get("INTEROP_PORTS")
+    if folder:
+        try:
+            os.close(os.open(Path(folder) / str(port), os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+    return True
+
+
 def free_port(ip="127.0.0.1"):
-    """A port that nobody listens on at this address now, by TCP or UDP; another one each time."""
+    """A port that nobody listens on at this address now, by TCP or UDP; another one each time.
+
+    Whoever runs beside us and has the same folder in $INTEROP_PORTS is given others: a port is listened on some moments after this.
+    """
     for _ in range(200):
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             tcp.bind((ip, 0))
@@ -54,8 +68,8 @@ def free_port(ip="127.0.0.1"):
                 udp.bind((ip, port))
             except OSError:
                 continue
-            # noted while it is ours, so that no other thread is given it
-            if port not in _taken:
+            # noted while it is ours, so that nobody else is given it
+            if port not in _taken and _noted(port):
                 _taken.add(port)
                 return port
     raise RuntimeError(f"no free port at {ip}")
@@ -121,7 +135,7 @@ class Client:
     stdin = subprocess.DEVNULL
     stdout = None
 
-    def start(self, keep_home=False, timeout=60):
+    def start(self, keep_home=False, timeout=150):
         if not keep_home:
             shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True, exist_ok=True)
@@ -207,7 +221,7 @@ class Client:
         if self.proc and self.proc.poll() is None:
             self.proc.send_signal(signal.SIGTERM)
             try:
-                self.proc.wait(10)
+                self.proc.wait(30)
             except subprocess.TimeoutExpired:
                 self.proc.kill()
                 self.proc.wait()

@@ -8,6 +8,7 @@
 import json
 import os
 import subprocess
+import threading
 import time
 
 import compeer_driver
@@ -74,7 +75,7 @@ class Person(compeer_driver.Compeer):
     def inbox(self):
         return {entry["torrent"]: entry for entry in self.call("GET", "inbox")}
 
-    def hears_of(self, id, timeout=30):
+    def hears_of(self, id, timeout=60):
         """Waits until a share is in the inbox."""
         end = time.monotonic() + timeout
         while id not in self.inbox():
@@ -91,7 +92,35 @@ class Person(compeer_driver.Compeer):
         self.call("PUT", "limits", {"upload_bytes_per_s": up_bytes_per_s or None})
 
 
-def befriend(one, other, timeout=30):
+class Ear:
+    """Listens to a node's server-sent events."""
+
+    def __init__(self, person, timeout=60):
+        token = (person.home / "token").read_text().strip()
+        request = drivers.urllib.request.Request(f"http://127.0.0.1:{person.api}/api/v1/events", headers={"Authorization": f"Bearer {token}"})
+        self.answer = drivers.urllib.request.urlopen(request, timeout=60)
+        self.heard = []
+        threading.Thread(target=self.listen, daemon=True).start()
+        end = time.monotonic() + timeout
+        while not self.heard:
+            if time.monotonic() > end:
+                raise drivers.Timeout(f"{person.name} tells of nothing")
+            time.sleep(0.05)
+
+    def listen(self):
+        try:
+            for line in self.answer:
+                if line.startswith(b"data:"):
+                    self.heard.append(json.loads(line[5:]))
+        except (OSError, ValueError):
+            pass
+
+    def of(self, kind):
+        """The data of the events of a kind."""
+        return [e["data"] for e in self.heard if e["event"] == kind]
+
+
+def befriend(one, other, timeout=90):
     """Makes two people each other's contacts, by an invitation of the first."""
     link = one.run("contact", "invite")["link"]
     other.run("contact", "add", link, "--name", one.name)
