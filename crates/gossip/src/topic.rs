@@ -223,8 +223,7 @@ impl Topic {
             return false;
         }
         match &mut message {
-            // It took us for no neighbour any more. The protocol would not answer: it waits for an answer of its own.
-            Message::Swarm(Swarm::Join(_)) if self.neighbours.contains(&from) => self.forget(now, from),
+            Message::Swarm(Swarm::Join(_)) if self.neighbours.contains(&from) => self.welcome_again(now, from),
             Message::Gossip(Gossip::Message { id, content, scope: wire::Scope::Swarm(round) }) => {
                 if !self.is_wanted(now, *id, content) {
                     return false;
@@ -288,7 +287,15 @@ impl Topic {
         }
     }
 
-    /// Makes the protocol forget a neighbour; the link stays.
+    /// Answers a neighbour that took us for none any more, or whose greeting was overtaken on another way: the protocol
+    /// would not, it waits for an answer of its own. What the neighbour has announced and we lack is still awaited.
+    fn welcome_again(&mut self, now: Now, node: NodeId) {
+        self.tell_recent(now, node);
+        let message = Message::Swarm(Swarm::Neighbor { priority: wire::Priority::High, data: None });
+        self.acts.push_back(Act::Tell { to: node, message });
+    }
+
+    /// Makes the protocol forget a neighbour, and what it has announced; the link stays.
     fn forget(&mut self, now: Now, node: NodeId) {
         self.run(now, InEvent::PeerDisconnected(node.0));
         self.acts.retain(|act| !matches!(act, Act::Close(closed) if *closed == node));
@@ -404,6 +411,11 @@ impl Topic {
         self.neighbours.insert(node);
         self.meet([node]);
         self.acts.push_back(Act::Event(Event::NeighborUp(node)));
+        self.tell_recent(now, node);
+    }
+
+    /// Tells a node what went round lately.
+    fn tell_recent(&mut self, now: Now, node: NodeId) {
         self.recent.retain(|(_, at)| now.mono.since(*at) < KEPT);
         if !self.recent.is_empty() {
             self.acts.push_back(Act::Tell { to: node, message: wire::announcement(&self.recent) });

@@ -383,6 +383,26 @@ fn what_was_lost_with_a_link_that_another_replaced_is_told_again() {
 }
 
 #[test]
+fn a_greeting_that_was_overtaken_loses_nothing_that_was_announced() {
+    let (mut table, [ada, bob, _]) = Table::two();
+    table.mute.insert(bob);
+    table.say(bob, TOPIC, "from bob");
+    table.mute.clear();
+    let (_, _, lost) = table.frames.last().unwrap();
+    let Some((_, wire::Message::Gossip(wire::Gossip::Message { id, .. }))) = wire::decode(lost) else {
+        panic!("not a message: {lost:?}")
+    };
+    let announced = wire::Message::Gossip(wire::Gossip::IHave(vec![wire::Announced { id, round: 0 }]));
+    let greeting = wire::Message::Swarm(wire::Swarm::Join(None));
+    for message in [announced, greeting] {
+        let frame = wire::encode(&TOPIC, &message).unwrap();
+        table.give(ada, Input::Received { from: bob, frame });
+    }
+    table.pass(Duration::from_secs(2));
+    assert_eq!(table.heard(ada, "from bob"), 1);
+}
+
+#[test]
 fn a_link_that_only_one_side_lost_separates_nobody() {
     for wait in [0, 1, 30] {
         let (mut table, [ada, bob, _]) = Table::two();
