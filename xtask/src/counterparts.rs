@@ -28,6 +28,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("valgrind", "valgrind"),
     ("irssi", "irssi"),
     ("weechat-headless", "weechat-headless"),
+    // The pipe by which it is told what to do; no program of it is on the PATH.
+    ("weechat-plugins", "/usr/share/doc/weechat-plugins/copyright"),
     ("chromium", "chromium"),
     ("tmux", "tmux"),
     ("dbus-daemon", "dbus-daemon"),

@@ -110,7 +110,9 @@ impl Follow {
                 () = self.state.jobs().changed() => next = next.min(Instant::now() + SOON),
                 // Who follows keeps the other end.
                 Some(answer) = desk.asked.recv() => {
-                    // Whatever is another than it was told is told to the others before.
+                    // Whatever is another than it was told is told to the others before. Who begins to follow may just have
+                    // done something, and is not to be told what was before it.
+                    self.around.forget_look();
                     self.compare().await;
                     self.publish(&desk);
                     desk.give(answer, vec![text(&self.snapshot().await)]);
@@ -123,9 +125,15 @@ impl Follow {
         desk.tell(self.due.drain(..).map(|event| text(&event)));
     }
 
-    /// Returns everything.
+    /// Returns everything as it was told last: what the next look finds to be another is a change to this, and told.
     async fn snapshot(&mut self) -> Event {
-        let torrents = self.state.session().list().await.into_iter().map(|status| self.state.summary(status)).collect();
+        for status in self.state.session().list().await {
+            // It grows without a word.
+            if let Some(told) = self.torrents.get_mut(&status.id) {
+                told.seeding_s = status.seeding_time.as_secs();
+            }
+        }
+        let torrents = self.torrents.values().cloned().collect();
         let jobs = self.jobs.values().cloned().collect();
         let groups = self.groups.values().cloned().collect();
         let mut inbox = Vec::new();

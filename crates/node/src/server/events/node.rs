@@ -30,6 +30,11 @@ impl Around {
         NodeView { contacts, ..self.told.clone() }
     }
 
+    /// Lets the next comparison look, however short ago the last one did.
+    pub(super) fn forget_look(&mut self) {
+        self.looked = None;
+    }
+
     /// Returns what changed, and takes it as told.
     pub(super) async fn compare(&mut self, state: &AppState) -> Vec<Event> {
         let mut events = Vec::new();

@@ -106,6 +106,23 @@ fn who_comes_back_goes_on_where_it_was() {
 }
 
 #[test]
+fn who_begins_to_follow_hears_of_what_was_done_just_before() {
+    run(async {
+        let alice = Alice::start_with("[network]\nrelays = false\n").await;
+        // Somebody follows already, so that a look was a moment ago.
+        let mut other = Stream::open(&alice, None).await;
+        other.next().await.unwrap();
+        let order = json!({ "name": "Alice", "node_name": "attic" });
+        let made = alice.call(Method::POST, "/api/v1/identity").json(&order).send().await.unwrap();
+        assert_eq!(made.status(), 201);
+        let (_, first) = Stream::open(&alice, None).await.next().await.unwrap();
+        let rpc::Event::Snapshot { node, .. } = first else { panic!("not everything: {first:?}") };
+        assert_eq!(node.identity.map(|identity| identity.name).as_deref(), Some("Alice"));
+        alice.stop().await;
+    });
+}
+
+#[test]
 fn an_unknown_id_brings_everything() {
     run(async {
         let alice = Alice::start().await;
