@@ -71,7 +71,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Node {
     home: Home,
-    state: AppState,
+    pub(crate) state: AppState,
     api: SocketAddr,
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<()>>,

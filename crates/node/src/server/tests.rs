@@ -7,6 +7,7 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use rpc::{NodeMode, Problem};
 use serde_json::{Value, json};
 
+use super::AppState;
 use crate::{Home, NetworkOptions, Node, Options, Part};
 
 mod around;
@@ -54,6 +55,10 @@ impl Alice {
         let node = Node::start(home.clone(), lock, options()).await.unwrap();
         let http = Client::builder().no_proxy().build().unwrap();
         Alice { api: node.api(), node: Some(node), http, token: home.token().unwrap(), home: folder }
+    }
+
+    pub(in crate::server) fn state(&self) -> AppState {
+        self.node.as_ref().unwrap().state.clone()
     }
 
     pub(in crate::server) fn bare(&self, method: Method, path: &str) -> RequestBuilder {

@@ -261,3 +261,42 @@ impl Follow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rpc::TorrentState;
+    use serde_json::json;
+
+    use super::*;
+    use crate::server::tests::{Alice, run};
+
+    #[test]
+    fn what_is_another_for_a_moment_beside_a_snapshot_does_not_stay_in_it() {
+        run(async {
+            let alice = Alice::start().await;
+            let path = alice.home.path().join("photo");
+            std::fs::write(&path, "photo").unwrap();
+            alice.share(json!({ "path": path.to_str().unwrap() })).await;
+            let (state, session) = (alice.state(), alice.state().session().clone());
+            let id = session.ids()[0];
+            let mut follow = Follow::new(state.clone());
+            follow.compare().await;
+            follow.due.clear();
+
+            session.pause(id).await.unwrap();
+            let Event::Snapshot { mut torrents, .. } = follow.snapshot().await else { panic!("no snapshot") };
+            session.resume(id).await.unwrap();
+            while state.summary(session.status(id).await.unwrap()).state != TorrentState::Seeding {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            follow.compare().await;
+            for event in &follow.due {
+                if let Event::Changed(delta) = event {
+                    delta.clone().apply(&mut torrents[0]);
+                }
+            }
+            assert_eq!(torrents[0].state, TorrentState::Seeding);
+            alice.stop().await;
+        });
+    }
+}
