@@ -282,7 +282,9 @@ impl Topic {
     /// and tells it us.
     pub(crate) fn renew(&mut self, now: Now, node: NodeId) {
         if self.neighbours.contains(&node) {
-            self.forget(now, node);
+            self.run(now, InEvent::PeerDisconnected(node.0));
+            // The link stays.
+            self.acts.retain(|act| !matches!(act, Act::Close(closed) if *closed == node));
             self.run(now, InEvent::Command(Command::Join(vec![node.0])));
         }
     }
@@ -293,12 +295,6 @@ impl Topic {
         self.tell_recent(now, node);
         let message = Message::Swarm(Swarm::Neighbor { priority: wire::Priority::High, data: None });
         self.acts.push_back(Act::Tell { to: node, message });
-    }
-
-    /// Makes the protocol forget a neighbour, and what it has announced; the link stays.
-    fn forget(&mut self, now: Now, node: NodeId) {
-        self.run(now, InEvent::PeerDisconnected(node.0));
-        self.acts.retain(|act| !matches!(act, Act::Close(closed) if *closed == node));
     }
 
     pub(crate) fn quit(&mut self, now: Now) {
