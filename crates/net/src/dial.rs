@@ -232,8 +232,9 @@ mod tests {
         permits.set(1);
         assert_eq!(free(), 1);
     }
-    use crate::{Clock, UdpConfig, UtpIncoming, listen};
+    use crate::{Clock, ListenError, UdpConfig, UtpIncoming, listen};
     use std::net::Ipv4Addr;
+    use tokio::net::TcpListener;
 
     const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -265,6 +266,19 @@ mod tests {
         )
     }
 
+    /// Opens both kinds of sockets at one port.
+    fn udp_and_tcp() -> (Udp, SocketAddr, TcpListener) {
+        loop {
+            let (udp, address) = udp(true);
+            match listen(address, &Egress::default()) {
+                Ok(listener) => return (udp, address, listener),
+                // A connection of somebody else may have the same port.
+                Err(ListenError::Taken(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
     /// Accepts uTP connections for ever.
     async fn accept(mut incoming: UtpIncoming) {
         let mut streams = Vec::new();
@@ -286,9 +300,8 @@ mod tests {
 
     #[tokio::test]
     async fn each_policy_takes_the_carrier_that_it_names() {
-        let (bob, address) = udp(true);
+        let (bob, address, _listener) = udp_and_tcp();
         tokio::spawn(accept(bob.incoming().unwrap()));
-        let _listener = listen(address, &Egress::default()).unwrap();
         for (tcp, utp, prefer, via, expected) in [
             (true, true, None, Via::Any, Some(Carrier::Tcp)),
             (true, true, Some(Carrier::Tcp), Via::Any, Some(Carrier::Tcp)),
